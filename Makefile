@@ -1,0 +1,84 @@
+# trainyard: `make demo` shows the whole of it, `make test` proves it. Both set up .venv by themselves.
+# uv does the setting up when it is on the PATH; otherwise python3 -m venv and pip do.
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+TOOLS  := $(VENV)/.tools
+UV     := $(shell command -v uv 2>/dev/null)
+# The first interpreter that is new enough; `make demo PYTHON=/path/to/python` names another one.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: demo test accept serve check doctor lock clean help
+
+demo: $(READY)  ## train a network on handwritten digits through the whole stack, then stop it
+	@$(BIN)/trainyard demo
+
+test: $(TOOLS)  ## run the whole suite
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+accept: $(TOOLS)  ## reproduce every published result, the long ones too (half an hour; needs ../shared/data)
+	@$(BIN)/pytest -m accept
+	@$(BIN)/python -m tests.acceptance $(ARGS)
+
+serve: $(READY)  ## start the stack and keep it up until Ctrl-C
+	@$(BIN)/trainyard serve
+
+check: $(TOOLS)  ## ruff, mypy and import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+doctor: $(READY)  ## say what this machine offers and what is missing
+	@$(BIN)/trainyard doctor
+
+# uv resolves for every Python and platform at once, which pip cannot. All agree: what is deployed is what was tested.
+LOCK := uv pip compile pyproject.toml --universal --generate-hashes --quiet --custom-compile-command "make lock" \
+	--extra samples --extra postgres --group build
+lock:  ## resolve the lock files anew (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
+	@$(LOCK) --python-version 3.11 --extra embedded --group dev -o requirements-dev.lock
+	@$(LOCK) --python-version 3.11 --extra embedded -c requirements-dev.lock -o requirements.lock
+	@$(LOCK) --python-version 3.12 -c requirements-dev.lock -o deploy/requirements.lock
+	@$(LOCK) --python-version 3.12 --extra gpu -c requirements-dev.lock -o deploy/requirements-gpu.lock
+
+clean:  ## remove the virtual environment and every cache
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+# A stamp is written last: an interrupted set-up starts afresh. The lock files are complete, hence --no-deps.
+$(READY): requirements.lock pyproject.toml
+ifneq ($(UV),)
+	@echo "setting up $(VENV) with uv"
+	@"$(UV)" venv --quiet --clear --python '>=3.11' $(VENV)
+else
+	@[ -n "$(PYTHON)" ] || { echo "trainyard needs Python 3.11 or newer, and found none on the PATH."; \
+		echo "Install one (python.org, pyenv, uv), or name it: make PYTHON=/path/to/python3.12"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "trainyard needs Python 3.11 or newer, and $(PYTHON) is not. Name one: make PYTHON=/path/to/python3.12"; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) lacks the venv module. Install it (Debian and Ubuntu: apt install python3-venv) or install uv."; exit 1; }
+	@echo "setting up $(VENV) with $(PYTHON); this takes a minute, once"
+	@"$(PYTHON)" -m venv --clear $(VENV)
+endif
+	@$(INSTALL) --require-hashes -r requirements.lock
+	@$(INSTALL) --no-build-isolation -e .
+	@touch $@
+
+$(TOOLS): $(READY) requirements-dev.lock
+	@echo "adding the tools for tests and checks"
+	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+ifneq ($(UV),)
+INSTALL = "$(UV)" pip install --quiet --python $(BIN)/python --no-deps
+else
+# Python compiles what it imports; compiling all that pip installs would take half a minute.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
+endif

@@ -1,0 +1,60 @@
+"""The engine: what a training job means, and the mathematics that carries it out. A library on its own."""
+
+from engine.data import Dataset, Table
+from engine.data.preparation import PreparedData, prepare
+from engine.data.samples import load_sample
+from engine.errors import DataError, Diverged, EngineError, RowError, ShapeMismatch, SpecError
+from engine.events import (
+    DataHeld,
+    EpochEnded,
+    Event,
+    Finished,
+    GradientsChecked,
+    LayersMeasured,
+    Progressed,
+    Started,
+    Stop,
+    Warned,
+)
+from engine.examples import examples_of
+from engine.gradient_check import GradientCheckSpec, GradientReport, check_gradients
+from engine.model import Model, load
+from engine.network import Network
+from engine.random_streams import RandomStreams
+from engine.spec import JobSpec
+from engine.training import initial_parameters, train
+
+__all__ = [
+    "DataError",
+    "DataHeld",
+    "Dataset",
+    "Diverged",
+    "EngineError",
+    "EpochEnded",
+    "Event",
+    "Finished",
+    "GradientCheckSpec",
+    "GradientReport",
+    "GradientsChecked",
+    "JobSpec",
+    "LayersMeasured",
+    "Model",
+    "Network",
+    "PreparedData",
+    "Progressed",
+    "RandomStreams",
+    "RowError",
+    "ShapeMismatch",
+    "SpecError",
+    "Started",
+    "Stop",
+    "Table",
+    "Warned",
+    "check_gradients",
+    "examples_of",
+    "initial_parameters",
+    "load",
+    "load_sample",
+    "prepare",
+    "train",
+]

@@ -1,0 +1,304 @@
+"""What turns rows into a network's inputs: learned on the training rows, kept in the model.
+
+Prediction needs nothing else: how each column becomes inputs, how those are scaled, what is answered.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from pydantic import TypeAdapter
+
+from engine.data.column_types import AnyColumnType
+from engine.data.encoding.column_options import AnyColumnOption
+from engine.data.encoding.encoder_learning import Options, learn_encoders
+from engine.data.encoding.encoders import AnyEncoder, BadValue, Encoder, NumberEncoder, TensorEncoder, shown
+from engine.data.encoding.normalizers import AnyNormalizer, Array, Normalizer, Statistics
+from engine.data.encoding.target_column import Label, TargetColumn, TargetKind
+from engine.data.spelling import did_you_mean
+from engine.data.table import Column, Table
+from engine.errors import DataError, RowError
+
+BLOCK = 1 << 20  # inputs made at a time: eight megabytes as float64
+Row = Mapping[str, Any] | Sequence[Any]
+NORMALIZER: TypeAdapter[AnyNormalizer] = TypeAdapter(Normalizer)
+ENCODER: TypeAdapter[AnyEncoder] = TypeAdapter(Encoder)
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """An encoder for every feature column in order, statistics of the inputs that are scaled, and the target."""
+
+    encoders: tuple[AnyEncoder, ...]
+    normalizer: AnyNormalizer
+    statistics: Statistics
+    target: TargetColumn
+
+    @classmethod
+    def learn(
+        cls, table: Table, normalizer: AnyNormalizer, target: TargetColumn, options: Options | None = None
+    ) -> "Preprocessor":
+        """Learn from the feature columns of the training rows; DataError where a statistic leaves float64."""
+        unscaled = cls(learn_encoders(table, options or {}), normalizer, {}, target)
+        if not len(unscaled.scaled_places):
+            return unscaled
+        with np.errstate(over="ignore", invalid="ignore"):
+            statistics = normalizer.fit(block[:, unscaled.scaled] for block in unscaled._encoded(table))
+        finite = np.logical_and.reduce([np.isfinite(array) for array in statistics.values()])
+        if not np.all(finite):
+            name = unscaled.names[int(unscaled.scaled_places[int(np.argmin(finite))])].partition("[")[0]
+            raise DataError(f"{name!r} holds numbers too large to scale; divide them first")
+        return cls(unscaled.encoders, normalizer, statistics, target)
+
+    @property
+    def kind(self) -> TargetKind:
+        return self.target.kind
+
+    @property
+    def classes(self) -> tuple[Label, ...]:
+        """The labels in the order of their indices; empty where no classes are predicted."""
+        return self.target.classes
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The feature columns, and the shape of one value of each."""
+        return {encoder.name: encoder.shape for encoder in self.encoders}
+
+    @property
+    def options(self) -> dict[str, AnyColumnOption]:
+        """What a spec would say of every column to have it become the inputs that it becomes."""
+        options = {encoder.name: encoder.option() for encoder in self.encoders}
+        return {name: option for name, option in options.items() if option is not None}
+
+    @cached_property
+    def n_in(self) -> int:
+        return sum(encoder.width for encoder in self.encoders)
+
+    @property
+    def n_out(self) -> int:
+        """The number of classes, of labels or of values."""
+        return len(self.target.classes) or self.target.width
+
+    @property
+    def names(self) -> list[str]:
+        """What every input is called."""
+        return [name for encoder in self.encoders for name in encoder.names()]
+
+    @cached_property
+    def scaled_places(self) -> NDArray[np.intp]:
+        """The inputs that are normalized."""
+        marks = [place < encoder.scaled for encoder in self.encoders for place in range(encoder.width)]
+        return np.flatnonzero(marks)
+
+    @cached_property
+    def scaled(self) -> slice | NDArray[np.intp]:
+        """The same, as a view where all inputs are."""
+        places = self.scaled_places
+        return slice(None) if len(places) == self.n_in else places
+
+    def features(self, table: Table, dtype: DTypeLike = np.float64, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Inputs, (m, n_in), C-contiguous, in `out` where it is given; columns of some shape in C order."""
+        x = np.empty((table.rows, self.n_in), dtype) if out is None else out
+        start = 0
+        with np.errstate(over="ignore"):
+            for block in self._encoded(table.select(self.shapes)):
+                x[start : start + len(block)] = self._normalized(block)
+                start += len(block)
+        return x
+
+    def targets(self, table: Table, part: str = "train") -> NDArray[Any]:
+        """Class indices, int64 (m,); or values or yes/no labels, float64 (m, k)."""
+        values, held = self.target.answers(table)
+        return self.target.encode(values, part, held)
+
+    def rows(self, rows: Sequence[Row] | NDArray[Any]) -> Array:
+        """Inputs of rows to predict: objects keyed by feature, lists of all values in order, or one array.
+
+        RowError names the row, counted from 0, and the field that is missing, unknown or not what it takes.
+        """
+        x = self.features(self._table(rows))
+        strange = np.flatnonzero(~np.isfinite(x).all(axis=1))
+        if strange.size:
+            raise RowError(int(strange[0]), "", f"row {strange[0]} holds numbers that are not finite once scaled")
+        return x
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the arrays."""
+        target = self.target
+        return {
+            "features": [encoder.model_dump(mode="json") for encoder in self.encoders],
+            "normalize": self.normalizer.model_dump(mode="json"),
+            "target": {
+                "name": target.name,
+                "kind": target.kind,
+                "classes": list(target.classes),
+                "width": target.width,
+            },
+        }
+
+    def arrays(self) -> dict[str, Array]:
+        return {f"normalize.{name}": array for name, array in self.statistics.items()}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any], arrays: Mapping[str, Array]) -> "Preprocessor":
+        """What `to_json` and `arrays` returned; other arrays may be among them."""
+        statistics = {name.removeprefix("normalize."): a for name, a in arrays.items() if name.startswith("normalize.")}
+        target = document["target"]
+        return cls(
+            tuple(map(_encoder, document["features"])),
+            NORMALIZER.validate_python(document["normalize"]),
+            statistics,
+            TargetColumn(target["name"], target["kind"], tuple(target["classes"]), target["width"]),
+        )
+
+    def _encoded(self, table: Table) -> Iterator[Array]:
+        """The inputs before they are scaled, some rows at a time."""
+        step = max(1, BLOCK // max(1, self.n_in))
+        for start in range(0, table.rows, step):
+            rows = table.take(slice(start, start + step)).read()
+            block = np.empty((rows.rows, self.n_in))
+            place = 0
+            for encoder in self.encoders:
+                held = rows.types[encoder.name]
+                encoder.fill(rows.columns[encoder.name][:], held, block[:, place : place + encoder.width])
+                place += encoder.width
+            yield block
+
+    def _normalized(self, block: Array) -> Array:
+        if isinstance(self.scaled, slice):
+            return self.normalizer.apply(block, self.statistics)
+        if len(self.scaled):
+            block[:, self.scaled] = self.normalizer.apply(block[:, self.scaled], self.statistics)
+        return block
+
+    def _table(self, rows: Sequence[Row] | NDArray[Any]) -> Table:
+        """Rows to predict as the table that they would be."""
+        if isinstance(rows, np.ndarray):
+            return self._table_of_array(rows)
+        if self._takes_numbers and any(self.shapes.values()):  # which may be sent flat
+            return self._cut(np.array([self._row(number, row) for number, row in enumerate(rows)]))
+        names = list(self.shapes)
+        values: list[list[Any]] = [[] for _ in names]
+        for number, row in enumerate(rows):
+            if isinstance(row, Mapping):
+                self._check_names(number, row)
+                for column, name in zip(values, names, strict=True):
+                    column.append(row[name])
+                continue
+            self._check_list(number, row)
+            if len(row) != len(names):
+                what = "numbers" if self._takes_numbers else "values"
+                raise RowError(
+                    number, "", f"row {number} is {shown(row)}; it takes an array of {len(names)} {what}, one a feature"
+                )
+            for column, value in zip(values, row, strict=True):
+                column.append(value)
+        columns: dict[str, Column] = {}
+        types: dict[str, AnyColumnType] = {}
+        for encoder, column in zip(self.encoders, values, strict=True):
+            if isinstance(encoder, TensorEncoder):
+                flat = [_flat(number, encoder.name, value, encoder.shape) for number, value in enumerate(column)]
+                columns[encoder.name] = np.array(flat).reshape(len(rows), *encoder.shape)
+                continue
+            try:
+                columns[encoder.name], types[encoder.name] = encoder.stored(column)
+            except BadValue as bad:
+                by_name = isinstance(rows[bad.place], Mapping)
+                raise RowError(
+                    bad.place, encoder.name if by_name else "",
+                    f"row {bad.place}, field {encoder.name!r} {bad.detail}",
+                ) from None  # fmt: skip
+        return Table(columns, types)
+
+    def _table_of_array(self, rows: NDArray[Any]) -> Table:
+        size = sum(map(prod, self.shapes.values()))
+        if not self._takes_numbers:
+            raise RowError(0, "", "an array of numbers has no categories; send objects keyed by feature, or lists")
+        if rows.ndim < 2 or rows.dtype.kind not in "fiub" or rows.size != len(rows) * size:
+            raise RowError(0, "", f"an array {rows.shape} of {rows.dtype} is no table of rows of {size} numbers")
+        strange = np.flatnonzero(~np.isfinite(rows.reshape(len(rows), -1)).all(axis=1))
+        if strange.size:
+            raise RowError(int(strange[0]), "", f"row {strange[0]} holds NaN or infinity; send finite numbers")
+        return self._cut(rows.reshape(len(rows), size).astype(np.float64))
+
+    @cached_property
+    def _takes_numbers(self) -> bool:
+        return all(isinstance(encoder, TensorEncoder | NumberEncoder) for encoder in self.encoders)
+
+    def _cut(self, numbers: Array) -> Table:
+        """The columns that lie next to each other in rows of numbers."""
+        columns: dict[str, Column] = {}
+        start = 0
+        for name, shape in self.shapes.items():
+            columns[name] = numbers[:, start : start + prod(shape)].reshape(len(numbers), *shape)
+            start += prod(shape)
+        return Table(columns)
+
+    def _check_names(self, number: int, row: Mapping[str, Any]) -> None:
+        for name in row:
+            if name not in self.shapes:
+                raise RowError(
+                    number, str(name), f"row {number} has the unknown field {str(name)[:80]!r}. "
+                    f"{did_you_mean(str(name)[:80], self.shapes)}",
+                )  # fmt: skip
+        for name in self.shapes:
+            if name not in row:
+                raise RowError(number, name, f"row {number} lacks the field {name!r}; every feature is needed")
+
+    def _check_list(self, number: int, row: object) -> None:
+        if not isinstance(row, list | tuple | np.ndarray):
+            what = "numbers" if self._takes_numbers else "values"
+            raise RowError(number, "", f"row {number} is {shown(row)}; send an object or an array of {what}")
+
+    def _row(self, number: int, row: Row | NDArray[Any]) -> Array:
+        if isinstance(row, Mapping):
+            self._check_names(number, row)
+            values = [_flat(number, name, row[name], shape) for name, shape in self.shapes.items()]
+            return np.concatenate(values)
+        self._check_list(number, row)
+        shapes = list(self.shapes.values())
+        size = sum(map(prod, shapes))
+        if len(shapes) == 1 and shapes[0] and len(row) != size:
+            return _flat(number, "", row, shapes[0])
+        return _flat(number, "", row, (size,))
+
+
+def _encoder(document: Mapping[str, Any]) -> AnyEncoder:
+    """An encoder as it was stored; the first models knew only numbers and arrays, and said their shape alone."""
+    if "type" in document:
+        return ENCODER.validate_python(document)
+    name, shape = document["name"], tuple(document["shape"])
+    return TensorEncoder(name=name, shape=shape) if shape else NumberEncoder(name=name)
+
+
+def _flat(number: int, field: str, value: Any, shape: tuple[int, ...]) -> Array:
+    """The numbers of one value in C order, given nested in its shape or flat; RowError for anything else."""
+    where = f"row {number}" + (f", field {field!r}" if field else "")
+    size = prod(shape)
+    values = value.tolist() if isinstance(value, np.ndarray) else value
+    level: list[Any] = [values]
+    is_flat = bool(shape) and _length(values) == size and _length(values[0]) < 0
+    for extent in (size,) if is_flat else shape:
+        if not all(_length(item) == extent for item in level):
+            wanted = "x".join(map(str, shape)) + " numbers" + (", nested or flat" if len(shape) > 1 else "")
+            raise RowError(number, field, f"{where} is {shown(value)}; it takes an array of {wanted}")
+        level = [leaf for item in level for leaf in item]
+    strange = {kind for kind in map(type, level) if kind is bool or not issubclass(kind, int | float | np.number)}
+    if strange:
+        wrong = next(leaf for leaf in level if type(leaf) in strange)
+        raise RowError(number, field, f"{where} holds {shown(wrong)}; it takes numbers")
+    try:
+        flat = np.array(level, np.float64)
+    except OverflowError:
+        raise RowError(number, field, f"{where} holds an integer beyond float64; send a smaller one") from None
+    if not np.isfinite(flat).all():
+        raise RowError(number, field, f"{where} holds NaN or infinity; send finite numbers")
+    return flat
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, list | tuple) else -1

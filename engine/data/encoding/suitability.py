@@ -1,0 +1,68 @@
+"""Whether columns can be predicted from: dates and free text cannot, and what to do instead is said by name."""
+
+from engine.data.column_types import CategoryType, TextType
+from engine.data.encoding.column_options import IgnoredColumn
+from engine.data.specification import DataSpec
+from engine.data.spelling import did_you_mean
+from engine.data.table import Table
+from engine.errors import SpecError
+
+INSTEAD = {
+    "dates": "a network takes no dates: add columns such as the weekday or the days since a fixed day, and leave this "
+    "one out",
+    "text": "a network takes no free text: leave it out, or add columns that count or mark what matters in it",
+    "identifiers": "a label of every row teaches nothing about the next: leave it out",
+    "mixed": "most are numbers and some are not: correct those, or override its type with number, which makes them "
+    "missing values",
+}
+
+
+def check_options(spec: DataSpec, table: Table) -> None:
+    """SpecError for what `data.columns` says of a column that is not there, or that is needed otherwise."""
+    for name, option in spec.columns.items():
+        pointer = f"/data/columns/{name}"
+        if name not in table.columns:
+            raise SpecError(
+                pointer, f"dataset {spec.train!r} has no column {name!r}. {did_you_mean(name, table.columns)}"
+            )
+        if table.types[name].kind == "tensor" and not isinstance(option, IgnoredColumn):
+            raise SpecError(pointer, f"column {name!r} holds an array a row; it can only be ignored")
+        if isinstance(option, IgnoredColumn) and name in (spec.target, *(spec.features or ())):
+            used = "the target" if name == spec.target else "listed in data.features"
+            raise SpecError(pointer, f"column {name!r} is {used}, so it cannot be ignored; take one of the two away")
+        held = table.types[name]
+        if isinstance(held, TextType) and held.labels is None and not isinstance(option, IgnoredColumn):
+            raise SpecError(pointer, f"column {name!r} holds too many different words to learn from; ignore it")
+
+
+def check_features(spec: DataSpec, table: Table, features: list[str]) -> None:
+    """SpecError for a feature of dates or of text that `data.columns` does not make something else."""
+    for name in features:
+        held = table.types[name]
+        if isinstance(held, TextType) and name not in spec.columns:
+            listed = spec.features is not None and name in spec.features
+            pointer = f"/data/features/{list(spec.features or ()).index(name)}" if listed else "/data/columns"
+            example = f", such as {held.example}" if held.example else ""
+            raise SpecError(
+                pointer,
+                f"column {name!r} holds {held.holds.replace('mixed', 'numbers and words')}{example}; "
+                f'{INSTEAD[held.holds]}, with data.columns: {{"{name}": {{"type": "ignore"}}}}'
+                + ("" if held.labels is None else "; or, if its values are few kinds of things, override it with "
+                '{"type": "category"}'),
+            )  # fmt: skip
+
+
+def check_likeness(spec: DataSpec, table: Table, other: Table, features: list[str], pointer: str, name: str) -> None:
+    """SpecError where another dataset holds words in a column of numbers."""
+    for column in features:
+        if column in spec.columns or column not in other.columns:
+            continue
+        here, there = table.types[column], other.types[column]
+        if here.kind in ("number", "boolean") and there.kind in ("category", "text"):
+            labels = there.labels if isinstance(there, CategoryType | TextType) else None
+            found = labels[0] if labels else "words"
+            raise SpecError(
+                pointer,
+                f"column {column!r} holds {here.kind}s in training, but dataset {name!r} has {found!r} in it; correct "
+                f"it, or override the column's type in data.columns",
+            )

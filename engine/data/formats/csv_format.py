@@ -1,0 +1,143 @@
+"""Comma-separated values under a header row, read block by block: the text is never in memory as a whole.
+
+Where there are no quotes, NumPy finds the cells and reads the numbers; where there are, Python's csv module does.
+"""
+
+import csv
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from engine.component import Component
+from engine.data.dataset import Dataset
+from engine.data.formats.cell_values import is_missing, number_in, shown
+from engine.data.formats.csv_cells import Cells, Numbers, Strange
+from engine.data.formats.csv_text import SNIFFED, Dialect, Lines, cells_of, lines_of
+from engine.data.formats.incoming import Incoming
+from engine.data.formats.intake import Intake
+from engine.data.formats.limits import ReadLimits
+from engine.data.formats.words import Words
+from engine.errors import DataError
+
+MAX_NAME = 64
+READERS = 2  # threads
+NOWHERE = "\0"  # no file that is read holds it
+
+
+class CsvFormat(Component):
+    """A header row, then one cell a column; UTF-8, with or without a byte order mark; cells apart by , ; tab or |.
+
+    A column is numbers, true and false, categories or text, as its cells are; `?`, NA, NaN, null or nothing is
+    missing. Blank lines are skipped; rows are as long as the header.
+    """
+
+    type: Literal["csv"] = Field("csv", description="Delimited text under a header row.")
+    media_types: ClassVar[tuple[str, ...]] = ("text/csv", "text/tab-separated-values")
+
+    def read(self, path: Path, limits: ReadLimits | None = None) -> Dataset:
+        """One table in memory; DataError names the line of what cannot be used."""
+        return Dataset({part: table.table() for part, table in self.incoming(path, limits).items()})
+
+    def incoming(self, path: Path, limits: ReadLimits | None = None) -> dict[str, Incoming]:
+        """The table "all": its columns, and its rows block by block."""
+        limits = limits or ReadLimits()
+        words: dict[int, Words] = {}
+        while (intake := _pass(path, words, limits)) is None:
+            words = {column: Words(found.example) for column, found in words.items()}
+        return {"all": intake.incoming()}
+
+
+def _pass(path: Path, words: dict[int, Words], limits: ReadLimits) -> Intake | None:
+    """Read the file, taking the columns in `words` for words; None where others, now added, have to be too."""
+    blocks = lines_of(path, limits)
+    first = next(blocks, None)
+    if first is None:
+        raise DataError("the file is empty; a CSV dataset has a header row and at least two rows")
+    # A header may be quoted, even across lines, so it is read as the rest is.
+    sample = [line.decode() for line in first.split()[:SNIFFED]]
+    dialect = Dialect.sniffed(sample)
+    names, used = _header(first, dialect, limits)
+    if len(names) == 1:
+        dialect = Dialect(NOWHERE)  # a lone column's cells may hold what sets cells apart elsewhere
+    rest = first.raw.split(b"\n", used)[used]
+    below = chain([Lines(first.number + used, rest)] if rest else [], blocks)
+    intake = Intake(names, dict(words), path.parent, limits)
+    surprised = False
+    for cells, numbers, strange in _numbers(cells_of(below, dialect, len(names), limits), intake.numbers):
+        for row, place in strange:
+            column = intake.numbers[place]
+            if column not in words and (example := _strange(cells, row, column, names[column])):
+                words[column] = Words(example)
+                surprised = True
+        if surprised and not intake.rows:
+            return None
+        if surprised:
+            for column in words.keys() - intake.words.keys():
+                words[column].codes(())
+            continue
+        intake.add(numbers, [cells.codes(column, found) for column, found in intake.words.items()])
+    return None if surprised else intake
+
+
+def _numbers(blocks: Iterator[Cells], columns: list[int]) -> Iterator[tuple[Cells, Numbers, Strange]]:
+    """The numbers of every block, read by other threads while the next blocks are found; NumPy lets them run."""
+    with ThreadPoolExecutor(READERS) as readers:
+        waiting: deque[tuple[Cells, Future[tuple[Numbers, Strange]]]] = deque()
+        for cells in blocks:
+            waiting.append((cells, readers.submit(cells.numbers, columns)))
+            if len(waiting) > READERS:
+                cells, reading = waiting.popleft()
+                yield cells, *reading.result()
+        for cells, reading in waiting:
+            yield cells, *reading.result()
+
+
+def _strange(cells: Cells, row: int, column: int, name: str) -> str | None:
+    """The cell and its line, where it is neither a number nor missing; DataError where it is infinite."""
+    cell = cells.cell(row, column)
+    if is_missing(cell):
+        return None
+    line = cells.lines[row]
+    number = number_in(cell)
+    if number is not None and not np.isfinite(number):
+        raise DataError(f"line {line}, column {name!r} is {shown(cell)}; every number must be finite")
+    return f"{shown(cell)} in line {line}"
+
+
+def _header(first: Lines, dialect: Dialect, limits: ReadLimits) -> tuple[list[str], int]:
+    """The names of the columns, and how many lines they take."""
+    lines = (line.decode() + "\n" for line in first.split())
+    reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=True, strict=True)
+    try:
+        names = [name.strip() for name in next(reader, [])]
+    except csv.Error as error:
+        raise DataError(f"line 1 is not CSV: {error}; check its quotes") from None
+    if len(names) > limits.max_features:
+        raise DataError(f"the header names {len(names)} columns; at most {limits.max_features} are allowed")
+    if names and all(number_in(name) is not None for name in names):
+        raise DataError(f"line 1 holds only numbers, such as {shown(names[0])}; a CSV dataset begins with a header row")
+    check_names(names)
+    if not names:
+        raise DataError("line 1 is blank; a CSV dataset begins with a header row")
+    return names, reader.line_num
+
+
+def check_names(names: list[str]) -> None:
+    """DataError for a column without a name, with one that cannot be shown, or with another's."""
+    seen: set[str] = set()
+    for place, name in enumerate(names, start=1):
+        if not name:
+            raise DataError(f"column {place} has no name; give every column one in line 1")
+        if len(name) > MAX_NAME or not name.isprintable():
+            raise DataError(
+                f"column {place} is named {shown(name)}; a name has at most {MAX_NAME} printable characters"
+            )
+        if name in seen:
+            raise DataError(f"two columns are named {shown(name)}; give every column a name of its own")
+        seen.add(name)

@@ -1,0 +1,49 @@
+"""The files a dataset can be uploaded as: one class a format, found by its media type."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from engine.data.formats.csv_format import CsvFormat
+from engine.data.formats.image_zip_format import ImageZipFormat
+from engine.data.formats.json_format import JsonFormat
+from engine.data.formats.limits import ReadLimits
+from engine.data.formats.npz_format import NpzFormat
+from engine.data.formats.parquet_format import ParquetFormat
+from engine.errors import DataError
+
+AnyFormat = CsvFormat | JsonFormat | ParquetFormat | NpzFormat | ImageZipFormat
+Format = Annotated[AnyFormat, Field(discriminator="type")]
+FORMATS: tuple[AnyFormat, ...] = (CsvFormat(), JsonFormat(), ParquetFormat(), NpzFormat(), ImageZipFormat())
+__all__ = [
+    "FORMATS",
+    "AnyFormat",
+    "CsvFormat",
+    "Format",
+    "ImageZipFormat",
+    "JsonFormat",
+    "NpzFormat",
+    "ParquetFormat",
+    "ReadLimits",
+    "format_of",
+]
+
+
+def format_of(media_type: str, options: Mapping[str, str] | None = None) -> AnyFormat | None:
+    """The format of a Content-Type, whatever its parameters, with its fields as told; None where no format reads it.
+
+    DataError for options that the format does not have.
+    """
+    essence = media_type.partition(";")[0].strip().lower()
+    known = next((known for known in FORMATS if essence in known.media_types), None)
+    if known is None or not options:
+        return known
+    for name in options:
+        if name == "type" or name not in type(known).model_fields:
+            raise DataError(f"{name!r} does not apply to {essence}; it is for {' and '.join(_readers_of(name))}")
+    return type(known).model_validate(options)
+
+
+def _readers_of(option: str) -> list[str]:
+    return [known.media_types[0] for known in FORMATS if option in type(known).model_fields]

@@ -1,0 +1,147 @@
+"""From a spec and its datasets to the arrays that training runs on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from engine.data.augmentation.augmenter import augmented_column
+from engine.data.dataset import Dataset
+from engine.data.encoding.column_options import IgnoredColumn
+from engine.data.encoding.preprocessor import Preprocessor
+from engine.data.encoding.suitability import check_features, check_likeness, check_options
+from engine.data.encoding.target_column import TargetColumn, TargetKind, answers_of, kind_of
+from engine.data.holding import Holding, arranged, held
+from engine.data.specification import DataSpec, dataset_references
+from engine.data.spelling import did_you_mean
+from engine.data.table import Table
+from engine.errors import SpecError
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Inputs and answers by part, "train" always among them, "dev" and "test" where they exist.
+
+    x is (m, n_in), C-contiguous, of the wanted dtype; y is int64 (m,) for classes, else (m, k) of that dtype.
+    Where inputs are made batch by batch, x is empty, and tables has the raw rows of every part.
+    """
+
+    preprocessor: Preprocessor
+    x: Mapping[str, NDArray[Any]]
+    y: Mapping[str, NDArray[Any]]
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    holding: Holding = field(default_factory=Holding)
+
+
+def check(spec: DataSpec, datasets: Mapping[str, Dataset], *, loss: str = "auto") -> None:
+    """Raise the SpecError that `prepare` would, reading columns' names and the target only.
+
+    A class that the split keeps from train, and numbers too large to scale, show only in `prepare`.
+    """
+    for pointer, name in dataset_references(spec):
+        if name not in datasets:
+            raise SpecError(pointer, f"there is no dataset {name!r}. {did_you_mean(name, datasets)}")
+    training = datasets[spec.train].training
+    features = feature_names(spec, training)
+    check_features(spec, training, features)
+    augmented_column(spec.augment, training.select(features).shapes)
+    for pointer, name in dataset_references(spec)[1:]:
+        other = datasets[name].training.shapes
+        for column in (*features, spec.target):
+            if other.get(column) != training.shapes[column]:
+                has = f"has it in shape {other[column]}" if column in other else "lacks it"
+                raise SpecError(
+                    pointer,
+                    f"training has a column {column!r} of shape {training.shapes[column]}; dataset {name!r} {has}",
+                )
+        check_likeness(spec, training, datasets[name].training, features, pointer, name)
+    learned_target(spec, training, target_kind(spec, training, loss), loss)
+
+
+def target_kind(spec: DataSpec, table: Table, loss: str) -> TargetKind:
+    """What is predicted, as all rows of the dataset and the loss have it."""
+    answers, held = answers_of(spec.target, table, spec.columns.get(spec.target))
+    return kind_of(spec.target, answers, loss, held)
+
+
+def learned_target(spec: DataSpec, train: Table, kind: TargetKind, loss: str) -> TargetColumn:
+    """The target as the training rows have it."""
+    option = spec.columns.get(spec.target)
+    answers, held = answers_of(spec.target, train, option)
+    return TargetColumn.learn(spec.target, answers, kind, loss, held, option)
+
+
+def divided(spec: DataSpec, datasets: Mapping[str, Dataset], loss: str) -> tuple[TargetKind, dict[str, Table]]:
+    """What is predicted, and the rows of every part."""
+    dataset = datasets[spec.train]
+    # Decided before the split: with fewer rows, integers to regress on could pass for classes.
+    kind = target_kind(spec, dataset.training, loss)
+    return kind, spec.split.parts(dataset, spec.target if kind == "classes" else None, datasets)
+
+
+def resolved_columns(spec: DataSpec, preprocessor: Preprocessor) -> DataSpec:
+    """The spec with what it left to the columns' types: how each of them becomes inputs."""
+    return spec.model_copy(update={"columns": preprocessor.options | spec.columns})
+
+
+def feature_names(spec: DataSpec, table: Table) -> list[str]:
+    """The columns to predict from; SpecError points to the field that names a column wrongly."""
+    named = [("/data/target", spec.target)]
+    named += [(f"/data/split/{field}", name) for field, name in spec.split.columns.items()]
+    named += [(f"/data/features/{place}", name) for place, name in enumerate(spec.features or ())]
+    for pointer, name in named:
+        if name not in table.columns:
+            raise SpecError(
+                pointer, f"dataset {spec.train!r} has no column {name!r}. {did_you_mean(name, table.columns)}"
+            )
+    check_options(spec, table)
+    reserved = {spec.target: "the target"}
+    for place_of, name in spec.split.columns.items():
+        if name == spec.target:
+            raise SpecError(f"/data/split/{place_of}", f"{name!r} is the target; rows are split by another column")
+        reserved[name] = "the column that rows are split by"
+    for place, name in enumerate(spec.features or ()):
+        if name in reserved:
+            raise SpecError(f"/data/features/{place}", f"{name!r} is {reserved[name]}, which predicts nothing; drop it")
+    left_out = reserved.keys() | {name for name, o in spec.columns.items() if isinstance(o, IgnoredColumn)}
+    features = list(spec.features) if spec.features else [name for name in table.columns if name not in left_out]
+    if not features:
+        raise SpecError("/data/features", f"dataset {spec.train!r} has no column to predict {spec.target!r} from")
+    return features
+
+
+def prepare(
+    spec: DataSpec,
+    datasets: Mapping[str, Dataset],
+    *,
+    loss: str = "auto",
+    dtype: DTypeLike,
+    memory_bytes: int | None = None,
+) -> PreparedData:
+    """Split, learn the preprocessor on train, and make every part an array, if all of it fits into memory_bytes.
+
+    The datasets are keyed as the spec names them; loss is the type of the spec's loss.
+    SpecError where the spec does not fit the data, DataError where numbers do not fit the dtype.
+    """
+    check(spec, datasets, loss=loss)
+    features = feature_names(spec, datasets[spec.train].training)
+    kind, parts = divided(spec, datasets, loss)
+    parts = arranged({part: table.select([*features, spec.target]) for part, table in parts.items()}, memory_bytes)
+    train = parts["train"]
+    target = learned_target(spec, train, kind, loss)
+    preprocessor = Preprocessor.learn(train.select(features), spec.normalize, target, spec.columns)
+    holding = held(parts, preprocessor.n_in, dtype, memory_bytes, augmented=bool(spec.augment))
+    x = {part: preprocessor.features(t, dtype) for part, t in parts.items()} if holding.held == "memory" else {}
+    y = {part: preprocessor.targets(table, part) for part, table in parts.items()}
+    for part, array in x.items():
+        if not np.isfinite(array).all():
+            raise SpecError(
+                "/data/normalize",
+                f"inputs of {part} do not fit into {np.dtype(dtype)} after {spec.normalize.type!r}; scale them down",
+            )
+    if target.kind != "classes":
+        y = {part: array.astype(dtype, copy=False) for part, array in y.items()}
+    tables = {} if x else {part: table.select(features) for part, table in parts.items()}
+    return PreparedData(preprocessor, x, y, tables, holding)

@@ -1,0 +1,75 @@
+"""What can go wrong in the engine; the message says the offending value, what is allowed and what to do."""
+
+from typing import ClassVar
+
+
+class EngineError(Exception):
+    """The engine cannot do what was asked."""
+
+    code: ClassVar[str] = "engine_error"
+
+
+class SpecError(EngineError):
+    """A field of the spec is well formed but cannot be meant, given the data or another field."""
+
+    code: ClassVar[str] = "invalid_spec"
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__(detail)
+        self.pointer = pointer
+        self.detail = detail
+
+
+class SamplesMissing(SpecError):
+    """The spec names a sample set, and scikit-learn, which ships it, is not installed."""
+
+    code: ClassVar[str] = "samples_missing"
+
+
+class DataError(EngineError):
+    """A file, a column or a row cannot be used."""
+
+    code: ClassVar[str] = "invalid_data"
+
+    def __init__(self, detail: str, *, pointer: str = "") -> None:
+        super().__init__(detail)
+        self.pointer = pointer
+        self.detail = detail
+
+
+class RowError(DataError):
+    """A row sent for prediction lacks a field, has one too many or one of the wrong type."""
+
+    code: ClassVar[str] = "invalid_row"
+
+    def __init__(self, row: int, field: str, detail: str) -> None:
+        escaped = field.replace("~", "~0").replace("/", "~1")  # RFC 6901
+        super().__init__(detail, pointer=f"/rows/{row}/{escaped}" if field else f"/rows/{row}")
+        self.row = row
+        self.field = field
+
+
+class ShapeMismatch(EngineError):
+    """Two arrays, or an array and a layer, do not fit together."""
+
+    code: ClassVar[str] = "shape_mismatch"
+
+
+class DeviceUnavailable(EngineError):
+    """The spec asks for a device that this machine does not have."""
+
+    code: ClassVar[str] = "device_unavailable"
+
+
+class Diverged(EngineError):
+    """The cost became NaN or infinite."""
+
+    code: ClassVar[str] = "diverged"
+
+    def __init__(self, epoch: int, step: int) -> None:
+        super().__init__(
+            f"the cost became NaN or infinite in epoch {epoch} at step {step}; "
+            "lower optimizer.learning_rate, normalize the inputs, or clip the gradient with training.clip_norm"
+        )
+        self.epoch = epoch
+        self.step = step

@@ -1,0 +1,162 @@
+"""Where a set's inputs come from: floats that are all in memory, or raw rows that become floats batch by batch.
+
+Rows from a file come in blocks of consecutive rows: the blocks in random order, a window of them in memory at a
+time, its rows shuffled among each other. Every row comes once an epoch, and the order depends on the seed, the
+epoch and the stored rows only, not on how much memory there is.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import cycle
+from typing import NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from engine.data.encoding.preprocessor import Preprocessor
+from engine.data.holding import Window, in_file, row_bytes
+from engine.data.table import Table
+from engine.parameters import Array
+from engine.random_streams import RandomStreams
+from engine.read_ahead import ahead
+from engine.variation import Variation
+
+Rows: TypeAlias = NDArray[np.intp]
+
+BLOCK_BYTES = 256 << 10  # of consecutive rows, read at a time: a disk is no slower so than from end to end
+WINDOW_BLOCKS = 128  # whose rows are shuffled among each other; two windows are in memory, one of them being read
+PIECES = 8  # of a window, between which the next one is read
+AHEAD = 2  # portions of batches made before they are wanted
+PORTION = 1 << 19  # inputs at least in a portion, so that handing it over costs nothing
+CACHED = 1 << 16  # inputs made at a time: as float64 they stay in a core's cache
+COLUMN_ROWS = 4  # but so many rows for every column, whose fixed work is then small; up to four portions
+
+
+class Batch(NamedTuple):
+    """The numbers of some rows, their inputs if these are made already, and the epoch in which they are to vary."""
+
+    rows: Rows | slice
+    X: Array | None = None
+    epoch: int | None = None
+
+    @property
+    def size(self) -> int:
+        return self.rows.stop - self.rows.start if isinstance(self.rows, slice) else len(self.rows)
+
+
+class Inputs(Protocol):
+    """The inputs of m examples (m × n_in)."""
+
+    def __len__(self) -> int: ...
+
+    def load(self, rows: Rows | slice, out: Array) -> Array:
+        """The inputs of some rows, in `out` or as a view of what is in memory."""
+        ...
+
+    def batches(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
+        """All rows in batches of this size, the last perhaps shorter; with streams in the epoch's random order.
+
+        Rows vary, where they do, in an epoch only: those that are measured stay as they are.
+        """
+        ...
+
+
+class Matrix:
+    """Inputs that are all in memory; a batch of consecutive ones is never copied."""
+
+    def __init__(self, x: Array, dtype: DTypeLike) -> None:
+        self.x: Array = np.ascontiguousarray(x, dtype)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def load(self, rows: Rows | slice, out: Array) -> Array:
+        if isinstance(rows, slice):
+            return self.x[rows]
+        return np.take(self.x, rows, axis=0, out=out, mode="clip")  # other modes buffer the output
+
+    def batches(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
+        m = len(self.x)
+        order = None if streams is None else streams.order(epoch or 0, m)
+        for start in range(0, m, size):
+            end = min(start + size, m)
+            yield Batch(slice(start, end) if order is None else order[start:end])
+
+
+class RawRows:
+    """Rows as they are stored, in memory or in their file, made inputs by the code that prediction uses."""
+
+    def __init__(
+        self, table: Table, preprocessor: Preprocessor, dtype: DTypeLike, varied: Variation | None = None
+    ) -> None:
+        self.table, self.preprocessor, self.dtype, self.varied = table, preprocessor, np.dtype(dtype), varied
+        self.in_file = in_file(table)
+        self.block = max(1, BLOCK_BYTES // max(1, row_bytes(table)))
+        n_in = preprocessor.n_in
+        self.together = max(1, CACHED // n_in, min(COLUMN_ROWS * len(table.columns), 4 * PORTION // n_in))
+
+    def __len__(self) -> int:
+        return self.table.rows
+
+    def load(self, rows: Rows | slice, out: Array) -> Array:
+        self._make(self.table.take(rows), out)
+        return out
+
+    def batches(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
+        """The inputs are made ahead by a thread; those of a batch last until the next one is asked for."""
+        with closing(ahead(self._portions(size, epoch, streams), AHEAD)) as portions:
+            for rows, X in portions:
+                for start in range(0, len(rows), size):
+                    yield Batch(rows[start : start + size], X[start : start + size], epoch)
+
+    def _portions(self, size: int, epoch: int | None, streams: RandomStreams | None) -> Iterator[tuple[Rows, Array]]:
+        """Some batches at a time, in memory that is used again and again."""
+        n_in = self.preprocessor.n_in
+        most = min(size * max(1, max(PORTION // n_in, self.together) // size), len(self))
+        buffers = cycle([np.empty((most, n_in), self.dtype) for _ in range(AHEAD + 2)])
+        X, rows, filled = next(buffers), np.empty(most, np.intp), 0
+        for table, numbers, wanted in self._windows(epoch or 0, streams):
+            while len(wanted):
+                count = min(self.together, most - filled)
+                now, wanted = wanted[:count], wanted[count:]
+                end = filled + len(now)
+                rows[filled:end] = numbers[now]
+                self._make(table.take(now), X[filled:end], rows[filled:end], epoch)
+                filled = end
+                if filled == most:
+                    yield rows, X
+                    X, rows, filled = next(buffers), np.empty(most, np.intp), 0
+        if filled:
+            yield rows[:filled], X[:filled]
+
+    def _windows(self, epoch: int, streams: RandomStreams | None) -> Iterator[tuple[Table, Rows, Rows]]:
+        """Tables in memory, the numbers that their rows have in the set, and which of them come next."""
+        m = len(self)
+        if not self.in_file:
+            yield self.table, np.arange(m), np.arange(m) if streams is None else streams.order(epoch, m)
+            return
+        runs = [slice(start, min(start + self.block, m)) for start in range(0, m, self.block)]
+        if streams is not None:
+            runs = [runs[place] for place in streams.order(epoch, len(runs))]
+        groups = [runs[start : start + WINDOW_BLOCKS] for start in range(0, len(runs), WINDOW_BLOCKS)]
+        room = min(WINDOW_BLOCKS * self.block, m)
+        windows = [Window(self.table, room) for _ in groups[:2]]
+        for _ in windows[0].fill(groups[0]):
+            pass
+        for place in range(len(groups)):
+            window = windows[place % 2]
+            following = groups[place + 1] if place + 1 < len(groups) else []
+            reading = windows[(place + 1) % 2].fill(following) if following else iter(())
+            order = np.arange(window.rows) if streams is None else streams.order(epoch, window.rows, place)
+            for piece in np.array_split(order, PIECES):
+                yield window.table, window.numbers, piece
+                for _, _ in zip(range(WINDOW_BLOCKS // PIECES), reading, strict=False):
+                    pass
+            for _ in reading:
+                pass
+
+    def _make(self, table: Table, out: Array, rows: Rows | None = None, epoch: int | None = None) -> None:
+        table = table.read()
+        if self.varied is not None and rows is not None and epoch is not None:
+            table = self.varied.of(table, rows, epoch)
+        self.preprocessor.features(table, self.dtype, out)

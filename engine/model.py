@@ -1,0 +1,113 @@
+"""A trained network that predicts: parameters, preprocessor and spec, in one safetensors file."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import safe_open
+
+from engine.data.encoding.preprocessor import Preprocessor
+from engine.data.storage.tensor_file import write_tensors
+from engine.errors import DataError, RowError
+from engine.evaluation import as_probabilities
+from engine.network import Network
+from engine.parameters import Parameters
+from engine.spec import JobSpec
+
+FORMAT = 2
+READABLE = (1, 2)  # the first knew numbers only, which the preprocessor still reads
+Row: TypeAlias = Mapping[str, object] | Sequence[object]
+Prediction: TypeAlias = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a run leaves behind; it holds no buffers, so it may be shared between threads."""
+
+    spec: JobSpec
+    preprocessor: Preprocessor
+    parameters: Parameters
+    network: Network
+
+    @property
+    def weights_sha256(self) -> str:
+        return self.parameters.sha256()
+
+    def answers(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Probabilities (m × C) or values (m × k) for prepared inputs X (m × n_in)."""
+        prepared = np.ascontiguousarray(X, self.parameters.theta.dtype)
+        return as_probabilities(self.network, self.network.predict(prepared, self.parameters))
+
+    def predict(self, rows: Sequence[Row] | NDArray[np.generic]) -> list[Prediction]:
+        """Predict raw rows, each an object keyed by feature or a plain array of all features in order.
+
+        Returns {"label", "probabilities"} for classes, {"labels", "probabilities"} for several labels,
+        {"value"} for a number. Raises RowError naming row and field for what cannot be read.
+        """
+        if len(rows) == 0:
+            return []
+        with np.errstate(over="ignore"):
+            X = self.preprocessor.rows(rows).astype(self.parameters.theta.dtype)
+        answers = self.answers(X).astype(np.float64)
+        if len(strange := np.argwhere(~np.isfinite(answers))):
+            number = int(strange[0][0])
+            raise RowError(number, "", f"row {number} holds numbers too large for this model; send smaller ones")
+        kind, names = self.network.target.kind, self.network.target.labels
+        if kind == "classes":
+            classes = self.preprocessor.classes
+            return [
+                {
+                    "label": classes[int(np.argmax(p))],
+                    "probabilities": dict(zip(names, p.tolist(), strict=True)),
+                }
+                for p in answers
+            ]
+        if kind == "multilabel":
+            return [
+                {
+                    "labels": [name for name, q in zip(names, p, strict=True) if q > 0.5],
+                    "probabilities": dict(zip(names, p.tolist(), strict=True)),
+                }
+                for p in answers
+            ]
+        return [{"value": p.item() if p.size == 1 else p.tolist()} for p in answers]
+
+    def save(self, path: str | Path) -> None:
+        """Write one safetensors file; the same model gives the same bytes."""
+        tensors = {f"parameters/{name}": array for name, array in self.parameters.named().items()}
+        tensors |= {f"preprocessor/{name}": array for name, array in self.preprocessor.arrays().items()}
+        metadata = {
+            "format": FORMAT,
+            "spec": self.spec.model_dump(mode="json"),
+            "preprocessor": self.preprocessor.to_json(),
+        }
+        write_tensors(Path(path), tensors, {"trainyard": json.dumps(metadata, sort_keys=True)})
+
+
+def load(path: str | Path) -> Model:
+    """Read a model that `Model.save` wrote; nothing is unpickled.
+
+    Raises DataError for a file that is not such a model.
+    """
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata() or {}
+        if "trainyard" not in metadata:
+            raise DataError(f"{Path(path).name} is a safetensors file, but not a trainyard model")
+        description = json.loads(metadata["trainyard"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    if description["format"] not in READABLE:
+        raise DataError(f"{Path(path).name} has format {description['format']}, this version reads {FORMAT}")
+    groups: dict[str, dict[str, NDArray[Any]]] = {"parameters": {}, "preprocessor": {}}
+    for name, array in tensors.items():
+        group, _, rest = name.partition("/")
+        groups[group][rest] = array
+    spec = JobSpec.model_validate(description["spec"])
+    preprocessor = Preprocessor.from_json(description["preprocessor"], groups["preprocessor"])
+    network = Network.of(spec, preprocessor)
+    parameters = network.parameters(spec.precision)
+    parameters.load(groups["parameters"])
+    return Model(spec, preprocessor, parameters, network)

@@ -1,0 +1,127 @@
+"""What a training job is asked to be: validated JSON that is the object graph itself."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic.config import JsonDict
+
+from engine.component import Component
+from engine.data.specification import DataSpec
+from engine.initializers import AnyInitializer, AutoInitializer
+from engine.layers import AnyLayer
+from engine.losses import AnyLoss, AutoLoss
+from engine.optimizers import Adam, AnyOptimizer
+from engine.regularization import Regularization
+from engine.schedules import AnySchedule, Constant
+
+RUNNING: Final[JsonDict] = {"may_change_while_running": True}
+
+
+class EarlyStopping(Component):
+    """Stop when a dev metric has not improved for a while.
+
+    Simple and cheap, at a price: it mixes making the cost small with not overfitting, so the two can no longer
+    be tuned one at a time; L2 with a long run is the alternative.
+    """
+
+    metric: str = Field(
+        "dev_cost",
+        pattern=r"^dev_[a-z0-9_]+$",
+        description="the dev metric to watch, as named in the metrics rows; costs and errors fall, scores rise",
+    )
+    patience: PositiveInt = Field(
+        5, description="epochs without an improvement before the run stops", json_schema_extra=RUNNING
+    )
+    min_delta: NonNegativeFloat = Field(
+        0.0,
+        description="how much better a value must be to count as an improvement",
+        json_schema_extra=RUNNING,
+    )
+
+
+class TrainingSpec(Component):
+    """How long, in what portions, and when to stop."""
+
+    epochs: PositiveInt = Field(
+        20,
+        le=100_000,
+        description="passes over the training set",
+        json_schema_extra=RUNNING | {"importance": 3},
+    )
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] | Literal["full"] = Field(
+        64,
+        description="examples per step; a power of two suits the hardware, 'full' (batch gradient descent) is advised "
+        "up to 2000 examples; the last short batch is kept",
+        json_schema_extra=RUNNING | {"importance": 2},
+    )
+    shuffle: bool = Field(True, description="a new order of the examples in every epoch")
+    clip_norm: PositiveFloat | None = Field(
+        None,
+        description="scale the gradient down to this norm where it is longer: against exploding gradients",
+        json_schema_extra=RUNNING,
+    )
+    clip_value: PositiveFloat | None = Field(
+        None, description="cut every component of the gradient to ± this value", json_schema_extra=RUNNING
+    )
+    early_stopping: EarlyStopping | None = Field(
+        None, description="stop when a dev metric no longer improves; needs a dev set"
+    )
+    keep: Literal["best", "last"] | None = Field(
+        None,
+        description="which model the job keeps: the best on dev (by the early-stopping metric, else dev_cost) or the "
+        "last; null is best where there is a dev set",
+    )
+
+
+Moment = Literal["start", "end"] | Annotated[int, Field(ge=1)]
+
+
+class Checks(Component):
+    """What is verified beside the training."""
+
+    gradients: tuple[Moment, ...] = Field(
+        ("start",),
+        max_length=16,
+        description="when to compare backpropagation with finite differences: start, end, or after an epoch; [] never",
+    )
+    base_error: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="the error that cannot be avoided (a human's, or Bayes'), against which bias is measured",
+    )
+
+
+class JobSpec(Component):
+    """A training job: data, network, objective, optimizer. Only data.train and data.target must be given."""
+
+    name: str | None = Field(
+        None, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$", description="what people call the job"
+    )
+    data: DataSpec = Field(description="what is learned from which rows")
+    layers: tuple[AnyLayer, ...] = Field(
+        (),
+        description="the hidden part of the network, in the order the data flows; the output layer follows from target "
+        "and loss; an empty list is logistic, softmax or linear regression",
+        json_schema_extra={"importance": 3},
+    )
+    initializer: AnyInitializer = Field(AutoInitializer(), description="how the weights begin")
+    loss: AnyLoss = Field(AutoLoss(), description="what training makes small")
+    regularization: Regularization = Field(Regularization(), description="penalties on the weights")
+    optimizer: AnyOptimizer = Field(Adam(), description="how the parameters follow the gradient")
+    schedule: AnySchedule = Field(
+        Constant(), description="how the learning rate changes as training goes on", json_schema_extra=RUNNING
+    )
+    training: TrainingSpec = Field(TrainingSpec(), description="epochs, batches and stopping")
+    checks: Checks = Field(Checks(), description="gradient checks, and the base error of the diagnosis")
+    start_from: None = Field(None, description="reserved for starting from another job's parameters")
+    device: Literal["auto", "cpu", "gpu"] = Field("auto", description="where to train; auto takes what the worker has")
+    precision: Literal["float32", "float64"] = Field(
+        "float32", description="of parameters and arithmetic; gradient checks always use float64"
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        le=2**63 - 1,
+        description="of initial weights, order, masks; the same seed gives the same bits",
+    )

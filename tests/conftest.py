@@ -1,0 +1,49 @@
+"""What every test may ask for: a running stack, a client of it, and the published data."""
+
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import structlog
+
+from trainyard import Client
+from trainyard.stack import Stack
+
+# Threads of a yard that a test keeps open may log at any time: not into the output that another test reads.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
+REPOSITORY = Path(__file__).parent.parent
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need what a machine may lack say what is missing instead of failing."""
+    no_data = pytest.mark.skip(reason=f"no published data sets in {SHARED_DATA}")
+    no_gpu = pytest.mark.skip(reason="no CuPy, so no CUDA device")
+    for item in items:
+        if item.get_closest_marker("shared_data") and not SHARED_DATA.is_dir():
+            item.add_marker(no_data)
+        if item.get_closest_marker("gpu") and find_spec("cupy") is None:
+            item.add_marker(no_gpu)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of the published data sets and vectors; for tests marked `shared_data`."""
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """Redis, a worker and the API as real processes; a test leaves no job running in them."""
+    with Stack() as running:
+        yield running
+
+
+@pytest.fixture
+def client(stack: Stack) -> Iterator[Client]:
+    """A client of the running stack."""
+    with stack.client() as connected:
+        yield connected

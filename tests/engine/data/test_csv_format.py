@@ -1,0 +1,233 @@
+"""A CSV file is read as Python's csv module wrote it, or refused with the line and the column at fault."""
+
+import csv
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.data import CsvFormat, ReadLimits
+from engine.data.column_types import BooleanType, CategoryType, NumberType, TextType
+from engine.data.formats.cell_values import MISSING, YES_NO, number_in
+from engine.errors import DataError
+
+PRINTABLE = st.characters(codec="utf-8", exclude_categories=("C", "Z"))
+NAMES = st.text(PRINTABLE, min_size=1, max_size=64)
+
+
+@st.composite
+def tables(draw):
+    names = draw(st.lists(NAMES, min_size=1, max_size=5, unique=True).filter(lambda n: not all(map(numeric, n))))
+    row = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=len(names), max_size=len(names))
+    return names, draw(st.lists(row, min_size=2, max_size=20))
+
+
+def numeric(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
+
+
+@given(
+    table=tables(),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+    end=st.sampled_from(["\r\n", "\n", "\r"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig"]),
+)
+def test_what_the_csv_module_wrote_reads_back_equal(tmp_path_factory, table, quoting, end, encoding):
+    names, rows = table
+    path = tmp_path_factory.mktemp("csv") / "table.csv"
+    with path.open("w", newline="", encoding=encoding) as file:
+        csv.writer(file, quoting=quoting, lineterminator=end).writerows([names, *rows])
+    columns = CsvFormat().read(path).parts["all"].columns
+    assert list(columns) == names
+    np.testing.assert_array_equal(np.column_stack(list(columns.values())), rows)
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12).filter(lambda c: c[:1] != " ")
+WORDS = CELLS | st.sampled_from(["?", "NA", "", "true", "False", "2020-01-31", "007", "5", '"', "a,b", "x\r\ny", "ä"])
+
+
+@st.composite
+def word_tables(draw):
+    names = draw(st.lists(st.text("abcäß", min_size=1, max_size=4), min_size=1, max_size=4, unique=True))
+    row = st.lists(WORDS, min_size=len(names), max_size=len(names))
+    return names, draw(st.lists(row, min_size=2, max_size=20))
+
+
+def meant(cell: str) -> object:
+    """What a cell of words stands for, by Python's own reading of it."""
+    text = cell.strip().lower()
+    number = number_in(cell)
+    return None if text in MISSING else YES_NO.get(text, cell) if number is None else number
+
+
+@given(
+    table=word_tables(),
+    dialect=st.sampled_from(["excel", "excel-tab", "unix"]),
+    delimiter=st.sampled_from(",;\t|"),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig"]),
+)
+def test_words_that_the_csv_module_wrote_read_back_equal(tmp_path_factory, table, dialect, delimiter, encoding):
+    names, rows = table
+    path = tmp_path_factory.mktemp("csv") / "table.csv"
+    with path.open("w", newline="", encoding=encoding) as file:
+        csv.writer(file, dialect, delimiter=delimiter).writerows([names, *rows])
+    try:
+        table = CsvFormat().read(path).training
+    except DataError as error:
+        assert "finite" in str(error)  # a column of numbers and one that is infinite
+        return
+    assert list(table.columns) == names and table.rows == len(rows)
+    for name, cells in zip(names, zip(*rows, strict=True), strict=True):
+        expected = [meant(cell) for cell in cells]
+        if not isinstance(table.types[name], NumberType | BooleanType):  # as it was written, then
+            expected = [None if value is None else cell for value, cell in zip(expected, cells, strict=True)]
+        assert table.values(name) == expected
+
+
+def test_kinds_are_told_by_the_cells(tmp_path):
+    path = tmp_path / "kinds.csv"
+    rows = [
+        f"{n},{n / 4},{['yes', 'no', '?'][n % 3]},{n % 2 == 0},2024-01-{n + 1:02},id{n},{n:05},{n if n != 7 else 'x'},,"
+        f"word {n % 7} of {n}"
+        for n in range(28)
+    ]
+    path.write_text("whole,broken,word,truth,day,key,code,mixed,nothing,prose\n" + "\n".join(rows))
+    table = CsvFormat().read(path).training
+    kinds = {name: getattr(kind, "holds", kind.kind) for name, kind in table.types.items()}
+    assert kinds == {
+        "whole": "number", "broken": "number", "word": "category", "truth": "boolean", "day": "dates",
+        "key": "identifiers", "code": "identifiers", "mixed": "mixed", "nothing": "number", "prose": "text",
+    }  # fmt: skip
+    assert table.values("word", slice(0, 3)) == ["yes", "no", None]
+    assert table.values("truth", slice(0, 2)) == [True, False]
+    assert table.types["mixed"].example == "'x' in line 9"
+    assert table.values("code", slice(0, 1)) == ["00000"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_delimiters_and_spaces_behind_them_are_found(tmp_path, delimiter):
+    path = tmp_path / "spaced.csv"
+    path.write_text("age,job\n39, State-gov\n50, ?\n".replace(",", delimiter), "utf-8-sig")
+    table = CsvFormat().read(path).training
+    assert (table.values("age"), table.values("job")) == ([39, 50], ["State-gov", None])
+    path.write_text('age,job\n39, "gov, state"\n50, "b"\n'.replace(",", delimiter))
+    assert CsvFormat().read(path).training.values("job") == [f"gov{delimiter} state", "b"]
+
+
+def test_too_many_different_words_are_kept_as_hashes_that_still_group_rows(tmp_path):
+    path = tmp_path / "ids.csv"
+    path.write_text("id,x\n" + "".join(f"user {n % 70_000},1\n" for n in range(140_000)))
+    table = CsvFormat().read(path).training
+    kind = table.types["id"]
+    assert isinstance(kind, TextType) and kind.labels is None
+    first, second = np.split(table.whole("id"), 2)
+    np.testing.assert_array_equal(first, second)
+    assert len(np.unique(first)) == 70_000
+
+
+def test_a_table_longer_than_a_block_reads_back_equal(tmp_path):
+    values = np.random.default_rng(0).normal(size=(30_000, 4))
+    path = tmp_path / "long.csv"
+    np.savetxt(path, values, fmt="%.17g", delimiter=",", header="a,b,c,d", comments="")
+    columns = CsvFormat().read(path).parts["all"].columns
+    np.testing.assert_array_equal(np.column_stack(list(columns.values())), values)
+
+
+def test_what_shows_far_down_counts_for_the_column_and_an_error_names_its_line(tmp_path):
+    path = tmp_path / "long.csv"
+    path.write_text("a,b\n" + "1.25,2.5\n" * 300_000 + "3,oops\n" + "1,2\n" * 9)
+    kind = CsvFormat().read(path).training.types["b"]
+    assert kind == CategoryType(labels=("2", "2.5", "oops"))
+    path.write_text("a,b\n" + "1.25,2.5\n" * 300_000 + "3,-inf\n" + "1,2\n" * 9)
+    with pytest.raises(DataError, match=r"line 300002, column 'b' is '-inf'"):
+        CsvFormat().read(path)
+
+
+HOSTILE = {
+    "an empty file": (b"", "empty"),
+    "a byte order mark alone": (b"\xef\xbb\xbf", "empty"),
+    "a blank header": (b"\n1,2\n3,4\n", "line 1 is blank"),
+    "a header alone": (b"a,b\n", "0 rows"),
+    "one row": (b"a,b\n1,2\n", "1 rows"),
+    "one row without an end": (b"a,b\n1,2", "1 rows"),
+    "no header": (b"1,2\n3,4\n5,6\n", "header row"),
+    "an unnamed column": (b"a,\n1,2\n3,4\n", "column 2 has no name"),
+    "a column twice": (b"a,b,a\n1,2,3\n4,5,6\n", "two columns are named 'a'"),
+    "a name of control characters": (b"a,b\x07\n1,2\n3,4\n", "printable"),
+    "a name across lines": (b'a,"b\nc"\n1,2\n3,4\n', "printable"),
+    "a name that turns text around": ("a,b\u202e\n1,2\n3,4\n".encode(), "printable"),
+    "a name too long": (b"a," + b"b" * 65 + b"\n1,2\n3,4\n", "at most 64"),
+    "a short row": (b"a,b\n1,2\n3\n5,6\n", "line 3 has 1 cells"),
+    "a long row": (b"a,b\n1,2\n3,4,5\n", "line 3 has 3 cells"),
+    "rows all longer than the header": (b"a,b\n1,2,3\n4,5,6\n", "line 2 has 3 cells"),
+    "infinity": (b"a,b\n1,2\n3,-inf\n", "finite"),
+    "1e999": (b"a,b\n1,2\n3,1e999\n", "finite"),
+    "a huge integer": (b"a,b\n1,2\n3," + b"9" * 5000 + b"\n", "finite"),
+    "an open quote": (b'a,b\n1,2\n"3,4\n5,6\n', "line 3 is not CSV"),
+    "an open quote at the end": (b'a,b\n1,2\n3,"4', "line 3 is not CSV"),
+    "broken UTF-8": (b"a,b\n1,2\n3,\xff\n", "not UTF-8: byte 0xff"),
+    "broken UTF-8 in the header": (b"a,\xc3\x28\n1,2\n3,4\n", "not UTF-8"),
+    "UTF-8 that ends too early": (b"a,b\n1,2\n3,4\xe2\x82", "not UTF-8"),
+    "a lone surrogate": (b"a,\xed\xa0\x80\n1,2\n3,4\n", "not UTF-8"),
+    "UTF-16": ("a,b\n1,2\n3,4\n".encode("utf-16"), "NUL"),
+    "a quoted field without end": (b'a,b\n1,2\n3,"' + b"x" * 200_000 + b'"\n', "line 3 is not CSV"),
+    "a quote that nobody closes": (b'a,b\n1,2\n3,"' + b"x\n" * 3_000_000, "not CSV|not closed"),
+    "a million columns": (b",".join(b"c%d" % n for n in range(1_000_000)) + b"\n", "longer than|at most 65536"),
+    "a million short columns": (b"a," * 1_000_000 + b"a\n", "at most 65536"),
+    "UTF-16 without a mark": ("a,b\n1,2\n3,4\n".encode("utf-16-le"), "NUL"),
+    "a NUL byte": (b"a,b\n1,2\n3,4\x00\n", "NUL"),
+    "NUL bytes only": (b"\x00" * 4096, "NUL"),
+    "a zip file": (b"PK\x03\x04\x14\x00\x00\x00\x08\x00", "NUL"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_is_refused_with_a_sentence(tmp_path, name):
+    content, sentence = HOSTILE[name]
+    path = tmp_path / "hostile.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=sentence) as caught:
+        CsvFormat().read(path)
+    assert len(str(caught.value)) < 400
+
+
+@given(content=st.binary(max_size=200) | st.text('a1,"\n\r .-e_;\t', max_size=80).map(str.encode))
+def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("csv") / "any.csv"
+    path.write_bytes(content)
+    try:
+        table = CsvFormat().read(path).parts["all"]
+    except DataError:
+        return
+    assert table.rows >= 2
+    assert not any(np.isinf(column[:]).any() for column in table.columns.values())
+
+
+def test_limits_are_named_where_they_are_passed(tmp_path):
+    path = tmp_path / "big.csv"
+    path.write_text("a,b\n" + "1,2\n" * 100)
+    with pytest.raises(DataError, match="at most 99 rows"):
+        CsvFormat().read(path, ReadLimits(max_rows=99))
+    with pytest.raises(DataError, match="1599 bytes"):
+        CsvFormat().read(path, ReadLimits(max_expanded_bytes=1599))
+    with pytest.raises(DataError, match="at most 1 are allowed"):
+        CsvFormat().read(path, ReadLimits(max_features=1))
+
+
+def test_one_endless_line_takes_bounded_memory(tmp_path):
+    path = tmp_path / "line.csv"
+    path.write_bytes(b"a,b\n" + b"1," * 20_000_000)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="longer than 4194304 bytes"):
+        CsvFormat().read(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 30 << 20
+    assert Path(path).stat().st_size > peak

@@ -1,0 +1,309 @@
+"""A zip of images in class folders becomes the arrays that an NPZ of them would, or is refused with a sentence."""
+
+import io
+import struct
+import tracemalloc
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from engine.data import NpzFormat, ReadLimits
+from engine.data.formats.image_zip_format import ImageZipFormat
+from engine.errors import DataError
+
+GRAY = np.arange(6 * 5 * 4, dtype=np.uint8).reshape(6, 5, 4)
+COLOR = np.arange(4 * 5 * 4 * 3, dtype=np.uint8).reshape(4, 5, 4, 3)
+
+
+def png(image: np.ndarray | Image.Image, kind: str = "PNG", **options) -> bytes:
+    file = io.BytesIO()
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, kind, **options)
+    return file.getvalue()
+
+
+def packed(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def read(path, content: bytes, form: ImageZipFormat | None = None, limits: ReadLimits | None = None):
+    file = path / "images.zip"
+    file.write_bytes(content)
+    return (form or ImageZipFormat()).read(file, limits)
+
+
+TWO = {"a/1.png": png(GRAY[0]), "b/2.png": png(GRAY[1])}
+
+
+@pytest.mark.parametrize("around", ["", "pictures/", "home/pictures/"])
+def test_classes_are_folders_and_labels_their_names(tmp_path, around):
+    members = {f"{around}{label}/{n}.png": png(GRAY[n]) for n, label in enumerate(["ten", "2", "ten", "ten", "2", "1"])}
+    dataset = read(tmp_path, packed({f"{around}": b"", **members} if around else members))
+    table = dataset.parts["all"]
+    np.testing.assert_array_equal(table.columns["x"], GRAY)
+    assert table.columns["x"].dtype == np.uint8
+    assert table.types["label"].labels == ("1", "2", "ten")
+    assert table.values("label") == ["ten", "2", "ten", "ten", "2", "1"]
+
+
+def test_numbers_are_sorted_as_numbers(tmp_path):
+    members = {f"{label}/0.png": png(GRAY[0]) for label in ("10", "9", "0", "2")}
+    assert read(tmp_path, packed(members)).training.types["label"].labels == ("0", "2", "9", "10")
+
+
+@pytest.mark.parametrize("dev", ["dev", "val", "validation"])
+def test_parts_are_folders_around_the_classes(tmp_path, dev):
+    places = ["train/a", "train/b", f"{dev}/b", "test/a"]
+    content = packed({f"set/{place}/{n}.png": png(COLOR[n]) for n, place in enumerate(places)})
+    dataset = read(tmp_path, content)
+    assert list(dataset.parts) == ["train", "dev", "test"]
+    np.testing.assert_array_equal(dataset.parts["train"].columns["x"], COLOR[:2])
+    assert dataset.parts["dev"].values("label") == ["b"]
+    assert dataset.parts["test"].shapes["x"] == (5, 4, 3)
+
+
+@pytest.mark.shared_data
+def test_mnist_as_pngs_gives_the_arrays_of_the_npz(tmp_path, shared_data):
+    with np.load(shared_data / "mnist.npz") as arrays:
+        some = {name: arrays[name][:300] for name in ("x_train", "y_train", "x_test", "y_test")}
+    np.savez(tmp_path / "mnist.npz", **some)
+    from_npz = NpzFormat().read(tmp_path / "mnist.npz")
+    members = {
+        f"{part}/{label}/{n:05}.png": png(image)
+        for part in ("train", "test")
+        for n, (image, label) in enumerate(zip(some[f"x_{part}"], some[f"y_{part}"], strict=True))
+    }
+    from_zip = read(tmp_path, packed(members))
+    assert list(from_zip.parts) == list(from_npz.parts)
+    for part, table in from_zip.parts.items():
+        other = from_npz.parts[part]
+        np.testing.assert_array_equal(table.columns["x"], other.columns["x"])
+        assert table.columns["x"].dtype == other.columns["x"].dtype
+        assert table.values("label") == [str(label) for label in other.values("label")]
+        np.testing.assert_array_equal(table.columns["label"], other.columns["label"])
+
+
+def test_images_are_brought_to_one_size_on_request(tmp_path):
+    content = packed({"a/1.png": png(np.full((30, 20), 7, np.uint8)), "b/2.jpg": png(GRAY[0], "JPEG")})
+    with pytest.raises(DataError, match=r"'b/2.jpg' is 4x5 and 'a/1.png' is 20x30.*size=20x30"):
+        read(tmp_path, content)
+    x = read(tmp_path, content, ImageZipFormat(size="6x9")).training.columns["x"]
+    assert x.shape == (2, 9, 6)
+    assert (x[0] == 7).all()
+
+
+def test_gray_and_color_images_together_are_in_color_unless_asked_otherwise(tmp_path):
+    gray, color = np.full((5, 4), 99, np.uint8), np.zeros((5, 4, 3), np.uint8)
+    color[..., 0] = 200
+    content = packed({"a/1.png": png(gray), "b/2.png": png(color)})
+    x = read(tmp_path, content).training.columns["x"]
+    assert x.shape == (2, 5, 4, 3) and (x[0] == 99).all() and (x[1] == [200, 0, 0]).all()
+    x = read(tmp_path, content, ImageZipFormat(mode="grayscale")).training.columns["x"]
+    assert x.shape == (2, 5, 4) and (x[1] == round(0.299 * 200)).all()
+    assert read(tmp_path, packed(TWO), ImageZipFormat(mode="color")).training.shapes["x"] == (5, 4, 3)
+
+
+def test_every_kind_of_png_becomes_bytes(tmp_path):
+    deep = Image.fromarray((GRAY[0].astype(np.uint16) << 8) | 77)
+    indexed = Image.fromarray(GRAY[0]).convert("P")
+    clear = Image.fromarray(np.dstack([GRAY[0]] * 3 + [np.zeros((5, 4), np.uint8)]), "RGBA")
+    bits = Image.fromarray(GRAY[0] > 9)
+    members = {
+        "a/deep.png": png(deep),
+        "a/indexed.png": png(indexed),
+        "b/clear.png": png(clear),
+        "b/bits.png": png(bits),
+    }
+    x = read(tmp_path, packed(members), ImageZipFormat(mode="grayscale")).training.columns["x"]
+    np.testing.assert_array_equal(x[0], GRAY[0])
+    np.testing.assert_array_equal(x[1], GRAY[0])
+    assert (x[2] == 255).all()  # what cannot be seen is white
+    np.testing.assert_array_equal(x[3], (GRAY[0] > 9) * 255)
+    assert read(tmp_path, packed({"a/1.png": png(indexed), "b/2.png": png(bits)})).training.shapes["x"] == (5, 4)
+
+
+def test_a_photograph_stands_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter, clockwise
+    lying = np.zeros((16, 32), np.uint8)
+    lying[:8] = 255
+    content = packed({label: png(lying, "JPEG", exif=exif, quality=95) for label in ("a/1.jpg", "b/2.jpeg")})
+    x = read(tmp_path, content).training.columns["x"]
+    assert x.shape == (2, 32, 16)
+    assert x[0][:, 10:].min() > 200 and x[0][:, :6].max() < 50
+
+
+def test_what_desktops_leave_behind_is_passed_over(tmp_path):
+    litter = {"__MACOSX/a/._1.png": b"x", "a/.DS_Store": b"x", "a/Thumbs.db": b"x", "a/._1.png": b"x"}
+    assert read(tmp_path, packed({**litter, **TWO})).training.rows == 2
+
+
+def huge(width: int, height: int, bits: int = 8) -> bytes:
+    """A PNG whose header says that it is so large."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def encrypted(content: bytes) -> bytes:
+    changed = bytearray(content)
+    changed[changed.index(b"PK\1\2") + 8] |= 1
+    return bytes(changed)
+
+
+def linked() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        link = zipfile.ZipInfo("a/1.png")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("b/2.png", TWO["b/2.png"])
+    return file.getvalue()
+
+
+HOSTILE = {
+    "nothing": (b"", "no zip archive"),
+    "no zip": (png(GRAY[0]), "no zip archive"),
+    "an empty archive": (packed({}), "holds no image"),
+    "folders only": (packed({"a/": b"", "b/": b""}), "holds no image"),
+    "half an archive": (packed(TWO)[:-30], "no zip archive|damaged"),
+    "an archive with its head cut off": (packed(TWO)[40:], "damaged"),
+    "a name that climbs": (packed({**TWO, "../../etc/cron.d/x.png": TWO["a/1.png"]}), "leads out of it"),
+    "a name within that climbs": (packed({**TWO, "a/../b.png": TWO["a/1.png"]}), "leads out of it"),
+    "an absolute name": (packed({**TWO, "/etc/x.png": TWO["a/1.png"]}), "leads out of it"),
+    "a drive": (packed({**TWO, "C:/x/1.png": TWO["a/1.png"]}), "leads out of it"),
+    "a backslash": (packed({**TWO, "a\\..\\..\\x.png": TWO["a/1.png"]}), "leads out of it"),
+    "a symbolic link": (linked(), "symbolic link"),
+    "an archive within": (packed({**TWO, "a/more.zip": packed(TWO)}), "no archives within"),
+    "an archive called an image": (packed({**TWO, "a/more.png": packed(TWO)}), "'a/more.png' is no PNG image"),
+    "text": (packed({**TWO, "a/notes.txt": b"hello"}), "only PNG and JPEG"),
+    "a program": (packed({**TWO, "a/run.exe": b"MZ"}), "only PNG and JPEG"),
+    "another image format": (packed({**TWO, "a/3.png": png(GRAY[0], "BMP")}), "'a/3.png' is no PNG image"),
+    "an empty image": (packed({**TWO, "a/3.png": b""}), "'a/3.png' is no PNG image"),
+    "half an image": (packed({**TWO, "a/3.png": TWO["a/1.png"][:-20]}), "'a/3.png' is damaged"),
+    "half a photograph": (packed({**TWO, "a/3.jpg": png(GRAY[0], "JPEG")[:-30]}), "'a/3.jpg' is damaged"),
+    "an image with a broken header": (packed({**TWO, "a/3.png": TWO["a/1.png"][:20]}), "'a/3.png' is (no|damaged)"),
+    "an image of 10¹⁰ pixels": (packed({**TWO, "a/3.png": huge(100_000, 100_000)}), "'a/3.png'"),
+    "an image of 4096x4097": (packed({**TWO, "a/3.png": huge(4096, 4097)}), "at most 16777216"),
+    "an image of 4 million pixels in no bytes": (packed({**TWO, "a/3.png": huge(2048, 2048)}), "more than 200 times"),
+    "an encrypted image": (encrypted(packed(TWO)), "encrypted"),
+    "an exotic method": (packed(TWO, zipfile.ZIP_LZMA), "method 14"),
+    "an image in no folder": (packed({**TWO, "3.png": TWO["a/1.png"]}), "class/image"),
+    "an image too deep": (packed({**TWO, "a/b/c/3.png": TWO["a/1.png"]}), "class/image"),
+    "an image in no class": (packed({"train/a/1.png": png(GRAY[0]), "test/2.png": png(GRAY[1])}), "part/class"),
+    "no training part": (packed({"dev/a/1.png": png(GRAY[0]), "test/b/2.png": png(GRAY[1])}), "none is called train"),
+    "one class": (packed({"a/1.png": png(GRAY[0]), "a/2.png": png(GRAY[1])}), "1 class folders"),
+    "a class without a name": (packed({**TWO, " /3.png": TWO["a/1.png"]}), "characters that print"),
+    "a class with a bell": (packed({**TWO, "c\a/3.png": TWO["a/1.png"]}), "characters that print"),
+    "a class of 65 characters": (packed({**TWO, "c" * 65 + "/3.png": TWO["a/1.png"]}), "1 to 64 characters"),
+    "one image to learn from": (
+        packed({"train/a/1.png": png(GRAY[0]), "test/b/2.png": png(GRAY[1])}), "one image to learn from",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_archive_is_refused_with_a_sentence(tmp_path, name):
+    content, sentence = HOSTILE[name]
+    with pytest.raises(DataError, match=sentence) as caught:
+        read(tmp_path, content)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_twice_is_refused(tmp_path):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in ("a/1.png", "b/2.png", "a/1.png"):
+            archive.writestr(name, TWO["a/1.png"])
+    with pytest.raises(DataError, match=r"'a/1\.png' twice"):
+        read(tmp_path, file.getvalue())
+
+
+@pytest.mark.parametrize("said", ["true", "false"])
+def test_a_zip_bomb_takes_no_memory(tmp_path, said):
+    content = bytearray(packed({"a/1.png": bytes(60_000_000), "b/2.png": TWO["b/2.png"]}, zipfile.ZIP_DEFLATED))
+    if said == "false":  # the directory says that it expands to eight bytes
+        entry = content.index(b"PK\1\2")
+        content[entry + 24 : entry + 28] = struct.pack("<I", 8)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="more than 200 times" if said == "true" else "damaged|no PNG"):
+        read(tmp_path, bytes(content))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+def test_a_png_bomb_takes_no_memory(tmp_path):
+    bomb = png(Image.new("L", (4000, 4000)))
+    assert len(bomb) < 40_000
+    content = packed({**TWO, "a/bomb.png": bomb})
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"'a/bomb\.png' expands"):
+        read(tmp_path, content, ImageZipFormat(size="4x5"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+def test_a_directory_that_would_fill_memory_is_not_listed(tmp_path):
+    content = bytearray(packed(TWO))
+    content[-10:-6] = struct.pack("<I", 1 << 30)
+    with pytest.raises(DataError, match="directory is longer"):
+        read(tmp_path, bytes(content))
+
+
+def test_more_than_65535_images_are_an_archive_too(tmp_path, monkeypatch):
+    """From there on a zip file has another kind of end, which Python's writer is made to write at once."""
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
+    content = packed(TWO)
+    assert content[-42:-38] == b"PK\6\7"
+    assert read(tmp_path, content).training.rows == 2
+    directory = content.index(b"PK\6\6") + 40
+    with pytest.raises(DataError, match="directory is longer"):
+        read(tmp_path, content[:directory] + struct.pack("<Q", 1 << 40) + content[directory + 8 :])
+
+
+def test_limits_are_named_where_they_are_passed(tmp_path):
+    for limits, sentence in (
+        (ReadLimits(max_rows=1), "at most 1 are allowed"),
+        (ReadLimits(max_features=19), "at most 19 values"),
+        (ReadLimits(max_expanded_bytes=30), "at most 30 are allowed"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            read(tmp_path, packed(TWO), limits=limits)
+
+
+def test_images_come_in_blocks_and_again_when_asked_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.data.formats.image_zip_format.BLOCK", 40)  # two images of twenty bytes
+    path = tmp_path / "images.zip"
+    path.write_bytes(packed({f"{n % 2}/{n}.png": png(GRAY[n]) for n in range(5)}))
+    incoming = ImageZipFormat().incoming(path)["all"]
+    for _ in range(2):
+        blocks = list(incoming.blocks())
+        assert [len(block["label"]) for block in blocks] == [2, 2, 1]
+        np.testing.assert_array_equal(np.concatenate([block["x"] for block in blocks]), GRAY[:5])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4), st.booleans())
+def test_a_damaged_archive_is_read_or_refused(tmp_path_factory, changes, compressed):
+    content = bytearray(packed(TWO, zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED))
+    for place, value in changes:
+        content[place % len(content)] = value
+    try:
+        table = read(tmp_path_factory.mktemp("zip"), bytes(content)).training
+    except DataError:
+        return
+    assert table.rows == 2

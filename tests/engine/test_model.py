@@ -1,0 +1,69 @@
+"""A model goes into a file and comes back the same."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import DataError, Model, load
+from tests.engine.jobs import KINDS, events_of, finished, spec_of, toy
+
+LAYERS = [{"type": "dense", "units": 8}, {"type": "batch_norm"}, {"type": "relu"}, {"type": "dropout"}]
+
+
+def trained(kind: str, precision: str = "float32") -> Model:
+    return finished(events_of(spec_of(layers=LAYERS, precision=precision, training={"epochs": 3}), toy(kind))).model
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_saved_model_predicts_the_same(kind: str, precision: str, tmp_path: Path) -> None:
+    model, path = trained(kind, precision), tmp_path / "model.safetensors"
+    model.save(path)
+    again = load(path)
+    assert again.weights_sha256 == model.weights_sha256
+    assert again.spec == model.spec
+    x = toy(kind).parts["test"].columns["x"]
+    assert again.predict(x) == model.predict(x)
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        trained("three classes").save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_row_alone_gets_the_prediction_it_gets_among_others(kind: str) -> None:
+    model, x = trained(kind, "float64"), toy(kind).parts["test"].columns["x"]
+    together = model.answers(model.preprocessor.rows(x))
+    alone = np.concatenate([model.answers(model.preprocessor.rows(x[i : i + 1])) for i in range(len(x))])
+    np.testing.assert_allclose(alone, together, rtol=1e-12)
+
+
+def test_classes_come_with_probabilities_that_add_up_to_1_and_the_largest_wins() -> None:
+    for answer in trained("three classes").predict(toy("three classes").parts["test"].columns["x"]):
+        probabilities = answer["probabilities"]
+        assert isinstance(probabilities, dict)
+        assert sum(probabilities.values()) == pytest.approx(1, rel=1e-5)
+        assert str(answer["label"]) == max(probabilities, key=probabilities.__getitem__)
+
+
+def test_the_test_accuracy_is_that_of_its_predictions() -> None:
+    last = finished(events_of(spec_of(layers=LAYERS, training={"epochs": 3}), toy("three classes")))
+    test = toy("three classes").parts["test"].columns
+    right = [p["label"] == y for p, y in zip(last.model.predict(test["x"]), test["label"], strict=True)]
+    report = last.result["test"]
+    assert isinstance(report, dict)
+    assert report["accuracy"] == pytest.approx(np.mean(right))
+
+
+def test_no_rows_have_no_predictions() -> None:
+    assert trained("value").predict([]) == []
+
+
+def test_another_safetensors_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    toy().save(path)
+    with pytest.raises(DataError, match="not a trainyard model"):
+        load(path)
