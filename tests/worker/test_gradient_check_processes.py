@@ -1,0 +1,82 @@
+"""Gradient checks in real worker processes: their messages may be lost, and so may the workers."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import pytest
+
+from engine import GradientCheckSpec, JobSpec
+from worker.gradient_checks import CheckState, GradientCheck
+from worker.jobs import Status
+from worker.nudge import Nudger
+from worker.yard import Yard
+
+Make = Callable[..., JobSpec]
+WIDE = [{"type": "dense", "units": 4000}, {"type": "tanh"}, {"type": "dense", "units": 1000}, {"type": "tanh"}]
+LONG = GradientCheckSpec(at="start", sample=10_000)  # of the wide network: minutes
+
+
+class Process(Protocol):
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
+class Fleet(Protocol):
+    yard: Yard
+
+    def start_worker(self) -> Process: ...
+
+
+Until = Callable[[Callable[[], object]], None]
+
+
+def made(yard: Yard, check: GradientCheck, until: Until) -> GradientCheck:
+    until(lambda: yard.gradient_check(check.job_id, check.number).done)
+    return yard.gradient_check(check.job_id, check.number)
+
+
+@pytest.mark.parametrize("broker", ["auto", "filesystem"])
+def test_a_check_is_made_whatever_became_of_its_message(
+    fleet: Callable[..., Fleet], spec: Make, until: Until, monkeypatch: pytest.MonkeyPatch, broker: str
+) -> None:
+    running = fleet(broker)
+    yard = running.yard
+    job = yard.submit(spec())
+    early = yard.check_gradients(job.id, GradientCheckSpec(at="start"))
+    running.start_worker()
+    assert yard.wait(job.id, 30).state is Status.SUCCEEDED
+    report = made(yard, early, until).report
+    assert report is not None
+    assert (report["at"], report["verdict"]) == ("start", "great")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Nudger, "nudge", lambda *_, **__: None)  # this process says nothing; the worker's sweeper does
+        check = made(yard, yard.check_gradients(job.id, GradientCheckSpec()), until)
+    assert (check.state, check.attempt, check.number) == (CheckState.SUCCEEDED, 1, 2)
+
+
+def test_a_check_of_a_worker_that_ends_or_dies_is_taken_up_by_another(
+    database_url: str, fleet: Callable[..., Fleet], spec: Make, until: Until
+) -> None:
+    running = fleet("auto", database_url=database_url)
+    yard, worker = running.yard, running.start_worker()
+    job = yard.submit(spec(layers=WIDE, training={"epochs": 1}, data={"train": "digits", "target": "label"}))
+    assert yard.wait(job.id, 60).state is Status.SUCCEEDED
+    check = yard.check_gradients(job.id, LONG)
+
+    def state() -> tuple[CheckState, int]:
+        now = yard.gradient_check(job.id, check.number)
+        return now.state, now.attempt
+
+    until(lambda: state() == (CheckState.RUNNING, 1))
+    worker.terminate()  # asked to end, it gives the check back at once
+    assert worker.wait(20) == 0
+    assert state() == (CheckState.QUEUED, 1)
+    worker = running.start_worker()
+    until(lambda: state() == (CheckState.RUNNING, 2))
+    worker.kill()
+    worker.wait()
+    running.start_worker()
+    until(lambda: state() == (CheckState.RUNNING, 3))
+    assert yard.job(job.id).state is Status.SUCCEEDED

@@ -1,0 +1,61 @@
+"""A worker that may hold little in memory trains from the stored file, says so, and gets the same model twice."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import JobSpec
+from tests.worker.conftest import quick
+from worker.artifacts import Artifacts
+from worker.broker import open_transport
+from worker.bulletin import Bulletin
+from worker.execution import Execution
+from worker.ids import new_id
+from worker.jobs import Job
+from worker.store import open_store
+from worker.yard import Yard, open_yard
+
+SPEC = JobSpec.model_validate(
+    {
+        "data": {"train": "big", "target": "label"},
+        "training": {"epochs": 1, "batch_size": 512},
+        "checks": {"gradients": []},
+        "seed": 3,
+    }
+)
+
+
+def uploaded(yard: Yard, folder: Path) -> None:
+    """Eight megabytes of pixels: more than is read at once."""
+    x = np.random.default_rng(0).integers(0, 256, (10_000, 28, 28), np.uint8)
+    np.savez(folder / "big.npz", x=x, y=x[:, 0, 0] // 64)
+    with yard.receive() as upload:
+        upload.write((folder / "big.npz").read_bytes())
+        yard.add_dataset("big", "application/x-npz", upload)
+
+
+def trained(yard: Yard) -> Job:
+    """The job as this very process trains it."""
+    job = yard.submit(SPEC)
+    store = open_store(yard.settings)
+    claim = store.claims.claim(job.id, new_id("worker"))
+    assert claim is not None
+    with open_transport(yard.settings) as transport:
+        artifacts, bulletin = Artifacts(yard.settings.data_dir), Bulletin(transport)
+        Execution(claim, yard.settings, store, artifacts, bulletin, draining=lambda: False).run()
+    store.close()
+    return yard.job(job.id)
+
+
+@pytest.mark.parametrize(("memory", "held"), [(1 << 20, "file"), (10 << 20, "rows"), (1 << 30, "memory")])
+def test_a_job_says_how_its_data_was_held(tmp_path: Path, memory: int, held: str) -> None:
+    with open_yard(quick(tmp_path / "yard", max_data_bytes=memory)) as yard:
+        uploaded(yard, tmp_path)
+        jobs = [trained(yard) for _ in range(2)]
+        events = yard.events(jobs[0].id).data
+    said = next(event.data for event in events if event.type == "data_held")
+    assert (said["held"], said["rows"]) == (held, 10_000)
+    assert said["order"] == ("blockwise" if held == "file" else "shuffled")
+    results = [job.result for job in jobs]
+    assert results[0] and results[1] and results[0]["weights_sha256"] == results[1]["weights_sha256"]

@@ -1,0 +1,93 @@
+"""Whatever is done to a job in whatever order, it moves as the table of legal moves says."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from worker.database import open_database
+from worker.errors import IllegalMove, LeaseLost
+from worker.jobs import MOVES, Claim, Failure, Status
+from worker.settings import Settings
+from worker.store import SavedModel, Store
+from worker.store.claims import Claims
+from worker.store.jobs import Draft
+
+DRAFT = Draft(None, {}, 0, "cpu", 5, "", {}, {})
+MODEL = SavedModel("models/x", "a" * 64, "b" * 64)
+ACTIONS = ("claim", "claim_briefly", "renew", "finish", "fail", "cancelled", "release", "cancel", "reclaim")
+
+
+@contextmanager
+def opened() -> Iterator[Store]:
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(open_database(f"sqlite:///{Path(folder) / 'test.db'}"), Settings())
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def test_terminal_states_are_those_without_a_way_out() -> None:
+    assert {status for status in Status if status.terminal} == {"succeeded", "failed", "cancelled"}
+    assert set(MOVES) == set(Status)
+
+
+@settings(max_examples=15, deadline=None)
+@given(actions=st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 3)), min_size=5, max_size=25))
+def test_every_history_is_legal(actions: list[tuple[str, int]]) -> None:
+    with opened() as store:
+        brief = Claims(store.database, lease_seconds=-1, max_attempts=5)
+        job_id = store.jobs.create(DRAFT, max_queued=9).id
+        claims: list[Claim] = []
+        for action, which in actions:
+            before = store.jobs.get(job_id)
+            # an attempt of the past as often as the present one
+            claim = claims[-1 - which % len(claims)] if claims else None
+            current = claim is not None and before.state == "running" and claim.attempt == before.attempt
+            try:
+                act(store, brief, action, job_id, claim, claims)
+            except LeaseLost:
+                assert not current
+            except IllegalMove:
+                assert action == "cancel"
+                assert before.done
+            after = store.jobs.get(job_id)
+            assert after.attempt >= before.attempt
+            if before.done:
+                assert after == before
+        timeline = store.jobs.get(job_id).timeline
+        states = [milestone.state for milestone in timeline]
+        assert all(later in MOVES[earlier] for earlier, later in pairwise(states))
+        events = store.measurements.events(job_id, after=0, limit=1000).data
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        moves = [event.data for event in events if event.type == "state"]
+        assert [move["to"] for move in moves] == states
+        assert [move["from"] for move in moves[1:]] == states[:-1]
+
+
+def act(store: Store, brief: Claims, action: str, job_id: str, claim: Claim | None, claims: list[Claim]) -> None:
+    if action == "cancel":
+        store.jobs.cancel(job_id)
+    elif action == "reclaim":
+        store.sweeps.reclaim(job_id)
+    elif action.startswith("claim"):
+        new = (brief if action == "claim_briefly" else store.claims).claim(job_id, "worker")
+        claims.extend([new] if new else [])
+    elif claim is None:
+        return
+    elif action == "renew":
+        store.claims.renew(claim)
+    elif action == "finish":
+        # a finish that is repeated is no second one
+        store.claims.finish(claim, MODEL, {}, stop_reason="completed")
+    elif action == "fail":
+        store.claims.fail(claim, Failure("code", "message"))
+    elif action == "cancelled":
+        store.claims.cancelled(claim)
+    else:
+        store.claims.release(claim, "shutdown")

@@ -1,0 +1,104 @@
+"""Real worker processes over real brokers, from the submission to the model."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+import pytest
+
+from engine import JobSpec, load
+from worker.jobs import Status
+from worker.yard import Yard
+
+Make = Callable[..., JobSpec]
+LONG = {"training": {"epochs": 100_000, "batch_size": "full"}}
+
+
+class Process(Protocol):
+    pid: int
+
+    def send_signal(self, number: int) -> None: ...
+    def kill(self) -> None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
+class Fleet(Protocol):
+    yard: Yard
+
+    def start_worker(self) -> Process: ...
+
+
+@pytest.mark.parametrize("broker", ["auto", "filesystem"])
+def test_jobs_are_trained_failed_cancelled_and_given_back(
+    fleet: Callable[..., Fleet], spec: Make, until: Callable[..., None], broker: str
+) -> None:
+    running = fleet(broker)
+    yard, worker = running.yard, running.start_worker()
+    assert yard.health()["redis"].kind == {"auto": "embedded_redis"}.get(broker, broker)
+
+    wanted = spec(checks={"gradients": ["start", "end"]}, training={"epochs": 30})
+    job = yard.wait(yard.submit(wanted).id, 30)
+    assert (job.state, job.stop_reason, job.attempt, job.epoch) == (Status.SUCCEEDED, "completed", 1, 30)
+    assert job.result is not None
+    assert set(job.result) >= {"train", "dev", "test"}
+    assert [row["epoch"] for row in yard.metrics(job.id).data] == list(range(1, 31))
+    assert [check.report["at"] for check in yard.gradient_checks(job.id).data if check.report] == ["start", "end"]
+    events = yard.events(job.id, limit=1000).data
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert {"state", "split_advised", "started", "epoch", "gradients_checked"} <= {event.type for event in events}
+    model = load(yard.model_path(job.id))
+    assert model.weights_sha256 == yard.model(job.id).weights_sha256
+    # nothing NumPy, and so nothing of a GPU, is in the process that forks
+    loaded = {os.path.basename(region.path) for region in psutil.Process(worker.pid).memory_maps()}
+    assert not {name for name in loaded if "openblas" in name or "cupy" in name or "multiarray" in name}
+    (seen,) = yard.workers()
+    assert psutil.Process(seen.pid).ppid() == worker.pid
+
+    diverging = spec(
+        data={"train": "diabetes", "target": "target"},
+        optimizer={"type": "gradient_descent", "learning_rate": 10.0},
+        training={"epochs": 100},
+    )
+    failed = yard.wait(yard.submit(diverging).id, 30)
+    assert failed.state is Status.FAILED
+    assert failed.error is not None
+    assert (failed.error.code, failed.error.param) == ("diverged", "/optimizer/learning_rate")
+
+    long = yard.submit(spec(**LONG))
+    until(lambda: yard.job(long.id).epoch > 0)
+    assert yard.cancel(long.id).pending == "cancel"
+    cancelled = yard.wait(long.id, 10)
+    assert (cancelled.state, cancelled.pending) == (Status.CANCELLED, None)
+    assert list((yard.settings.data_dir / "models").iterdir()) == [Path(yard.model(job.id).path).parent]
+
+    given_back = yard.submit(spec(**LONG))
+    until(lambda: yard.job(given_back.id).epoch > 0)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0
+    after = yard.job(given_back.id)
+    assert (after.state, after.timeline[-1].reason) == (Status.QUEUED, "worker_shutdown")
+    assert yard.workers() == ()
+
+
+def test_the_job_of_a_worker_that_is_killed_is_trained_by_another(
+    database_url: str, fleet: Callable[..., Fleet], spec: Make, until: Callable[..., None]
+) -> None:
+    running = fleet("auto", database_url=database_url)
+    yard, first = running.yard, running.start_worker()
+    job = yard.submit(spec(training={"epochs": 1000, "batch_size": "full"}))
+    waiting = yard.submit(spec())
+    until(lambda: yard.job(job.id).epoch > 0)
+    first.kill()
+    first.wait()
+    running.start_worker()
+    done = yard.wait(job.id, 30)
+    assert (done.state, done.attempt) == (Status.SUCCEEDED, 2)
+    assert [milestone.reason for milestone in done.timeline][2] == "lease_expired"
+    epochs = [row["epoch"] for row in yard.metric_rows(job.id)]
+    assert epochs == list(range(1, 1001))
+    assert yard.wait(waiting.id, 30).state is Status.SUCCEEDED
+    uninterrupted = yard.wait(yard.submit(spec(training={"epochs": 1000, "batch_size": "full"})).id, 30)
+    assert yard.model(uninterrupted.id).weights_sha256 == yard.model(job.id).weights_sha256

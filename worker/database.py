@@ -1,0 +1,239 @@
+"""The database: SQLite in WAL mode, or PostgreSQL; reading, writing, its clock and its migrations."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from worker.errors import StorageFull, StoreUnavailable
+from worker.lock import WriteLock
+from worker.migrations import HEAD
+
+MIGRATION_LOCK = 0x7261696E  # any number that no other user of the PostgreSQL server locks
+FULL = {"SQLITE_FULL", "53100"}
+
+
+class Database:
+    """Connections to one database; thread-safe, not to be carried over a fork.
+
+    `wal_pages` is SQLite's `wal_autocheckpoint`.
+    """
+
+    def __init__(self, url: str, *, busy_seconds: float = 10.0, wal_pages: int = 1000) -> None:
+        address = _address(url)
+        self.kind: Literal["sqlite", "postgresql"]
+        self._lock: WriteLock | None = None
+        if address.get_backend_name() == "sqlite":
+            self.kind = "sqlite"
+            path = _sqlite_path(address)
+            self._lock = WriteLock(path.with_name(path.name + ".lock"), seconds=busy_seconds)
+            self._writer = _sqlite_engine(path, self._lock, busy_seconds, wal_pages, writes=True)
+            self._reader = _sqlite_engine(path, self._lock, busy_seconds, wal_pages, writes=False)
+        else:
+            self.kind = "postgresql"
+            self._writer = self._reader = _postgresql_engine(address, busy_seconds)
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A consistent view that waits for nobody."""
+        with _translated(), self._reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """One transaction, committed at the end of the block; rows are changed by one process at a time."""
+        with _translated(), self._writing(), self._writer.begin() as connection:
+            yield connection
+
+    def now(self, connection: sa.Connection) -> float:
+        """Seconds since 1970 by the database's clock, so that machines need not agree about the time."""
+        if self.kind == "sqlite":  # it lives in this process
+            return time.time()
+        return float(connection.scalar(sa.text("SELECT extract(epoch FROM clock_timestamp())::float8")) or 0.0)
+
+    def ping(self) -> None:
+        """Raise `StoreUnavailable` unless the database answers."""
+        with self.read() as connection:
+            connection.execute(sa.text("SELECT 1"))
+
+    def upgrade(self) -> None:
+        """Bring the tables to this version's shape; any number of processes may do so at once."""
+        with _translated():
+            with self._reader.connect() as connection:
+                if _revision(connection) == HEAD:
+                    return
+            with self._writing(), self._writer.begin() as connection:
+                if self.kind == "postgresql":
+                    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+                _migrate(connection)
+
+    def close(self) -> None:
+        """Close every connection; SQLite's last one checkpoints, which is why each closes under the lock."""
+        self._reader.dispose()
+        self._writer.dispose()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _writing(self) -> AbstractContextManager[object]:
+        return self._lock if self._lock is not None else nullcontext()
+
+
+def open_database(url: str, *, busy_seconds: float = 10.0) -> Database:
+    """The database at `url`, with tables of this version's shape."""
+    database = Database(url, busy_seconds=busy_seconds)
+    try:
+        database.upgrade()
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _address(url: str) -> sa.URL:
+    try:
+        address = sa.make_url(url)
+    except exc.ArgumentError:
+        # the text may hold a password
+        raise StoreUnavailable(
+            "TRAINYARD_DATABASE_URL is not an address such as postgresql://user:password@host/name"
+        ) from None
+    backend = address.get_backend_name()
+    if backend in ("postgresql", "postgres"):
+        return address.set(drivername="postgresql+psycopg")
+    if backend == "sqlite":
+        return address
+    raise StoreUnavailable(f"a database of kind {backend!r} is not supported; use sqlite or postgresql")
+
+
+def _sqlite_path(address: sa.URL) -> Path:
+    if address.database in (None, "", ":memory:"):
+        raise StoreUnavailable("the processes share the database, so SQLite needs a file: sqlite:////path/to/file.db")
+    path = Path(str(address.database)).absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreUnavailable(f"the folder {path.parent} cannot be made: {error.strerror}") from error
+    return path
+
+
+class _LockedConnection(sqlite3.Connection):
+    """Closes under the lock: the last connection to close checkpoints."""
+
+    lock: WriteLock
+
+    def close(self) -> None:
+        with self.lock:
+            super().close()
+
+
+def _sqlite_engine(path: Path, lock: WriteLock, busy_seconds: float, wal_pages: int, *, writes: bool) -> sa.Engine:
+    def connect() -> sqlite3.Connection:
+        with lock:
+            connection = _LockedConnection(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+            connection.lock = lock
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")  # what was answered survives a power cut
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {wal_pages:d}")
+            if not writes:
+                connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    engine = sa.create_engine(
+        "sqlite://",
+        creator=connect,
+        poolclass=sa.QueuePool,
+        pool_size=1 if writes else 8,
+        max_overflow=0 if writes else 32,
+        pool_timeout=busy_seconds,
+        json_serializer=_dumps,
+    )
+    event.listen(engine, "begin", partial(_begin, "BEGIN IMMEDIATE" if writes else "BEGIN"))
+    return engine
+
+
+def _begin(statement: str, connection: sa.Connection) -> None:
+    """The driver would begin only at the first change: too late for a compare-and-set."""
+    connection.exec_driver_sql(statement)
+
+
+def _postgresql_engine(address: sa.URL, busy_seconds: float) -> sa.Engine:
+    milliseconds = int(busy_seconds * 1000)
+    try:
+        engine = sa.create_engine(
+            address,
+            pool_size=5,
+            max_overflow=32,
+            pool_timeout=busy_seconds,
+            pool_pre_ping=True,
+            json_serializer=_dumps,
+            connect_args={"connect_timeout": max(2, int(busy_seconds))},
+        )
+    except ModuleNotFoundError as error:
+        raise StoreUnavailable('PostgreSQL needs the extra "postgres": pip install "trainyard[postgres]"') from error
+
+    def configure(connection: sa.engine.interfaces.DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET lock_timeout = {milliseconds:d}")
+        cursor.execute("SET synchronous_commit = on")
+        cursor.close()
+        connection.commit()
+
+    event.listen(engine, "connect", configure)
+    return engine
+
+
+_dumps: Callable[[object], str] = partial(json.dumps, allow_nan=False, separators=(",", ":"))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The driver's complaints in this package's words; a broken rule of ours (`IntegrityError`) passes."""
+    try:
+        yield
+    except exc.TimeoutError as error:
+        raise StoreUnavailable("every connection to the database is in use; try again") from error
+    except exc.IntegrityError:
+        raise
+    except (exc.OperationalError, exc.InterfaceError, exc.InternalError) as error:
+        reason = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
+        if reason in FULL:
+            raise StorageFull("the database's disk is full") from error
+        raise StoreUnavailable(f"the database does not answer ({reason or 'no connection'}); try again") from error
+    except exc.DatabaseError as error:
+        if error.orig is None or type(error.orig) is not sqlite3.DatabaseError:
+            raise
+        raise StoreUnavailable(f"the database cannot be read: {error.orig}") from error
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def _migrate(connection: sa.Connection) -> None:
+    # here, not above: a process whose database is up to date never needs it, and it takes a while to load
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StoreUnavailable(
+            f"the database has tables of revision {_revision(connection)}, this trainyard knows {HEAD}; "
+            "install the version that made them, or a later one"
+        ) from error

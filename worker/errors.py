@@ -1,0 +1,222 @@
+"""What can go wrong around a job; the message says the offending value, what is allowed and what to do."""
+
+from typing import ClassVar
+
+
+class WorkerError(Exception):
+    """The worker package cannot do what was asked."""
+
+    code: ClassVar[str] = "worker_error"
+
+
+class UnknownJob(WorkerError):
+    """There is no job with this id."""
+
+    code: ClassVar[str] = "unknown_job"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"there is no job {job_id!r}")
+
+
+class UnknownDataset(WorkerError):
+    """There is no dataset with this id or name."""
+
+    code: ClassVar[str] = "unknown_dataset"
+
+    def __init__(self, reference: str, *, pointer: str = "", hint: str = "") -> None:
+        self.pointer = pointer
+        self.detail = f"there is no dataset {reference!r}" + (f". {hint}" if hint else "")
+        super().__init__(self.detail)
+
+
+class UnknownParameters(WorkerError):
+    """There is no parameter set with this id or name."""
+
+    code: ClassVar[str] = "unknown_parameters"
+
+    def __init__(self, reference: str, *, pointer: str = "") -> None:
+        self.pointer = pointer
+        self.detail = f"there is no parameter set {reference!r}; upload it with POST /v1/parameters?name={reference}"
+        super().__init__(self.detail)
+
+
+class InvalidName(WorkerError):
+    """A name is empty, too long, or holds a character that names do not have."""
+
+    code: ClassVar[str] = "invalid_name"
+
+
+class NameTaken(WorkerError):
+    """The name belongs to other content."""
+
+    code: ClassVar[str] = "name_taken"
+
+
+class DatasetInUse(WorkerError):
+    """A job that is queued or running needs the dataset."""
+
+    code: ClassVar[str] = "dataset_in_use"
+
+    def __init__(self, reference: str, job_id: str) -> None:
+        super().__init__(f"dataset {reference!r} is needed by job {job_id}; cancel the job or wait until it is done")
+        self.job_id = job_id
+
+
+class IllegalMove(WorkerError):
+    """The job is in a state from which it cannot go where it was asked to."""
+
+    code: ClassVar[str] = "illegal_move"
+
+    def __init__(self, job_id: str, state: str, wanted: str) -> None:
+        super().__init__(f"job {job_id} is {state} and can no longer become {wanted}")
+        self.job_id = job_id
+        self.state = state
+        self.wanted = wanted
+
+
+class NoModel(WorkerError):
+    """The job has no model (yet)."""
+
+    code: ClassVar[str] = "no_model"
+
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(f"job {job_id} is {state}; it has a model once it has succeeded")
+        self.job_id = job_id
+        self.state = state
+
+
+class UnknownCheck(WorkerError):
+    """The job has no gradient check with this number."""
+
+    code: ClassVar[str] = "unknown_check"
+
+    def __init__(self, job_id: str, number: int) -> None:
+        super().__init__(f"job {job_id} has no gradient check {number}")
+
+
+class MomentMissing(WorkerError):
+    """The job does not have the parameters of this moment, and only a job that has succeeded does."""
+
+    code: ClassVar[str] = "moment_missing"
+
+    def __init__(self, job_id: str, state: str, at: str | int) -> None:
+        super().__init__(
+            f"job {job_id} is {state}, so there are no parameters of {_moment(at)} to check: a job keeps them when it "
+            'succeeds; "start" can be checked at any time'
+        )
+        self.pointer = "/at"
+
+
+class MomentNotKept(WorkerError):
+    """The job has succeeded, and its parameters of this moment were not kept."""
+
+    code: ClassVar[str] = "moment_not_kept"
+
+    def __init__(self, job_id: str, at: str | int, kept: int | None) -> None:
+        same = f', which is epoch {kept}, so that "at": {kept} means the same' if kept else ""
+        super().__init__(
+            f"job {job_id} did not keep its parameters of {_moment(at)}; there are those of the start "
+            f'("start") and those of its model ("end"{same})'
+        )
+        self.pointer = "/at"
+
+
+class InputGone(WorkerError):
+    """Data that the job learned from were deleted since."""
+
+    code: ClassVar[str] = "input_gone"
+
+    def __init__(self, job_id: str, kind: str, reference: str) -> None:
+        super().__init__(
+            f"the {kind} {reference!r} of job {job_id} was deleted, and there is nothing to check its gradients on; "
+            "upload it and train the job again"
+        )
+
+
+class LeaseLost(WorkerError):
+    """Another attempt owns the job, or nobody does any more: what this one writes is refused."""
+
+    code: ClassVar[str] = "lease_lost"
+
+    def __init__(self, job_id: str, attempt: int) -> None:
+        super().__init__(f"attempt {attempt} at job {job_id} no longer holds the lease")
+        self.job_id = job_id
+        self.attempt = attempt
+
+
+class ResourceLimit(WorkerError):
+    """The spec asks for more than this installation allows."""
+
+    code: ClassVar[str] = "resource_limit"
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__(detail)
+        self.pointer = pointer
+        self.detail = detail
+
+
+class InvalidPage(WorkerError):
+    """A page was asked for with a parameter that is outside what is allowed."""
+
+    code: ClassVar[str] = "invalid_page"
+
+    def __init__(self, parameter: str, detail: str) -> None:
+        super().__init__(f"{parameter}: {detail}")
+        self.parameter = parameter
+
+
+class UploadTooLarge(WorkerError):
+    """More bytes arrive than an upload may have."""
+
+    code: ClassVar[str] = "upload_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the upload is larger than the {limit} bytes allowed (TRAINYARD_MAX_UPLOAD_BYTES)")
+        self.limit = limit
+
+
+class UnsupportedMediaType(WorkerError):
+    """No reader understands uploads of this media type."""
+
+    code: ClassVar[str] = "unsupported_media_type"
+
+    def __init__(self, media_type: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"media type {media_type!r} is not supported; send one of {', '.join(allowed)}")
+        self.allowed = allowed
+
+
+class QueueFull(WorkerError):
+    """As many jobs are waiting as may wait."""
+
+    code: ClassVar[str] = "queue_full"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} jobs are waiting, which is the most allowed (TRAINYARD_MAX_QUEUED); try again later")
+
+
+class StoreUnavailable(WorkerError):
+    """The database cannot be reached, or did not come free in time; the request may be repeated."""
+
+    code: ClassVar[str] = "store_unavailable"
+
+
+class StorageFull(WorkerError):
+    """The disk has no room for the file or the row."""
+
+    code: ClassVar[str] = "storage_full"
+
+
+class BrokerUnavailable(WorkerError):
+    """No Redis can be reached or started, and the settings insist on one."""
+
+    code: ClassVar[str] = "broker_unavailable"
+
+
+class ArtifactDamaged(WorkerError):
+    """A stored file is missing or is not, byte for byte, the one that was stored."""
+
+    code: ClassVar[str] = "artifact_damaged"
+
+
+def _moment(at: str | int) -> str:
+    return f"epoch {at}" if isinstance(at, int) else f"the {at}"

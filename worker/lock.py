@@ -1,0 +1,68 @@
+"""One writer at a time, in this process and in every other one on the machine.
+
+SQLite 3.7.0 to 3.51.2 may damage its file when two connections write and checkpoint at one instant (the
+WAL-reset bug, sqlite.org/wal.html#walresetbug), and many Pythons carry such a SQLite. So whatever may checkpoint
+(a commit, the close of a connection) happens under this lock.
+"""
+
+import fcntl
+import os
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from worker.errors import StoreUnavailable
+
+
+class WriteLock:
+    """A re-entrant lock over a file; it is let go by the kernel when its process dies.
+
+    Not to be carried over a fork: parent and child would hold one and the same lock.
+    """
+
+    def __init__(self, path: Path, *, seconds: float) -> None:
+        self._path = path
+        self._seconds = seconds
+        self._thread = threading.RLock()
+        self._depth = 0
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def __enter__(self) -> Self:
+        """Raise `StoreUnavailable` when the lock does not come free in time."""
+        deadline = time.monotonic() + self._seconds
+        if not self._thread.acquire(timeout=self._seconds):
+            raise StoreUnavailable(f"the database was busy for {self._seconds:g} s; try again")
+        if self._depth == 0:
+            try:
+                self._lock_file(deadline)
+            except BaseException:
+                self._thread.release()
+                raise
+        self._depth += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._thread.release()
+
+    def _lock_file(self, deadline: float) -> None:
+        pause = 0.0002
+        while True:  # flock has no time-out of its own
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise StoreUnavailable(f"the database was busy for {self._seconds:g} s; try again") from None
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.005)
+
+    def close(self) -> None:
+        """Give the file back."""
+        os.close(self._file)

@@ -1,0 +1,97 @@
+"""Telling the workers of a job, from a thread of its own: no request ever waits for the broker."""
+
+import queue
+import threading
+from dataclasses import dataclass
+
+import redis
+import structlog
+from celery import Celery
+from kombu.exceptions import ChannelError, OperationalError
+
+from worker.celery_app import CHECK_TASK, TASK, queue_name
+from worker.errors import StorageFull, StoreUnavailable
+from worker.store import Store
+
+CLOSE_SECONDS = 2.0
+UNREACHABLE = (OperationalError, ChannelError, redis.RedisError, OSError)
+
+
+@dataclass(frozen=True)
+class Errand:
+    """A message to be: ids, and the queue of whoever should hear them."""
+
+    job_id: str
+    to: str
+    check: int | None = None  # the number of a gradient check; None: the training itself
+
+    @property
+    def task(self) -> str:
+        return TASK if self.check is None else CHECK_TASK
+
+    @property
+    def args(self) -> tuple[str | int, ...]:
+        return (self.job_id,) if self.check is None else (self.job_id, self.check)
+
+
+class Nudger:
+    """Publishes ids; what it cannot publish it forgets, for the sweeper asks again."""
+
+    def __init__(self, app: Celery, store: Store) -> None:
+        self._app = app
+        self._store = store
+        self._log = structlog.get_logger("nudge")
+        self._wanted: queue.SimpleQueue[Errand | None] = queue.SimpleQueue()
+        self._waiting: set[Errand] = set()  # so that one that waits is not asked for twice
+        self._thread = threading.Thread(target=self._run, name="nudger", daemon=True)
+        self._thread.start()
+
+    def nudge(self, job_id: str, to: str, *, check: int | None = None) -> None:
+        """Have the job, or a gradient check of it, published to the queue `to`, soon; returns at once."""
+        errand = Errand(job_id, to, check)
+        if errand not in self._waiting:
+            self._waiting.add(errand)
+            self._wanted.put(errand)
+
+    def backlog(self, of: str) -> int | None:
+        """Messages that lie in the queue, or None when the broker does not say; waits for it."""
+        try:
+            with self._app.connection_for_write() as connection:
+                name = queue_name(of)
+                declared = connection.default_channel.queue_declare(queue=name)
+                return int(declared.message_count)
+        except UNREACHABLE:
+            return None
+
+    def close(self) -> None:
+        """Stop; a publication that hangs is left to itself."""
+        self._wanted.put(None)
+        self._thread.join(CLOSE_SECONDS)
+
+    def _run(self) -> None:
+        while (first := self._wanted.get()) is not None:
+            batch = [first]
+            while len(batch) < 100 and not self._wanted.empty():
+                if (another := self._wanted.get()) is None:
+                    return
+                batch.append(another)
+            try:
+                self._publish(batch)
+            except UNREACHABLE as error:
+                self._log.warning("broker_unreachable", jobs=len(batch), error=type(error).__name__)
+            except (StoreUnavailable, StorageFull) as error:
+                self._log.warning("nudge_not_noted", error=str(error))
+            finally:
+                self._waiting.difference_update(batch)
+
+    def _publish(self, batch: list[Errand]) -> None:
+        published: list[Errand] = []
+        try:
+            for errand in batch:
+                self._app.send_task(errand.task, args=errand.args, queue=queue_name(errand.to), retry=False)
+                published.append(errand)
+        finally:
+            if jobs := [errand.job_id for errand in published if errand.check is None]:
+                self._store.sweeps.mark_published(jobs)
+            if checks := [(errand.job_id, errand.check) for errand in published if errand.check is not None]:
+                self._store.gradient_checks.mark_published(checks)

@@ -1,0 +1,94 @@
+"""The worker as a process: a parent that takes messages and forks, and children that train.
+
+The parent imports neither NumPy nor anything of a GPU, and opens no database: a fork copies what is open, and
+half-copied threads, devices and locks are of no use to a child.
+"""
+
+import mmap
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+import structlog
+from celery import Celery, signals
+from celery.exceptions import SecurityWarning
+
+from worker.broker import Transport, find_transport
+from worker.celery_app import CHECK_TASK, TASK, make_app, queue_name
+from worker.errors import BrokerUnavailable
+from worker.logs import configure_logs
+from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.station import Station
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def run_worker(settings: Settings) -> int:
+    """Serve the queues until SIGTERM or SIGINT, then give running jobs back to them; the exit status."""
+    configure_logs()
+    warnings.simplefilter("ignore", SecurityWarning)  # of pickle under root; no message here is unpickled
+    log = structlog.get_logger("worker")
+    for variable in THREADS:  # NumPy reads them once, when a child first imports it
+        os.environ[variable] = str(settings.blas_threads)
+    try:
+        transport = find_transport(settings)
+    except BrokerUnavailable as error:
+        log.error("broker_unavailable", error=str(error))
+        return 1
+    log.info("broker", kind=transport.kind, address=transport.address, cannot=transport.cannot)
+    app = make_app(settings, transport)
+    Pool(app, settings, transport)
+    worker = app.Worker(
+        hostname=f"trainyard-{os.getpid()}@%h",
+        pool="prefork",
+        concurrency=settings.concurrency,
+        queues=[queue_name(queue) for queue in settings.queues],
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+class Pool:
+    """What Celery calls in its children, and how the parent tells them to come to an end."""
+
+    def __init__(self, app: Celery, settings: Settings, transport: Transport) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._station: Station | None = None
+        self._draining = mmap.mmap(-1, 1)  # shared with every child
+        app.task(name=TASK, ignore_result=True)(self.train)
+        app.task(name=CHECK_TASK, ignore_result=True)(self.check_gradients)
+        signals.worker_process_init.connect(self._open, weak=False)
+        signals.worker_process_shutdown.connect(self._close, weak=False)
+        signals.worker_shutting_down.connect(self._drain, weak=False)
+
+    def train(self, job_id: object) -> None:
+        """Train the job; anything but an id that is known does nothing."""
+        if self._station is not None and isinstance(job_id, str):
+            self._station.train(job_id)
+
+    def check_gradients(self, job_id: object, number: object) -> None:
+        """Make the gradient check; anything but one that is known does nothing."""
+        if self._station is not None and isinstance(job_id, str) and isinstance(number, int):
+            self._station.check_gradients(job_id, number)
+
+    def _open(self, **_: object) -> None:
+        from worker.station import Station  # only here: see the top
+
+        self._station = Station(self._settings, self._transport, draining=self._is_draining)
+
+    def _close(self, **_: object) -> None:
+        if self._station is not None:
+            self._station.close()
+
+    def _drain(self, **_: object) -> None:
+        self._draining[0] = 1
+
+    def _is_draining(self) -> bool:
+        return self._draining[0] == 1

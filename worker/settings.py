@@ -1,0 +1,107 @@
+"""What an operator may choose, read once at a process's entrance and passed inward."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+
+Queue = Literal["cpu", "gpu"]
+
+
+class Settings(BaseSettings):
+    """Every field is an environment variable with the prefix `TRAINYARD_`: `TRAINYARD_DATA_DIR`, …"""
+
+    model_config = SettingsConfigDict(env_prefix="TRAINYARD_", frozen=True, extra="ignore")
+
+    # where things are
+    data_dir: Path = Field(
+        Path(".trainyard"),
+        description="folder of the database, the datasets and the models; shared by the API and every worker",
+    )
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://user:password@host/name; without it SQLite, in data_dir/trainyard.db"
+    )
+    redis_url: SecretStr | None = Field(
+        None,
+        description="redis://, rediss:// or redis+socket:// address; without it a Redis of our own is started",
+    )
+    broker: Literal["auto", "redis", "filesystem"] = Field(
+        "auto", description="auto prefers Redis; redis insists on it; filesystem needs nothing but data_dir"
+    )
+    host: str = Field("127.0.0.1", description="address that the API listens on")
+    port: int = Field(8000, ge=0, le=65535, description="port that the API listens on; 0 takes a free one")
+
+    # the worker
+    concurrency: PositiveInt = Field(1, description="jobs that one worker trains at a time")
+    queues: Annotated[tuple[Queue, ...], NoDecode] = Field(
+        ("cpu",), description="queues that a worker serves, comma-separated: cpu, gpu", min_length=1
+    )
+    lease_seconds: PositiveFloat = Field(
+        30.0, description="a worker that is silent for longer than this has lost its job"
+    )
+    heartbeat_seconds: PositiveFloat = Field(10.0, description="a worker renews its lease this often")
+    sweep_seconds: PositiveFloat = Field(5.0, description="lost jobs and unsent nudges are looked for this often")
+    republish_seconds: PositiveFloat = Field(
+        10.0, description="a queued job that no worker has claimed is nudged again after this long"
+    )
+    max_attempts: PositiveInt = Field(5, description="workers that a job may lose before it counts as failed")
+    max_runtime_seconds: PositiveFloat = Field(
+        86400.0, description="a single attempt is stopped after this long, whatever it does"
+    )
+    busy_seconds: PositiveFloat = Field(
+        10.0, description="a write waits this long for the database before it is answered with 503"
+    )
+
+    # limits
+    max_layers: PositiveInt = Field(64, description="hidden layers of a network")
+    max_units: PositiveInt = Field(65_536, description="units of a layer")
+    max_epochs: PositiveInt = Field(100_000, description="epochs of a job")
+    max_batch_size: PositiveInt = Field(65_536, description="examples of a mini-batch")
+    max_data_bytes: PositiveInt = Field(
+        GIB,
+        description="a job's examples in memory; more stay in their file and are read while the network trains, "
+        "which takes 100 MiB",
+    )
+    max_parameters: PositiveInt = Field(50_000_000, description="trainable numbers of a network")
+    max_body_bytes: PositiveInt = Field(256 * KIB, description="JSON body of a request")
+    max_upload_bytes: PositiveInt = Field(256 * MIB, description="uploaded file, as it is sent")
+    max_expanded_bytes: PositiveInt = Field(GIB, description="uploaded file, expanded")
+    max_rows: PositiveInt = Field(10_000_000, description="rows of a dataset")
+    max_columns: PositiveInt = Field(65_536, description="numbers in a row of a dataset")
+    max_wait_seconds: PositiveFloat = Field(60.0, description="a long poll of a job returns after this long")
+    max_page: PositiveInt = Field(1000, description="entries of a page; a page that asks for more is refused")
+    max_queued: PositiveInt = Field(100_000, description="jobs that may wait at a time")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_queues(cls, values: object) -> object:
+        """`TRAINYARD_QUEUES=cpu,gpu` is a list in one string."""
+        if isinstance(values, dict) and isinstance(values.get("queues"), str):
+            names = [name.strip() for name in values["queues"].split(",")]
+            return {**values, "queues": tuple(name for name in names if name)}
+        return values
+
+    @model_validator(mode="after")
+    def _heartbeat_fits_lease(self) -> Self:
+        if self.heartbeat_seconds * 2 > self.lease_seconds:
+            raise ValueError(
+                f"heartbeat_seconds is {self.heartbeat_seconds:g} and lease_seconds {self.lease_seconds:g}; "
+                "a lease must outlive two heartbeats: raise lease_seconds or lower heartbeat_seconds"
+            )
+        return self
+
+    @property
+    def sql_url(self) -> str:
+        """The database's address, with its password: for connecting, never for a log."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir.absolute() / 'trainyard.db'}"
+
+    @property
+    def blas_threads(self) -> int:
+        """Cores for one job: oversubscribed BLAS threads make every job ten times slower."""
+        return max(1, len(os.sched_getaffinity(0)) // self.concurrency)

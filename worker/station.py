@@ -1,0 +1,100 @@
+"""A process of the worker's pool: what it has open, and the threads beside the one that trains."""
+
+import os
+import socket
+from collections.abc import Callable
+
+import structlog
+
+from worker.artifacts import Artifacts
+from worker.broker import Transport
+from worker.bulletin import Bulletin
+from worker.celery_app import make_app
+from worker.check_execution import CheckExecution
+from worker.errors import StorageFull, StoreUnavailable
+from worker.execution import Execution
+from worker.ids import new_id
+from worker.nudge import Nudger
+from worker.settings import Settings
+from worker.store import open_store
+from worker.sweeper import Sweeper
+
+
+class Station:
+    """Opened after the fork; the process trains one job at a time."""
+
+    def __init__(self, settings: Settings, transport: Transport, *, draining: Callable[[], bool]) -> None:
+        self._settings = settings
+        self._draining = draining
+        self._id = new_id("worker")
+        self._job_id: str | None = None
+        self._log = structlog.get_logger("station")
+        self._store = open_store(settings)
+        self._artifacts = Artifacts(settings.data_dir)
+        self._bulletin = Bulletin(transport)
+        self._nudger = Nudger(make_app(settings, transport), self._store)
+        self._sweeper = Sweeper(settings, transport, self._store, self._nudger, self._bulletin, also=self._be_seen)
+        self._log.info("station_opened", worker=self._id, pid=os.getpid(), broker=transport.kind)
+
+    def train(self, job_id: str) -> None:
+        """Train the job if it is there to be claimed; a message that comes twice finds nothing to do."""
+        if self._draining():
+            return  # still queued; another worker takes it
+        claim = self._store.claims.claim(job_id, self._id)
+        if claim is None:
+            self._log.info("nothing_to_claim", job_id=job_id)
+            return
+        self._job_id = job_id
+        try:
+            execution = Execution(
+                claim,
+                self._settings,
+                self._store,
+                self._artifacts,
+                self._bulletin,
+                draining=self._draining,
+            )
+            execution.run()
+        finally:
+            self._job_id = None
+
+    def check_gradients(self, job_id: str, number: int) -> None:
+        """Make the gradient check if it is there to be claimed."""
+        if self._draining():
+            return  # still queued; another worker takes it
+        claim = self._store.gradient_checks.claim(job_id, number, self._id)
+        if claim is None:
+            self._log.info("nothing_to_claim", job_id=job_id, check=number)
+            return
+        self._job_id = job_id
+        try:
+            CheckExecution(
+                claim,
+                self._settings,
+                self._store,
+                self._artifacts,
+                self._bulletin,
+                draining=self._draining,
+            ).run()
+        finally:
+            self._job_id = None
+
+    def close(self) -> None:
+        """Say goodbye and close everything."""
+        self._sweeper.close()
+        self._nudger.close()
+        self._bulletin.close()
+        try:
+            self._store.workers.gone(self._id)
+        except (StoreUnavailable, StorageFull):
+            self._log.warning("goodbye_not_stored", worker=self._id)
+        self._store.close()
+
+    def _be_seen(self) -> None:
+        self._store.workers.seen(
+            self._id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            queues=self._settings.queues,
+            job_id=self._job_id,
+        )

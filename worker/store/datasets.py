@@ -1,0 +1,190 @@
+"""The datasets and parameter sets that the store knows; their contents are artifacts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from pydantic import JsonValue
+from sqlalchemy.exc import IntegrityError
+
+from worker import tables
+from worker.database import Database
+from worker.errors import DatasetInUse, NameTaken
+from worker.jobs import LIVE
+from worker.names import versioned
+from worker.records import DatasetRecord, DatasetUse, Page
+from worker.store.jobs import moment
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """An artifact and the upload that it was made from."""
+
+    id: str
+    name: str
+    upload_bytes: int
+    upload_sha256: str
+    file: str  # relative to the artifacts' root
+    sha256: str
+
+
+class Datasets:
+    """Rows of the table `datasets`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self, stored: StoredFile, *, media_type: str | None, rows: int, summary: Mapping[str, JsonValue]
+    ) -> tuple[DatasetRecord, bool]:
+        """Make the next version of the name known; the newest itself, and False, where it has the same content."""
+        with self._database.write() as connection:
+            versions = _locked_name(connection, stored.name)
+            newest = connection.execute(_named(stored.name)).mappings().first()
+            if newest is not None and _content(newest) == (
+                media_type,
+                stored.upload_bytes,
+                stored.upload_sha256,
+                stored.sha256,
+            ):
+                return _record(newest), False
+            names = tables.dataset_names
+            connection.execute(sa.update(names).where(names.c.name == stored.name).values(versions=versions + 1))
+            insert = sa.insert(tables.datasets).values(
+                id=stored.id,
+                name=stored.name,
+                version=versions + 1,
+                media_type=media_type,
+                upload_bytes=stored.upload_bytes,
+                upload_sha256=stored.upload_sha256,
+                file=stored.file,
+                sha256=stored.sha256,
+                rows=rows,
+                summary=dict(summary),
+                created_at=self._database.now(connection),
+            )
+            connection.execute(insert)
+            row = connection.execute(_named(stored.id)).mappings().one()
+        return _record(row), True
+
+    def find(self, reference: str) -> DatasetRecord | None:
+        """The dataset with this id; or the newest of this name; or, as `name@2`, its second version."""
+        with self._database.read() as connection:
+            row = connection.execute(_named(reference)).mappings().first()
+        return None if row is None else _record(row)
+
+    def stored(self, reference: str) -> StoredFile | None:
+        """Where the dataset with this id or name lies, found as `find` does."""
+        with self._database.read() as connection:
+            row = connection.execute(_named(reference)).mappings().first()
+        return None if row is None else stored_file(row)
+
+    def page(self, *, limit: int, after: str | None, name: str | None = None) -> Page[DatasetRecord]:
+        """Datasets older than `after`, newest first; of one name, its versions."""
+        query = sa.select(tables.datasets).order_by(tables.datasets.c.id.desc()).limit(limit + 1)
+        if after is not None:
+            query = query.where(tables.datasets.c.id < after)
+        if name is not None:
+            query = query.where(tables.datasets.c.name == name)
+        with self._database.read() as connection:
+            rows = connection.execute(query).mappings().all()
+        return Page(tuple(_record(row) for row in rows[:limit]), has_more=len(rows) > limit)
+
+    def uses(self, dataset_id: str, *, limit: int) -> tuple[tuple[DatasetUse, ...], dict[str, int]]:
+        """The newest jobs that learn from the dataset; and how many there are, not done, and with a model."""
+        jobs, inputs, models = tables.jobs, tables.job_inputs, tables.models
+        used = (
+            sa.select(
+                jobs.c.id,
+                jobs.c.name,
+                jobs.c.state,
+                jobs.c.created_at,
+                models.c.sha256,
+                sa.func.min(inputs.c.reference),
+            )
+            .select_from(
+                inputs.join(jobs, jobs.c.id == inputs.c.job_id).outerjoin(models, models.c.job_id == jobs.c.id)
+            )
+            .where(inputs.c.input_id == dataset_id)
+            .group_by(jobs.c.id, jobs.c.name, jobs.c.state, jobs.c.created_at, models.c.sha256)
+        )
+        whole = used.subquery()
+        counts = sa.select(
+            sa.func.count().label("jobs"),
+            sa.func.count(sa.case((whole.c.state.in_(LIVE), 1))).label("live"),
+            sa.func.count(whole.c.sha256).label("models"),
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(used.order_by(jobs.c.id.desc()).limit(limit)).all()
+            counted = connection.execute(counts).mappings().one()
+        uses = (DatasetUse(i, name, state, reference, moment(at), sha) for i, name, state, at, sha, reference in rows)
+        return tuple(uses), dict(counted)
+
+    def delete(self, reference: str) -> StoredFile | None:
+        """Forget the dataset and say where it lay; `DatasetInUse` while a job that is not done needs it."""
+        with self._database.write() as connection:
+            row = connection.execute(_named(reference).with_for_update()).mappings().first()
+            if row is None:
+                return None
+            needed = (
+                sa.select(tables.jobs.c.id)
+                .join(tables.job_inputs, tables.job_inputs.c.job_id == tables.jobs.c.id)
+                .where(tables.job_inputs.c.input_id == row["id"], tables.jobs.c.state.in_(LIVE))
+                .order_by(tables.jobs.c.id)
+            )
+            job_id: str | None = connection.scalar(needed.limit(1))
+            if job_id is not None:
+                raise DatasetInUse(reference, job_id)
+            connection.execute(sa.delete(tables.datasets).where(tables.datasets.c.id == row["id"]))
+        return stored_file(row)
+
+
+def name_taken(kind: str, name: str) -> NameTaken:
+    """The complaint about a name that is another's."""
+    return NameTaken(f"there is already a {kind} {name!r} with other content; choose another name")
+
+
+def stored_file(row: sa.RowMapping) -> StoredFile:
+    """The columns that every table of artifacts has."""
+    return StoredFile(row["id"], row["name"], row["upload_bytes"], row["upload_sha256"], row["file"], row["sha256"])
+
+
+def _named(reference: str) -> sa.Select[tuple[object, ...]]:
+    columns = tables.datasets.c
+    name, version = versioned(reference)
+    called = columns.name == name if version is None else sa.and_(columns.name == name, columns.version == version)
+    query = sa.select(tables.datasets).where(sa.or_(columns.id == reference, called))
+    return query.order_by(columns.version.desc()).limit(1)
+
+
+def _locked_name(connection: sa.Connection, name: str) -> int:
+    """How many versions the name has had; nobody else makes one until the transaction ends."""
+    names = tables.dataset_names
+    locking = sa.select(names.c.versions).where(names.c.name == name).with_for_update()
+    versions: int | None = connection.scalar(locking)
+    if versions is None:
+        try:
+            with connection.begin_nested():
+                connection.execute(sa.insert(names).values(name=name, versions=0))
+        except IntegrityError:  # somebody else was first, and is done by now
+            pass
+        versions = connection.scalar(locking)
+    return versions or 0
+
+
+def _content(row: sa.RowMapping) -> tuple[str | None, int, str, str]:
+    return row["media_type"], row["upload_bytes"], row["upload_sha256"], row["sha256"]
+
+
+def _record(row: sa.RowMapping) -> DatasetRecord:
+    return DatasetRecord(
+        id=row["id"],
+        name=row["name"],
+        version=row["version"],
+        media_type=row["media_type"],
+        bytes=row["upload_bytes"],
+        sha256=row["sha256"],
+        rows=row["rows"],
+        summary=row["summary"],
+        created_at=moment(row["created_at"]),
+    )

@@ -1,0 +1,147 @@
+"""What a job measured: its metrics by epoch, its events, its model."""
+
+from collections.abc import Iterator, Mapping
+
+import sqlalchemy as sa
+from pydantic import JsonValue
+
+from worker import tables
+from worker.database import Database
+from worker.errors import NoModel, UnknownJob
+from worker.records import Event, LayersMeasured, MetricsRow, Page
+from worker.store.claims import SavedModel
+from worker.store.jobs import moment
+
+READ_ROWS = 1000
+"""Rows that are in memory at a time while a whole series is read."""
+
+LEAST_POINTS = 6
+"""First, last, and the extremes of two costs in between."""
+
+
+class Measurements:
+    """Rows that attempts have left behind."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(self, job_id: str, *, after: int, limit: int) -> Page[MetricsRow]:
+        """Rows of the epochs behind `after`, ascending."""
+        columns = tables.metrics.c
+        query = (
+            sa.select(columns.row)
+            .where(columns.job_id == job_id, columns.epoch > after)
+            .order_by(columns.epoch)
+            .limit(limit + 1)
+        )
+        with self._database.read() as connection:
+            _exists(connection, job_id)
+            rows = connection.scalars(query).all()
+        return Page(tuple(rows[:limit]), has_more=len(rows) > limit)
+
+    def thinned(self, job_id: str, *, after: int, points: int) -> tuple[MetricsRow, ...]:
+        """At most `points` rows that keep the shape: first, last, and each stretch's extremes of the costs.
+
+        The database chooses, so only the rows that are handed out are read.
+        """
+        columns = tables.metrics.c
+        series = sa.and_(columns.job_id == job_id, columns.epoch > after)
+        with self._database.read() as connection:
+            _exists(connection, job_id)
+            bounds = sa.select(sa.func.count(), sa.func.min(columns.epoch), sa.func.max(columns.epoch))
+            count, first, last = connection.execute(bounds.where(series)).one()
+            query = sa.select(columns.row).where(series).order_by(columns.epoch)
+            if count > points:
+                stretches = (points - 2) // 4
+                query = query.where(columns.epoch.in_(_extremes(series, first, last, stretches)))
+            return tuple(connection.scalars(query))
+
+    def rows(self, job_id: str) -> Iterator[MetricsRow]:
+        """Every row, read a thousand at a time, with no transaction open in between."""
+        after = -1
+        while True:
+            page = self.page(job_id, after=after, limit=READ_ROWS)
+            for row in page.data:
+                after = int(row["epoch"] or 0)
+                yield row
+            if not page.has_more:
+                return
+
+    def events(self, job_id: str, *, after: int, limit: int) -> Page[Event]:
+        """Events behind number `after`, ascending."""
+        columns = tables.events.c
+        query = (
+            sa.select(tables.events)
+            .where(columns.job_id == job_id, columns.seq > after)
+            .order_by(columns.seq)
+            .limit(limit + 1)
+        )
+        with self._database.read() as connection:
+            _exists(connection, job_id)
+            rows = connection.execute(query).mappings().all()
+        found = tuple(
+            Event(row["seq"], row["type"], moment(row["at"]), row["attempt"], row["data"]) for row in rows[:limit]
+        )
+        return Page(found, has_more=len(rows) > limit)
+
+    def layers(self, job_id: str, *, after: int, limit: int) -> Page[LayersMeasured]:
+        """The layers' statistics of the measured epochs behind `after`, ascending."""
+        columns = tables.layer_statistics.c
+        query = (
+            sa.select(columns.epoch, columns.layers)
+            .where(columns.job_id == job_id, columns.epoch > after)
+            .order_by(columns.epoch)
+            .limit(limit + 1)
+        )
+        with self._database.read() as connection:
+            _exists(connection, job_id)
+            rows = connection.execute(query).all()
+        found = tuple(LayersMeasured(row.epoch, row.layers) for row in rows[:limit])
+        return Page(found, has_more=len(rows) > limit)
+
+    def warnings(self, job_id: str, attempt: int) -> tuple[Mapping[str, JsonValue], ...]:
+        """What an attempt was warned of."""
+        columns = tables.events.c
+        query = (
+            sa.select(columns.data)
+            .where(columns.job_id == job_id, columns.attempt == attempt, columns.type == "warning")
+            .order_by(columns.seq)
+        )
+        with self._database.read() as connection:
+            return tuple(connection.scalars(query))
+
+    def model(self, job_id: str) -> SavedModel:
+        """Where the job's model is; `NoModel` before it has succeeded."""
+        columns = tables.models.c
+        query = sa.select(columns.file, columns.sha256, columns.weights_sha256).where(columns.job_id == job_id)
+        with self._database.read() as connection:
+            state = _exists(connection, job_id)
+            row = connection.execute(query).first()
+        if row is None:
+            raise NoModel(job_id, state)
+        return SavedModel(row.file, row.sha256, row.weights_sha256)
+
+
+def _exists(connection: sa.Connection, job_id: str) -> str:
+    state: str | None = connection.scalar(sa.select(tables.jobs.c.state).where(tables.jobs.c.id == job_id))
+    if state is None:
+        raise UnknownJob(job_id)
+    return state
+
+
+def _extremes(series: sa.ColumnElement[bool], first: int, last: int, stretches: int) -> sa.Select[tuple[int]]:
+    """Epochs to keep: both ends, and where a stretch has its least and greatest costs (the earliest of equals)."""
+    columns = tables.metrics.c
+    stretch = (columns.epoch - first) * stretches // (last - first + 1)
+    cut = sa.select(columns.epoch, columns.train_cost, columns.dev_cost, stretch.label("stretch")).where(series)
+    inner = cut.subquery()
+    orders = [order(cost) for cost in (inner.c.train_cost, inner.c.dev_cost) for order in (sa.asc, sa.desc)]
+    ranks = [
+        sa.func.row_number()
+        .over(partition_by=inner.c.stretch, order_by=(order.nulls_last(), inner.c.epoch))
+        .label(f"rank{number}")
+        for number, order in enumerate(orders)
+    ]
+    ranked = sa.select(inner.c.epoch.label("epoch"), *ranks).subquery()
+    chosen = [ranked.c[rank.name] == 1 for rank in ranks]
+    return sa.select(ranked.c.epoch).where(sa.or_(ranked.c.epoch.in_((first, last)), *chosen))

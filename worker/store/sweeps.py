@@ -1,0 +1,93 @@
+"""What the sweeper asks of the store; each answer is a compare-and-set, so any number of sweepers may ask."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from worker import tables
+from worker.database import Database
+from worker.jobs import Failure, Status
+from worker.store.claims import fail_row
+from worker.store.moves import locked, move
+
+
+class Sweeps:
+    """Jobs that their worker, or the message that should have woken one, has left behind."""
+
+    def __init__(self, database: Database, *, max_attempts: int) -> None:
+        self._database = database
+        self._max_attempts = max_attempts
+
+    def expired(self, limit: int = 100) -> list[str]:
+        """Running jobs whose lease has run out."""
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+            query = sa.select(tables.jobs.c.id).where(
+                tables.jobs.c.state == Status.RUNNING.value, tables.jobs.c.lease_until < now
+            )
+            return list(connection.scalars(query.order_by(tables.jobs.c.id).limit(limit)))
+
+    def reclaim(self, job_id: str) -> Status | None:
+        """Take a job away from a worker that went silent; its new state, or None when there was nothing to take."""
+        with self._database.write() as connection:
+            row = locked(connection, job_id)
+            now = self._database.now(connection)
+            if row["state"] != Status.RUNNING or row["lease_until"] >= now:
+                return None
+            setbacks = row["setbacks"] + 1
+            if row["cancel_requested_at"] is not None:
+                move(
+                    connection,
+                    row,
+                    Status.CANCELLED,
+                    now,
+                    reason="requested",
+                    values={"stop_reason": "cancelled"},
+                )
+                return Status.CANCELLED
+            if setbacks >= self._max_attempts:
+                failure = Failure(
+                    "worker_lost",
+                    f"{setbacks} workers were lost while they trained this job",
+                    hint="the job may need more memory than a worker has: try a smaller network or batch_size",
+                )
+                fail_row(connection, row, now, failure)
+                return Status.FAILED
+            move(connection, row, Status.QUEUED, now, reason="lease_expired", values={"setbacks": setbacks})
+            return Status.QUEUED
+
+    def unpublished(self, limit: int = 1000) -> list[tuple[str, str]]:
+        """(id, queue) of queued jobs that nobody has been told of."""
+        return self._queued(tables.jobs.c.published_at.is_(None), limit)
+
+    def unclaimed(self, queue: str, seconds: float, limit: int = 1000) -> list[tuple[str, str]]:
+        """(id, queue) of jobs in `queue` that were announced more than `seconds` ago and still wait."""
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+        return self._queued(sa.and_(tables.jobs.c.queue == queue, tables.jobs.c.published_at < now - seconds), limit)
+
+    def waiting(self, queue: str) -> int:
+        """How many jobs wait in `queue`."""
+        with self._database.read() as connection:
+            query = sa.select(sa.func.count()).where(
+                tables.jobs.c.state == Status.QUEUED.value, tables.jobs.c.queue == queue
+            )
+            return connection.scalar(query) or 0
+
+    def mark_published(self, job_ids: Sequence[str]) -> None:
+        """Remember that the jobs were announced."""
+        with self._database.write() as connection:
+            now = self._database.now(connection)
+            connection.execute(
+                sa.update(tables.jobs)
+                .where(tables.jobs.c.id.in_(job_ids), tables.jobs.c.state == Status.QUEUED.value)
+                .values(published_at=now)
+            )
+
+    def _queued(self, condition: sa.ColumnElement[bool], limit: int) -> list[tuple[str, str]]:
+        with self._database.read() as connection:
+            query = sa.select(tables.jobs.c.id, tables.jobs.c.queue).where(
+                tables.jobs.c.state == Status.QUEUED.value, condition
+            )
+            rows = connection.execute(query.order_by(tables.jobs.c.id).limit(limit))
+            return [(row.id, row.queue) for row in rows]

@@ -1,0 +1,64 @@
+"""The worker processes that were seen lately: who serves which queue, and with what job."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from worker import tables
+from worker.database import Database
+from worker.records import WorkerRecord
+from worker.store.jobs import SEEN_SECONDS, moment
+
+FORGET_SECONDS = 3600.0
+
+
+class Workers:
+    """Rows of the table `workers`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def seen(self, worker: str, *, host: str, pid: int, queues: Sequence[str], job_id: str | None) -> None:
+        """Note that the worker lives, and what it does; forget those that have been silent for an hour."""
+        columns = tables.workers.c
+        with self._database.write() as connection:
+            now = self._database.now(connection)
+            update = sa.update(tables.workers).where(columns.id == worker).values(seen_at=now, job_id=job_id)
+            if connection.execute(update).rowcount == 0:
+                connection.execute(
+                    sa.insert(tables.workers).values(
+                        id=worker,
+                        host=host,
+                        pid=pid,
+                        queues=f",{','.join(queues)},",
+                        started_at=now,
+                        seen_at=now,
+                        job_id=job_id,
+                    )
+                )
+                connection.execute(sa.delete(tables.workers).where(columns.seen_at < now - FORGET_SECONDS))
+
+    def gone(self, worker: str) -> None:
+        """Forget a worker that said goodbye."""
+        with self._database.write() as connection:
+            connection.execute(sa.delete(tables.workers).where(tables.workers.c.id == worker))
+
+    def alive(self) -> tuple[WorkerRecord, ...]:
+        """The workers that were seen in the last half minute, oldest first."""
+        columns = tables.workers.c
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+            query = sa.select(tables.workers).where(columns.seen_at > now - SEEN_SECONDS).order_by(columns.id)
+            rows = connection.execute(query).mappings().all()
+        return tuple(
+            WorkerRecord(
+                id=row["id"],
+                host=row["host"],
+                pid=row["pid"],
+                queues=tuple(row["queues"].strip(",").split(",")),
+                started_at=moment(row["started_at"]),
+                seen_at=moment(row["seen_at"]),
+                job_id=row["job_id"],
+            )
+            for row in rows
+        )

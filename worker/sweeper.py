@@ -1,0 +1,98 @@
+"""Finds what has been left behind: jobs whose worker fell silent, jobs that nobody was told of.
+
+Any number of processes sweep at a time: what a sweep does is a compare-and-set, or harmless when doubled.
+"""
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from worker import folder_transport
+from worker.broker import Transport
+from worker.bulletin import Bulletin
+from worker.errors import StorageFull, StoreUnavailable
+from worker.nudge import Nudger
+from worker.settings import Settings
+from worker.store import Store
+
+QUEUES = ("cpu", "gpu")
+
+
+class Sweeper:
+    """A thread that sweeps every few seconds."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        transport: Transport,
+        store: Store,
+        nudger: Nudger,
+        bulletin: Bulletin,
+        *,
+        also: Callable[[], None] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._store = store
+        self._nudger = nudger
+        self._bulletin = bulletin
+        self._also = also
+        self._closed = threading.Event()
+        self._log = structlog.get_logger("sweeper")
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+        self._thread.start()
+
+    def sweep(self) -> None:
+        """Look once."""
+        for job_id in self._store.sweeps.expired():
+            state = self._store.sweeps.reclaim(job_id)
+            if state is not None:
+                self._log.warning("lease_expired", job_id=job_id, state=str(state))
+                self._bulletin.announce(job_id)
+        for job_id, number in self._store.gradient_checks.expired():
+            if (left := self._store.gradient_checks.reclaim(job_id, number)) is not None:
+                self._log.warning("check_lease_expired", job_id=job_id, check=number, state=str(left))
+                self._bulletin.announce(job_id)
+        for job_id, queue in self._store.sweeps.unpublished():
+            self._nudger.nudge(job_id, queue)
+        for job_id, number, queue in self._store.gradient_checks.unpublished():
+            self._nudger.nudge(job_id, queue, check=number)
+        for queue in QUEUES:
+            self._nudge_again(queue)
+        if self._transport.kind == "filesystem":
+            folder_transport.tidy(self._transport)
+
+    def close(self) -> None:
+        """Stop after the sweep that is under way."""
+        self._closed.set()
+        self._thread.join(self._settings.busy_seconds)
+
+    def _nudge_again(self, queue: str) -> None:
+        """Publish again the jobs and checks whose message may be lost.
+
+        With as many messages as there are of them waiting, none is, and nudging on would fill the broker.
+        """
+        unclaimed = self._store.sweeps.unclaimed(queue, self._settings.republish_seconds)
+        checks = self._store.gradient_checks.unclaimed(queue, self._settings.republish_seconds)
+        if not unclaimed and not checks:
+            return
+        backlog = self._nudger.backlog(queue)
+        waiting = self._store.sweeps.waiting(queue) + self._store.gradient_checks.waiting(queue)
+        if backlog is None or backlog >= waiting:
+            return
+        for job_id, _ in unclaimed:
+            self._nudger.nudge(job_id, queue)
+        for job_id, number, _ in checks:
+            self._nudger.nudge(job_id, queue, check=number)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                if self._also is not None:
+                    self._also()
+                self.sweep()
+            except (StoreUnavailable, StorageFull) as error:
+                self._log.warning("sweep_failed", error=str(error))
+            if self._closed.wait(self._settings.sweep_seconds):
+                return
