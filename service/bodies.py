@@ -1,0 +1,111 @@
+"""JSON bodies on their way to a model: read and validated strictly, refused with a pointer to every fault."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError, WrapValidator
+from starlette.responses import Response, StreamingResponse
+
+from service import json_text
+from service.problems import Fault, RequestRefused, summary
+from service.sentences import described, unknown
+
+LARGE = 64 * 1024  # reading more than this takes long enough to be felt by other requests
+MOST_FAULTS = 20
+
+
+class StrictRequest(Request):
+    """A request whose JSON is read by `json_text`."""
+
+    async def json(self) -> object:
+        """The document; raises `RequestRefused` where FastAPI would let NaN, twins or surrogates pass."""
+        body = await self.body()
+        try:
+            if len(body) > LARGE:
+                document, flaws = await run_in_threadpool(json_text.read, body)
+            else:
+                document, flaws = json_text.read(body)
+        except json_text.Unreadable as error:
+            raise RequestRefused(400, "malformed_json", "The body is not JSON", str(error)) from error
+        if flaws:
+            raise invalid([Fault(pointer=flaw.pointer, part="body", detail=flaw.detail) for flaw in flaws])
+        return document
+
+
+class StrictRoute(APIRoute):
+    """A route with strict bodies, no unknown query parameters, and ETags on what is polled."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        names = {parameter.alias for parameter in self.dependant.query_params}
+
+        async def strictly(request: Request) -> Response:
+            refuse_unknown(request, sorted(names))
+            response = await handle(StrictRequest(request.scope, request.receive))
+            return unless_unchanged(request, response)
+
+        return strictly
+
+
+def strict(model: type[BaseModel]) -> WrapValidator:
+    """Marks a body parameter: the model takes JSON as JSON means it (`true` is no integer)."""
+
+    def validate(document: object, _: object) -> BaseModel:
+        if isinstance(document, bytes):
+            raise RequestRefused(
+                415,
+                "unsupported_media_type",
+                "The body has the wrong media type",
+                "the body must be JSON; send it with Content-Type: application/json",
+            )
+        try:
+            return model.model_validate_json(json_text.write(document), strict=True)
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+            faults = [
+                Fault(pointer=where, part="body", detail=detail)
+                for where, detail in described(found, schema_of(model), document)
+            ]
+            raise invalid(faults) from error
+
+    return WrapValidator(validate)
+
+
+def invalid(faults: list[Fault]) -> RequestRefused:
+    """The refusal of a body that is JSON but not what was asked for."""
+    return RequestRefused(422, "invalid_request", "The request is not valid", summary(faults), faults[:MOST_FAULTS])
+
+
+def refuse_unknown(request: Request, allowed: list[str]) -> None:
+    """A query parameter that the route does not have is a typing slip, and never silently ignored."""
+    faults = [
+        Fault(pointer=f"/{name}", part="query", detail=unknown("query parameter", name, allowed))
+        for name in dict.fromkeys(request.query_params)
+        if name not in allowed
+    ]
+    if faults:
+        raise invalid(faults)
+
+
+def unless_unchanged(request: Request, response: Response) -> Response:
+    """304 without a body where the client already holds this very answer."""
+    if request.method != "GET" or response.status_code != 200 or isinstance(response, StreamingResponse):
+        return response
+    tag = f'"{sha256(response.body).hexdigest()[:32]}"'
+    fresh = {"ETag": tag, "Cache-Control": "no-cache"}
+    held = [held.strip().removeprefix("W/") for held in request.headers.get("if-none-match", "").split(",")]
+    if tag in held or "*" in held:
+        return Response(status_code=304, headers=fresh)
+    response.headers.update(fresh)
+    return response
+
+
+@cache
+def schema_of(model: type[BaseModel]) -> Mapping[str, object]:
+    """The model's JSON schema, made once."""
+    return model.model_json_schema(by_alias=True)

@@ -1,0 +1,61 @@
+"""What routes ask for by type."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+
+from service.predictors import Predictors
+from service.problems import RequestRefused
+from service.watching import Watchers
+from worker.jobs import Job
+from worker.yard import Yard
+
+
+def yard_of(request: Request) -> Yard:
+    yard: Yard = request.app.state.yard
+    return yard
+
+
+def watchers_of(request: Request) -> Watchers:
+    watchers: Watchers = request.app.state.watchers
+    return watchers
+
+
+def predictors_of(request: Request) -> Predictors:
+    predictors: Predictors = request.app.state.predictors
+    return predictors
+
+
+YardDep = Annotated[Yard, Depends(yard_of)]
+WatchersDep = Annotated[Watchers, Depends(watchers_of)]
+PredictorsDep = Annotated[Predictors, Depends(predictors_of)]
+
+
+def free_watchers_of(watchers: WatchersDep) -> Watchers:
+    """For a stream, which cannot do without its place."""
+    if watchers.full:
+        raise RequestRefused(
+            503,
+            "too_many_streams",
+            "Too many streams are open",
+            f"{watchers.count} streams and long polls are open, which is the most allowed; try again later",
+        )
+    return watchers
+
+
+FreeWatchers = Annotated[Watchers, Depends(free_watchers_of)]
+
+JobId = Annotated[str, Path(description="id of a job, as `POST /v1/jobs` gave it")]
+
+
+def existing_job(job_id: JobId, yard: YardDep) -> Job:
+    """The job that the path names; asked before a stream starts, when the status can still say 404."""
+    return yard.job(job_id)
+
+
+ExistingJob = Annotated[Job, Depends(existing_job)]
+Reference = Annotated[str, Path(description="an id or a name")]
+
+Limit = Annotated[int, Query(description="entries of the page", ge=1)]
+After = Annotated[str | None, Query(description="id of the last entry of the page before", max_length=64)]
+Name = Annotated[str, Query(description="what jobs call it by", min_length=1, max_length=64)]

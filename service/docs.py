@@ -1,0 +1,71 @@
+"""The page at /docs and the OpenAPI document behind it; everything comes from this process."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+
+from service.problems import Problem
+
+ASSETS = "/docs/assets"
+
+DESCRIPTION = """\
+A training job goes in as JSON, and comes out as curves, a verdict on its gradients, and a model that
+predicts.
+
+The smallest job is `{"data": {"train": "digits", "target": "label"}}`: send it to `POST /v1/jobs`, follow
+`GET /v1/jobs/{job_id}/stream` until its last event, `done`, and ask `POST /v1/jobs/{job_id}/predict`.
+
+Every error is a problem (RFC 9457) whose `errors` point to each place in the request. Lists are newest first
+and are paged by `limit` and `after`. What is polled has an `ETag`; send it back as `If-None-Match` and be
+answered 304.
+"""
+
+
+TAGS = [
+    {"name": "datasets", "description": "tables to learn from"},
+    {"name": "parameters", "description": "initial weights to start from"},
+    {"name": "jobs", "description": "trainings: submit, follow, cancel"},
+    {"name": "progress", "description": "learning curves, events, layers, gradient checks and diagnosis of a job"},
+    {"name": "predictions", "description": "answers of a job's model"},
+    {"name": "specs", "description": "what a job may be, and a gallery of jobs"},
+    {"name": "service", "description": "where things are, and whether they work"},
+]
+
+
+class DocumentedApi(FastAPI):
+    """A FastAPI whose document knows the problem."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document; made once."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(problem.pop("$defs", {}))
+            schemas["Problem"] = problem
+        return super().openapi()
+
+
+def install(app: FastAPI) -> None:
+    """Serve the page and its two files."""
+    app.mount(ASSETS, StaticFiles(packages=[("fastapi_swagger", "resources")]), name="docs-assets")
+
+    @app.get("/docs", include_in_schema=False)
+    async def page() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url=app.openapi_url or "",
+            title="trainyard",
+            swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
+            swagger_css_url=f"{ASSETS}/swagger-ui.css",
+            swagger_favicon_url=f"{ASSETS}/favicon-32x32.png",
+            swagger_ui_parameters={
+                "validatorUrl": None,
+                "docExpansion": "list",
+                "defaultModelsExpandDepth": 0,
+            },
+        )

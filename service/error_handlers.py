@@ -1,0 +1,109 @@
+"""Every way an error can leave the application, each in the shape of a problem."""
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import compile_path
+
+import engine.errors as engine
+import worker.errors as worker
+from service.pointers import Place, pointer
+from service.problems import (
+    Fault,
+    ProblemResponse,
+    RequestRefused,
+    faults_of,
+    status_of,
+    summary,
+    too_large,
+)
+from service.sentences import sentence
+
+
+def install(app: FastAPI) -> None:
+    """Every way an error can leave the application goes through here."""
+    app.add_exception_handler(engine.EngineError, on_package_error)
+    app.add_exception_handler(worker.WorkerError, on_package_error)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(RequestValidationError, on_invalid_parameters)
+    app.add_exception_handler(ClientDisconnect, on_disconnect)
+    app.add_exception_handler(Exception, on_crash)
+
+
+async def on_package_error(request: Request, error: Exception) -> Response:
+    """An error of the engine or the worker, by the table."""
+    title = (type(error).__doc__ or "").strip().partition("\n")[0].rstrip(".")
+    return ProblemResponse.of(
+        request.url.path,
+        status_of(error),
+        str(error),
+        code=str(getattr(error, "code", "internal_error")),
+        title=title,
+        faults=faults_of(error),
+    )
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """What the framework refuses (unknown paths, wrong methods, large bodies), and what we refuse like it."""
+    if not isinstance(error, HTTPException):
+        raise error
+    if isinstance(error, RequestRefused):
+        return ProblemResponse.of(
+            request.url.path,
+            error.status_code,
+            str(error.detail),
+            code=error.code,
+            title=error.title,
+            faults=error.faults,
+        )
+    path, headers = request.url.path, dict(error.headers or {})
+    detail = str(error.detail)
+    if error.status_code == 404:
+        detail = f"there is nothing at {path}; GET /docs lists what there is"
+    elif error.status_code == 405:
+        headers["Allow"] = ", ".join(allowed_methods(request)) or headers.get("Allow", "")
+        detail = f"{request.method} is not possible at {path}; allowed: {headers['Allow']}"
+    elif error.status_code == 413:
+        detail = too_large(request.scope.get(MAX_BODY_SIZE_SCOPE_KEY))
+    return ProblemResponse.of(path, error.status_code, detail, headers=headers)
+
+
+async def on_invalid_parameters(request: Request, error: Exception) -> Response:
+    """A query parameter, header or path segment, or a body that is not there at all."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    faults = []
+    for found in error.errors():
+        part, *tokens = found["loc"]
+        expected, value = sentence(found, Place((), ()))
+        if part == "body":
+            expected, value = "the request has no body; send a JSON object", ""
+        detail = f"{expected}, not {value}" if value else expected
+        faults.append(Fault(pointer=pointer(tokens), part=part, detail=detail))
+    return ProblemResponse.of(request.url.path, 422, summary(faults), title="The request is not valid", faults=faults)
+
+
+async def on_disconnect(request: Request, error: Exception) -> Response:
+    """The client left in the middle of its body: nobody reads this, and nothing is wrong with us."""
+    return ProblemResponse.of(request.url.path, 400, "the connection ended before the body did")
+
+
+async def on_crash(request: Request, error: Exception) -> Response:
+    """A bug: the caller learns that it is ours; the log has the traceback."""
+    return ProblemResponse.of(
+        request.url.path, 500, "this is a bug in trainyard; the log of the service has the details"
+    )
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """The methods of every route with this path: the framework names only the first one's."""
+    app: FastAPI = request.app
+    methods: set[str] = set()
+    for context in iter_route_contexts(app.routes):
+        if context.path and context.methods and compile_path(context.path)[0].match(request.url.path):
+            methods |= context.methods
+    return sorted(methods)

@@ -1,0 +1,170 @@
+"""Every error as RFC 9457 problem+json: one shape, one table from error class to status.
+
+`detail` is a sentence for people, `code` a word for programs, `errors` names each place in the request.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+import engine.errors as engine
+import worker.errors as worker
+
+Part = Literal["body", "query", "path", "header"]
+
+STATUS: Mapping[type[Exception], int] = {
+    engine.SpecError: 422,
+    engine.SamplesMissing: 422,
+    engine.DataError: 422,
+    engine.RowError: 422,
+    engine.ShapeMismatch: 422,
+    engine.DeviceUnavailable: 422,
+    engine.Diverged: 422,
+    worker.UnknownJob: 404,
+    worker.UnknownDataset: 404,
+    worker.UnknownParameters: 404,
+    worker.InvalidName: 422,
+    worker.InvalidPage: 422,
+    worker.ResourceLimit: 422,
+    worker.NameTaken: 409,
+    worker.DatasetInUse: 409,
+    worker.IllegalMove: 409,
+    worker.NoModel: 409,
+    worker.UnknownCheck: 404,
+    worker.MomentMissing: 409,
+    worker.MomentNotKept: 422,
+    worker.InputGone: 409,
+    worker.LeaseLost: 409,
+    worker.UploadTooLarge: 413,
+    worker.UnsupportedMediaType: 415,
+    worker.QueueFull: 503,
+    worker.StoreUnavailable: 503,
+    worker.BrokerUnavailable: 503,
+    worker.StorageFull: 507,
+    worker.ArtifactDamaged: 500,
+}
+"""The status of every error that the packages behind the service raise; a test walks their trees."""
+
+RETRY_AFTER = {429: "5", 503: "5"}
+
+CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "content_too_large",
+    415: "unsupported_media_type",
+    422: "invalid_request",
+    500: "internal_error",
+    503: "unavailable",
+}
+
+
+class Fault(BaseModel):
+    """One place in the request, and what is wrong there."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    pointer: str = Field(description="JSON pointer (RFC 6901) into the part of the request that `in` names")
+    part: Part = Field("body", alias="in", description="the part of the request")
+    detail: str = Field(description="what is wrong, and what is allowed")
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem."""
+
+    type: str = Field(description="a stable name of the kind of problem", examples=["urn:trainyard:invalid_request"])
+    title: str = Field(description="the kind of problem in a few words")
+    status: int = Field(description="the HTTP status, again")
+    detail: str = Field(description="what happened this time, and what to do about it")
+    instance: str = Field(description="the path that was asked for")
+    code: str = Field(description="the kind of problem as one word, for programs")
+    errors: list[Fault] = Field(description="each place in the request that is at fault; may be empty")
+
+
+class RequestRefused(HTTPException):
+    """The request cannot be read, or says something that cannot be meant."""
+
+    def __init__(self, status: int, code: str, title: str, detail: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(status, detail)
+        self.code = code
+        self.title = title
+        self.faults = list(faults)
+
+
+class ProblemResponse(Response):
+    """A problem on the wire: ASCII, so that not even a stray surrogate can break it."""
+
+    media_type = "application/problem+json"
+
+    @classmethod
+    def of(
+        cls,
+        instance: str,
+        status: int,
+        detail: str,
+        *,
+        code: str | None = None,
+        title: str | None = None,
+        faults: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> "ProblemResponse":
+        code = code or CODES.get(status, HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_"))
+        problem = Problem(
+            type=f"urn:trainyard:{code}",
+            title=title or HTTPStatus(status).phrase,
+            status=status,
+            detail=detail,
+            instance=instance,
+            code=code,
+            errors=list(faults),
+        )
+        content = json.dumps(problem.model_dump(by_alias=True), ensure_ascii=True, allow_nan=False)
+        retry = {"Retry-After": RETRY_AFTER[status]} if status in RETRY_AFTER else {}
+        return cls(content, status, headers={**retry, **(headers or {})})
+
+
+def status_of(error: Exception) -> int:
+    """The row of the table; what a spec refers to and is not there is the spec's fault, not the path's."""
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+    return 422 if status == 404 and bool(getattr(error, "pointer", "")) else status
+
+
+def faults_of(error: Exception) -> list[Fault]:
+    """The place that the error names, if it names one."""
+    detail = str(error)
+    if isinstance(error, worker.InvalidPage):
+        return [Fault(pointer=f"/{error.parameter}", part="query", detail=detail)]
+    if isinstance(error, worker.InvalidName):
+        return [Fault(pointer="/name", part="query", detail=detail)]
+    where = getattr(error, "pointer", "")
+    return [Fault(pointer=where, part="body", detail=detail)] if where else []
+
+
+def summary(faults: Sequence[Fault]) -> str:
+    """The first fault with its place, and how many follow."""
+    first = faults[0]
+    where = first.pointer or ("the body" if first.part == "body" else first.part)
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{where}: {first.detail}{more}"
+
+
+def too_large(limit: int | None) -> str:
+    """The sentence of every 413."""
+    return f"the body is larger than the {limit} bytes allowed here" if limit else "the body is too large"
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route: these statuses answer with a problem."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {ProblemResponse.media_type: {"schema": schema}},
+        }
+        for status in sorted({*statuses, 500, 503})
+    }

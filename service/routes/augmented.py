@@ -1,0 +1,45 @@
+"""What augmentations do to a dataset's images, to be looked at before a job is sent."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from engine.data.augmentation.augmentations import AnyAugmentation
+from service.bodies import StrictRoute
+from service.dependencies import Reference, YardDep
+from service.problems import documented
+from service.query_json import asked_in_query, read_query
+
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictRoute)
+
+USUAL = '[{"type": "shift"}, {"type": "rotate"}, {"type": "elastic"}]'
+
+
+class SpecQuery(BaseModel):
+    """The query parameter `spec`, once it is read."""
+
+    spec: Annotated[tuple[AnyAugmentation, ...], Field(max_length=16)]
+
+
+@router.get(
+    "/{dataset}/augmented",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "The sheet"}, **documented(404, 422)},
+)
+def show_augmented(
+    dataset: Reference,
+    yard: YardDep,
+    spec: Annotated[str, Query(description="as `data.augment` of a job, a list in JSON", max_length=8192)] = USUAL,
+    rows: Annotated[int, Query(ge=1, le=32, description="images, one below the other")] = 8,
+    draws: Annotated[int, Query(ge=1, le=16, description="what so many epochs would see, side by side")] = 8,
+    seed: Annotated[int, Query(ge=0, le=2**63 - 1, description="as of a job")] = 0,
+) -> Response:
+    """A PNG sheet: a dataset's first images at the left, and beside each what augmentations make of it.
+
+    What mixup blends are images of the sheet.
+    """
+    wanted = read_query(SpecQuery, "spec", spec).spec
+    with asked_in_query():
+        sheet = yard.augmented(dataset, wanted, rows=rows, draws=draws, seed=seed, pointer="/spec")
+    return Response(sheet, media_type="image/png")

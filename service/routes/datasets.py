@@ -1,0 +1,124 @@
+"""Datasets: tables to learn from."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
+
+from engine.data.checks import DataReport
+from engine.data.formats.formats import FORMATS
+from engine.data.formats.image_zip_format import SIZE
+from engine.data.splits import Split
+from service import uploads
+from service.bodies import StrictRoute
+from service.dependencies import After, Limit, Name, Reference, YardDep
+from service.problems import documented
+from service.query_json import asked_in_query, read_query
+from service.views import DatasetUsageView, DatasetView, Listing, Object
+
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictRoute)
+
+MEDIA_TYPES = tuple(media_type for known in FORMATS for media_type in known.media_types)
+
+ImageSize = Annotated[
+    str | None,
+    Query(pattern=SIZE, description="width x height that all images of a zip are brought to", examples=["28x28"]),
+]
+ImageMode = Annotated[
+    Literal["auto", "grayscale", "color"] | None,
+    Query(description="what the images of a zip become; auto: color where one of them is in color"),
+]
+
+
+class SplitQuery(BaseModel):
+    """The query parameter `split`, once it is read."""
+
+    split: Split
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses={
+        200: {"model": DatasetView, "description": "The newest version of this name has this very content"},
+        **documented(409, 413, 415, 422, 507),
+    },
+    openapi_extra=uploads.body(
+        MEDIA_TYPES,
+        "CSV: a header row, then numbers. NPZ: `x_train y_train [x_dev y_dev] [x_test y_test]`, or `x y`; "
+        "images keep their shape, the target column is `label`. Zip: PNG and JPEG images in a folder for each class, "
+        "these perhaps in folders `train`, `dev` and `test`; columns `x` and `label`.",
+    ),
+)
+async def upload_dataset(
+    request: Request, response: Response, yard: YardDep, name: Name, size: ImageSize = None, mode: ImageMode = None
+) -> DatasetView:
+    """Upload a dataset: the raw file is the body, its media type says which format it has.
+
+    Other content under a name that is there becomes the name's next version: the name means the newest, `name@2` the
+    second, and jobs go on with the one that they were submitted with.
+    """
+    asked = {"size": size, "mode": mode}
+    options = {option: value for option, value in asked.items() if value is not None}
+    record, created = await uploads.received(
+        request, yard, MEDIA_TYPES, lambda media_type, file: yard.add_dataset(name, media_type, file, options)
+    )
+    response.status_code = 201 if created else 200
+    response.headers["Location"] = f"/v1/datasets/{record.id}"
+    return DatasetView.of(record)
+
+
+@router.get("", responses=documented(422))
+def list_datasets(
+    yard: YardDep,
+    limit: Limit = 20,
+    after: After = None,
+    name: Annotated[str | None, Query(description="only the versions of this name", max_length=64)] = None,
+) -> Listing[DatasetView]:
+    """List datasets, newest first."""
+    return Listing[DatasetView].of(yard.datasets(limit=limit, after=after, name=name), DatasetView.of)
+
+
+@router.get("/{dataset}", responses=documented(404, 422))
+def get_dataset(dataset: Reference, yard: YardDep) -> DatasetView:
+    """A dataset by id, name or `name@version`, with a summary of every column; sample sets have names too."""
+    return DatasetView.of(yard.dataset(dataset))
+
+
+@router.get("/{dataset}/preview", responses=documented(404, 422))
+def preview_dataset(
+    dataset: Reference, yard: YardDep, limit: Annotated[int, Query(ge=1, le=100, description="rows")] = 10
+) -> Object:
+    """The first rows; and for every column its type, what is missing, and a little histogram over all rows."""
+    return yard.preview(dataset, limit=limit)
+
+
+@router.get("/{dataset}/checks", responses=documented(404, 422))
+def check_dataset(
+    dataset: Reference,
+    yard: YardDep,
+    target: Annotated[str | None, Query(description="the column to predict", min_length=1, max_length=64)] = None,
+    split: Annotated[
+        str | None, Query(description="as `data.split` of a job, in JSON; by default 60/20/20", max_length=2048)
+    ] = None,
+) -> DataReport:
+    """What may be wrong with the data and its split, on samples where it is large.
+
+    Class balance, idle columns, columns that give the target away, repeated and leaked rows, and whether train and dev
+    come from one distribution. Without a target, what needs none.
+    """
+    wanted = None if split is None else read_query(SplitQuery, "split", split).split
+    with asked_in_query():
+        return yard.data_report(dataset, target=target, split=wanted)
+
+
+@router.get("/{dataset}/usage", responses=documented(404, 422))
+def dataset_usage(dataset: Reference, yard: YardDep) -> DatasetUsageView:
+    """What a dataset takes up, and the jobs and models that were made of it."""
+    return DatasetUsageView.of(yard.dataset_usage(dataset))
+
+
+@router.delete("/{dataset}", status_code=204, responses=documented(404, 409, 422))
+def delete_dataset(dataset: Reference, yard: YardDep) -> None:
+    """Delete a dataset that no queued or running job needs; by a name, its newest version."""
+    yard.delete_dataset(dataset)

@@ -1,0 +1,48 @@
+"""Parameter sets: initial weights to start from."""
+
+from fastapi import APIRouter, Request, Response
+
+from service import uploads
+from service.bodies import StrictRoute
+from service.dependencies import After, Limit, Name, Reference, YardDep
+from service.problems import documented
+from service.views import Listing, ParametersView
+
+router = APIRouter(prefix="/v1/parameters", tags=["parameters"], route_class=StrictRoute)
+
+MEDIA_TYPES = ("application/x-npz", "application/vnd.safetensors")
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses={
+        200: {"model": ParametersView, "description": "The same content was there under this name"},
+        **documented(409, 413, 415, 422, 507),
+    },
+    openapi_extra=uploads.body(
+        MEDIA_TYPES,
+        "Tensors named `W1 b1 W2 b2 …` (W: n_in × n_out, numbered by dense layer, the output layer last), with "
+        "batch norm also `gamma1 beta1 …`.",
+    ),
+)
+async def upload_parameters(request: Request, response: Response, yard: YardDep, name: Name) -> ParametersView:
+    """Upload initial parameters for `{"initializer": {"type": "given", "parameters": name}}`."""
+    stored, created = await uploads.received(
+        request, yard, MEDIA_TYPES, lambda media_type, file: yard.add_parameters(name, media_type, file)
+    )
+    response.status_code = 201 if created else 200
+    response.headers["Location"] = f"/v1/parameters/{stored.id}"
+    return ParametersView.of(stored)
+
+
+@router.get("", responses=documented(422))
+def list_parameters(yard: YardDep, limit: Limit = 20, after: After = None) -> Listing[ParametersView]:
+    """List parameter sets, newest first."""
+    return Listing[ParametersView].of(yard.parameter_sets(limit=limit, after=after), ParametersView.of)
+
+
+@router.get("/{parameters}", responses=documented(404, 422))
+def get_parameters(parameters: Reference, yard: YardDep) -> ParametersView:
+    """A parameter set by id or name."""
+    return ParametersView.of(yard.parameters(parameters))

@@ -1,0 +1,43 @@
+"""Predictions from a job's model."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from service.bodies import StrictRoute, strict
+from service.dependencies import ExistingJob, PredictorsDep, YardDep
+from service.predictors import predictions
+from service.problems import documented
+from service.views import Predictions
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["predictions"], route_class=StrictRoute)
+
+MOST_BYTES = 4 * 1024 * 1024
+MOST_ROWS = 10_000
+
+
+class Rows(BaseModel):
+    """Rows to predict from, each an object keyed by feature name or a plain array in the features' order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rows: list[dict[str, JsonValue] | list[JsonValue]] = Field(min_length=1, max_length=MOST_ROWS)
+
+
+EXAMPLES = {
+    "objects": {"summary": "Rows as objects", "value": {"rows": [{"x1": 0.5, "x2": -0.25}]}},
+    "arrays": {"summary": "Rows as arrays", "value": {"rows": [[0.5, -0.25]]}},
+}
+
+
+@router.post("/predict", responses=documented(400, 404, 409, 413, 415, 422), max_body_size=MOST_BYTES)
+def predict(
+    body: Annotated[Rows, strict(Rows), Body(openapi_examples=EXAMPLES)],
+    job: ExistingJob,
+    yard: YardDep,
+    predictors: PredictorsDep,
+) -> Predictions:
+    """Predict with the model that a succeeded job kept."""
+    model = predictors.get(job.id, lambda: yard.model_path(job.id))
+    return Predictions.of(predictions(model, body.rows))

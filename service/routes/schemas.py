@@ -1,0 +1,25 @@
+"""What a job may be: its JSON Schema, and a gallery of jobs to start from."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from engine.presets import PRESETS
+from engine.spec_schema import job_schema
+from service.bodies import StrictRoute
+from service.problems import documented
+from service.views import Presets, PresetView
+
+router = APIRouter(prefix="/v1", tags=["specs"], route_class=StrictRoute)
+
+
+@router.get("/schemas/job", responses=documented(422))
+def get_job_schema() -> dict[str, Any]:
+    """The JSON Schema of a job: per field title, help, default, range, importance, whether it may change."""
+    return job_schema()
+
+
+@router.get("/presets", responses=documented(422))
+def list_presets() -> Presets:
+    """Jobs from the textbook, each ready to be submitted, with a sentence on what to look at."""
+    return Presets(data=[PresetView.of(preset) for preset in PRESETS])

@@ -1,0 +1,72 @@
+"""The API process: uvicorn around the application, until a signal ends it."""
+
+import signal
+import socket
+from types import FrameType
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from service.app import create_app
+from service.slow_clients import Patience, patient
+from worker.logs import configure_logs
+from worker.settings import Settings
+from worker.yard import open_yard
+
+log = structlog.get_logger("service")
+
+GRACE = 20  # seconds that running requests get when the service stops
+
+
+class Server(uvicorn.Server):
+    """A uvicorn that lets streams and long polls go before it waits for its connections."""
+
+    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            log.info("listening", host=host, port=port)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A second SIGINT does not wait. The signal is not raised again, as uvicorn would: a yard is to be closed."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.app.state.watchers.close()
+        await super().shutdown(sockets)
+
+
+def make_server(app: FastAPI, settings: Settings, patience: Patience) -> Server:
+    """A server for the application, not yet started."""
+    return Server(
+        app,
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            loop="uvloop",
+            http=patient(patience),
+            ws="none",
+            lifespan="on",
+            log_config=None,  # uvicorn's loggers write through ours
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=GRACE,
+        ),
+    )
+
+
+def run_api(settings: Settings, patience: Patience | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; returns the exit code."""
+    configure_logs()
+    with open_yard(settings) as yard:
+        server = make_server(create_app(yard, settings), settings, patience or Patience())
+        server.run()
+        return 0 if server.started else 1

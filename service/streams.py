@@ -1,0 +1,39 @@
+"""A job's events as they happen: pages of the store, read again whenever the bulletin rings."""
+
+from collections.abc import AsyncIterator
+
+from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import ServerSentEvent
+
+from service.views import EventView, JobView
+from service.watching import Watchers
+from worker.records import Event, Page
+from worker.yard import Yard
+
+PAGE = 100
+PATIENCE = 30.0  # seconds until the store is read although nothing rang
+RECONNECT = 2000  # milliseconds a browser waits before it comes back
+
+
+async def events(yard: Yard, watchers: Watchers, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
+    """Every event behind `after`, then `done` with the job itself once nothing more can happen.
+
+    A stream that the service's end cuts short has no `done`; the client comes back with Last-Event-ID.
+    """
+    yield ServerSentEvent(comment="events of a training job", retry=RECONNECT)
+    async with watchers.listening(yard, job_id) as bell:
+        while not bell.closing:
+            # The job first: an event that ends it is then surely in the page read after it.
+            job = await run_in_threadpool(yard.job, job_id)
+            while (page := await run_in_threadpool(_page, yard, job_id, after)).data:
+                for event in page.data:
+                    after = event.seq
+                    yield ServerSentEvent(id=str(event.seq), event=event.type, data=EventView.of(event))
+            if job.done:
+                yield ServerSentEvent(id=str(after), event="done", data=JobView.of(job))
+                return
+            await bell.rang(PATIENCE)
+
+
+def _page(yard: Yard, job_id: str, after: int) -> Page[Event]:
+    return yard.events(job_id, after=after, limit=PAGE)

@@ -1,0 +1,371 @@
+"""What the service answers with: every field that leaves the house is listed here.
+
+NaN and infinity become null on the way to JSON; times are RFC 3339 in UTC.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Generic, Self, TypeVar
+
+from pydantic import BaseModel, Field, JsonValue
+
+from engine.cost_estimate import CostEstimate
+from engine.presets import Preset
+from worker.gradient_checks import CheckState, GradientCheck
+from worker.jobs import Control, Failure, Job, Milestone, Stage, Status
+from worker.records import Condition, DatasetRecord, DatasetUsage, Event, LayersMeasured, MetricsRow, Page, ParameterSet
+from worker.submission import Outline
+
+Object = Mapping[str, JsonValue]
+View = TypeVar("View")
+Record = TypeVar("Record")
+
+
+class FailureView(BaseModel):
+    """Why a job failed."""
+
+    code: str = Field(description="the kind of failure as one word", examples=["diverged"])
+    message: str
+    param: str | None = Field(description="JSON pointer to the field of the spec to change, if it is one")
+    hint: str | None
+
+    @classmethod
+    def of(cls, failure: Failure) -> Self:
+        return cls(code=failure.code, message=failure.message, param=failure.param, hint=failure.hint)
+
+
+class MilestoneView(BaseModel):
+    """A state that the job entered."""
+
+    state: Status
+    at: datetime
+    attempt: int
+    reason: str | None
+
+    @classmethod
+    def of(cls, milestone: Milestone) -> Self:
+        return cls(state=milestone.state, at=milestone.at, attempt=milestone.attempt, reason=milestone.reason)
+
+
+class JobView(BaseModel):
+    """A training job."""
+
+    id: str = Field(examples=["job_0198f3c5a2b87c1d9e4f5a6b7c8d9e0f"])
+    name: str | None
+    state: Status
+    done: bool = Field(description="nothing can happen to the job any more")
+    stage: Stage = Field(description="what a running job is busy with")
+    epoch: int = Field(description="epochs finished")
+    epochs: int = Field(description="epochs asked for")
+    attempt: int = Field(description="workers that have taken the job so far")
+    pending: Control | None = Field(description="asked for, and not yet confirmed by the worker")
+    stop_reason: str | None = Field(description="why the training ended", examples=["completed", "early_stopping"])
+    waiting_reason: str | None = Field(description="why a queued job has not started")
+    error: FailureView | None
+    result: Object | None = Field(description="metrics per part, measured on the model that is kept")
+    warnings: int = Field(description="warnings among the events")
+    queue: str
+    seed: int
+    data_hash: str = Field(description="of all data the job reads")
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    timeline: list[MilestoneView]
+    spec: Object = Field(description="the job as it was asked for, every default filled in")
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        return cls(
+            id=job.id,
+            name=job.name,
+            state=job.state,
+            done=job.done,
+            stage=job.stage,
+            epoch=job.epoch,
+            epochs=job.epochs,
+            attempt=job.attempt,
+            pending=job.pending,
+            stop_reason=job.stop_reason,
+            waiting_reason=job.waiting_reason,
+            error=None if job.error is None else FailureView.of(job.error),
+            result=job.result,
+            warnings=job.warnings,
+            queue=job.queue,
+            seed=job.seed,
+            data_hash=job.data_hash,
+            created_at=job.created_at,
+            updated_at=job.updated_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            timeline=[MilestoneView.of(milestone) for milestone in job.timeline],
+            spec=job.spec,
+        )
+
+
+class EventView(BaseModel):
+    """Something that happened to a job."""
+
+    seq: int = Field(description="counts from 1 without a gap")
+    type: str
+    at: datetime
+    attempt: int
+    data: Object
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        return cls(seq=event.seq, type=event.type, at=event.at, attempt=event.attempt, data=event.data)
+
+
+class DatasetView(BaseModel):
+    """A dataset that was uploaded, or a sample set."""
+
+    id: str = Field(examples=["ds_0198f3c5a2b87c1d9e4f5a6b7c8d9e0f"])
+    name: str = Field(description="stands for the newest version; `name@2` for the second")
+    version: int = Field(description="counts from 1; other content under the same name is the next one")
+    media_type: str | None = Field(description="of the upload; null for a sample set")
+    bytes: int = Field(description="size of the upload")
+    sha256: str = Field(description="of the stored file")
+    rows: int
+    summary: Object = Field(
+        description="rows per part; per column its `type`, `missing`, `distinct` (null: more than 10 000), and for "
+        "numbers `min`, `max`, `mean`, `std` and a `histogram` (`edges`, `counts`), for categories the `top` ten"
+    )
+    created_at: datetime
+
+    @classmethod
+    def of(cls, record: DatasetRecord) -> Self:
+        return cls(
+            id=record.id,
+            name=record.name,
+            version=record.version,
+            media_type=record.media_type,
+            bytes=record.bytes,
+            sha256=record.sha256,
+            rows=record.rows,
+            summary=record.summary,
+            created_at=record.created_at,
+        )
+
+
+class DatasetUseView(BaseModel):
+    """A job that learns, or learned, from the dataset."""
+
+    job: str = Field(examples=["job_0198f3c5a2b87c1d9e4f5a6b7c8d9e0f"])
+    name: str | None
+    state: Status
+    reference: str = Field(description="as the job's spec calls the dataset")
+    created_at: datetime
+    model_sha256: str | None = Field(description="of the model's file; null while there is none")
+
+
+class DatasetUsageView(BaseModel):
+    """What a dataset takes up, and what was made of it."""
+
+    id: str
+    name: str
+    version: int
+    upload_bytes: int = Field(description="size of the upload")
+    stored_bytes: int = Field(description="size of the stored file")
+    jobs: int = Field(description="that learn or learned from it")
+    live: int = Field(description="of these, not done: while there is one, the dataset cannot be deleted")
+    models: int = Field(description="made of it")
+    uses: list[DatasetUseView] = Field(description="the newest hundred jobs, newest first")
+
+    @classmethod
+    def of(cls, usage: DatasetUsage) -> Self:
+        record = usage.dataset
+        return cls(
+            id=record.id,
+            name=record.name,
+            version=record.version,
+            upload_bytes=record.bytes,
+            stored_bytes=usage.stored_bytes,
+            jobs=usage.jobs,
+            live=usage.live,
+            models=usage.models,
+            uses=[
+                DatasetUseView(
+                    job=use.job_id,
+                    name=use.job_name,
+                    state=Status(use.state),
+                    reference=use.reference,
+                    created_at=use.created_at,
+                    model_sha256=use.model_sha256,
+                )
+                for use in usage.uses
+            ],
+        )
+
+
+class ParametersView(BaseModel):
+    """A set of initial parameters that was uploaded."""
+
+    id: str = Field(examples=["ps_0198f3c5a2b87c1d9e4f5a6b7c8d9e0f"])
+    name: str = Field(description='for `{"initializer": {"type": "given", "parameters": "…"}}`')
+    bytes: int
+    sha256: str
+    tensors: Mapping[str, tuple[int, ...]] = Field(description="shape per tensor", examples=[{"W1": [64, 10]}])
+    created_at: datetime
+
+    @classmethod
+    def of(cls, stored: ParameterSet) -> Self:
+        return cls(
+            id=stored.id,
+            name=stored.name,
+            bytes=stored.bytes,
+            sha256=stored.sha256,
+            tensors=stored.tensors,
+            created_at=stored.created_at,
+        )
+
+
+class Listing(BaseModel, Generic[View]):
+    """A page of a list."""
+
+    data: list[View]
+    has_more: bool = Field(description="there are more: ask again with `after` = the key of the last entry")
+
+    @classmethod
+    def of(cls, page: Page[Record], view: Callable[[Record], View]) -> Self:
+        return cls(data=[view(record) for record in page.data], has_more=page.has_more)
+
+
+class MetricsPage(BaseModel):
+    """Flat rows, one per epoch."""
+
+    data: list[MetricsRow] = Field(
+        description="null stands for a number that was not finite",
+        examples=[[{"epoch": 1, "step": 17, "learning_rate": 0.001, "train_cost": 1.93, "dev_cost": 1.21}]],
+    )
+    has_more: bool = Field(description="there are more: ask again with `after` = the last row's epoch")
+
+    @classmethod
+    def of(cls, page: Page[MetricsRow]) -> Self:
+        return cls(data=list(page.data), has_more=page.has_more)
+
+
+class GradientCheckView(BaseModel):
+    """A comparison of backpropagation with finite differences."""
+
+    number: int = Field(description="counts a job's checks from 1")
+    state: CheckState
+    requested: Object | None = Field(description="what was asked for; null for a check that the job's spec wants")
+    report: Object | None = Field(description="`at`, `difference`, `verdict`, `tensors` with the same, `worst`, …")
+    error: FailureView | None
+    created_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, check: GradientCheck) -> Self:
+        return cls(
+            number=check.number,
+            state=check.state,
+            requested=check.requested,
+            report=check.report,
+            error=None if check.error is None else FailureView.of(check.error),
+            created_at=check.created_at,
+            finished_at=check.finished_at,
+        )
+
+
+class LayersMeasuredView(BaseModel):
+    """How every dense layer did in the last batch of an epoch."""
+
+    epoch: int
+    layers: list[Object] = Field(
+        description="per dense layer, the first being 1: `weight_norm`, `gradient_norm`, `update_ratio` (about 1e-3 is "
+        "healthy), `signal` (root mean square of m·∂J/∂Z), `dead_share`, `saturated_share`, `symmetric`"
+    )
+
+    @classmethod
+    def of(cls, measured: LayersMeasured) -> Self:
+        return cls(epoch=measured.epoch, layers=list(measured.layers))
+
+
+class PresetView(BaseModel):
+    """A job of the gallery."""
+
+    name: str
+    title: str
+    look_at: str = Field(description="what there is to see")
+    spec: Object = Field(description="ready to be sent to `POST /v1/jobs`")
+
+    @classmethod
+    def of(cls, preset: Preset) -> Self:
+        return cls.model_validate(preset.to_json())
+
+
+class Presets(BaseModel):
+    """The gallery, in the order a course would show it."""
+
+    data: list[PresetView]
+
+
+class Validated(BaseModel):
+    """What a spec would become as a job."""
+
+    spec: Object = Field(description="the spec with every default filled in and loss, layers and `keep` resolved")
+    queue: str
+    cost: CostEstimate
+
+    @classmethod
+    def of(cls, outline: Outline) -> Self:
+        return cls(spec=outline.spec.model_dump(mode="json"), queue=outline.queue, cost=outline.cost)
+
+
+class Predictions(BaseModel):
+    """A prediction per row, in the rows' order."""
+
+    predictions: list[Object] = Field(
+        examples=[[{"label": 3, "probabilities": {"3": 0.98, "8": 0.02}}]],
+        description="`label` and `probabilities` for classes, `value` for numbers",
+    )
+
+    @classmethod
+    def of(cls, predictions: Sequence[Mapping[str, object]]) -> Self:
+        return cls.model_validate({"predictions": predictions})
+
+
+class ConditionView(BaseModel):
+    """Something that the service leans on."""
+
+    ok: bool
+    kind: str = Field(examples=["sqlite"])
+    detail: str
+    cannot: tuple[str, ...] = Field(description="what this kind cannot do")
+
+    @classmethod
+    def of(cls, condition: Condition) -> Self:
+        return cls(ok=condition.ok, kind=condition.kind, detail=condition.detail, cannot=condition.cannot)
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    alive: bool = True
+
+
+class Ready(BaseModel):
+    """Everything that the service leans on works."""
+
+    ready: bool
+    parts: Mapping[str, ConditionView]
+
+    @classmethod
+    def of(cls, health: Mapping[str, Condition]) -> Self:
+        parts = {name: ConditionView.of(condition) for name, condition in health.items()}
+        return cls(ready=all(part.ok for part in parts.values()), parts=parts)
+
+
+class Index(BaseModel):
+    """Where things are."""
+
+    name: str = "trainyard"
+    version: str
+    docs: str = "/docs"
+    openapi: str = "/openapi.json"
+    jobs: str = "/v1/jobs"
+    datasets: str = "/v1/datasets"
+    parameters: str = "/v1/parameters"
+    ready: str = "/health/ready"

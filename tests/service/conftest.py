@@ -1,0 +1,69 @@
+"""A real service on a real port, without a worker: uvicorn in a thread, over a yard on SQLite."""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from service.slow_clients import Patience
+from tests.service.running import Running, served
+from tests.service.stored import Snapshot, Stored
+from tests.service.work import Work
+from worker.settings import Settings
+from worker.yard import Yard, open_yard
+
+IMPATIENT = Patience(head=0.6, body=0.6, answer=1.0)
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Small limits, so that tests can pass them quickly."""
+    folder = tmp_path_factory.mktemp("service")
+    return Settings(data_dir=folder, broker="filesystem", port=0, max_upload_bytes=2 * 1024 * 1024)
+
+
+@pytest.fixture(scope="session")
+def yard(settings: Settings) -> Iterator[Yard]:
+    with open_yard(settings) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def running(yard: Yard, settings: Settings) -> Iterator[Running]:
+    """The service, with clients given half a second."""
+    with served(yard, settings, IMPATIENT) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def client(running: Running) -> Iterator[httpx.Client]:
+    """Every request has a connection of its own: one that is left half read disturbs no other."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    with httpx.Client(base_url=running.url, timeout=20, limits=limits) as connected:
+        yield connected
+
+
+@pytest.fixture
+def stored(yard: Yard, settings: Settings) -> Snapshot:
+    """What was stored when the test began, and, when called, what is stored now."""
+    return Snapshot(lambda: Stored.of(yard, settings))
+
+
+@pytest.fixture
+def work(settings: Settings) -> Iterator[Work]:
+    """The worker's part, played by hand: no process, but the worker's own store."""
+    with Work.on(settings) as hand:
+        yield hand
+
+
+@pytest.fixture
+def job(client: httpx.Client) -> Callable[..., str]:
+    """Submit a small job; returns its id."""
+
+    def submit(**fields: object) -> str:
+        spec = {"data": {"train": "iris", "target": "label"}, "training": {"epochs": 3}, **fields}
+        answer = client.post("/v1/jobs", json=spec)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    return submit

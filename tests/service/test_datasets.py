@@ -1,0 +1,144 @@
+"""Datasets go in as files and are found again by id and by name."""
+
+import io
+
+import httpx
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from tests.service.shape import assert_problem
+
+CSV = {"Content-Type": "text/csv"}
+
+
+def table(rows: int, offset: float = 0.0) -> bytes:
+    lines = [f"{i + offset},{i * 2},{i % 2}" for i in range(rows)]
+    return ("x1,x2,label\n" + "\n".join(lines) + "\n").encode()
+
+
+def test_an_uploaded_dataset_is_found_by_id_and_by_name(client: httpx.Client) -> None:
+    answer = client.post("/v1/datasets", params={"name": "ours"}, content=table(10), headers=CSV)
+    assert answer.status_code == 201, answer.text
+    dataset = answer.json()
+    assert answer.headers["location"] == f"/v1/datasets/{dataset['id']}"
+    assert (dataset["name"], dataset["rows"], dataset["bytes"]) == ("ours", 10, len(table(10)))
+    assert client.get(answer.headers["location"]).json() == dataset
+    assert client.get("/v1/datasets/ours").json() == dataset
+    preview = client.get("/v1/datasets/ours/preview", params={"limit": 2})
+    assert preview.status_code == 200 and "x1" in preview.text
+
+
+def test_the_same_upload_again_is_answered_with_the_first(client: httpx.Client) -> None:
+    first = client.post("/v1/datasets", params={"name": "twice"}, content=table(4), headers=CSV)
+    again = client.post("/v1/datasets", params={"name": "twice"}, content=table(4), headers=CSV)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+
+
+def test_other_content_under_a_name_is_its_next_version(client: httpx.Client) -> None:
+    first, second = (
+        client.post("/v1/datasets", params={"name": "grows"}, content=table(rows), headers=CSV).json()
+        for rows in (4, 5)
+    )
+    assert (first["version"], second["version"]) == (1, 2)
+    assert client.get("/v1/datasets/grows").json() == second
+    assert client.get("/v1/datasets/grows@1").json() == client.get(f"/v1/datasets/{first['id']}").json() == first
+    listed = client.get("/v1/datasets", params={"name": "grows"}).json()["data"]
+    assert [dataset["id"] for dataset in listed] == [second["id"], first["id"]]
+    assert_problem(client.get("/v1/datasets/grows@3"), 404)
+    assert client.delete("/v1/datasets/grows").status_code == 204
+    assert client.get("/v1/datasets/grows").json() == first
+    third = client.post("/v1/datasets", params={"name": "grows"}, content=table(6), headers=CSV).json()
+    assert third["version"] == 3
+
+
+def test_a_job_keeps_the_version_that_it_was_submitted_with(client: httpx.Client) -> None:
+    first = client.post("/v1/datasets", params={"name": "pinned"}, content=table(30), headers=CSV).json()
+    job = client.post("/v1/jobs", json={"data": {"train": "pinned", "target": "label"}}).json()
+    client.post("/v1/datasets", params={"name": "pinned"}, content=table(31), headers=CSV)
+    later = client.post("/v1/jobs", json={"data": {"train": "pinned", "target": "label"}}).json()
+    named = client.post("/v1/jobs", json={"data": {"train": "pinned@1", "target": "label"}}).json()
+    assert job["data_hash"] == named["data_hash"] != later["data_hash"]
+    problem = assert_problem(client.delete("/v1/datasets/pinned@1"), 409)
+    assert job["id"] in problem["detail"]
+    usage = client.get("/v1/datasets/pinned@1/usage").json()
+    assert (usage["id"], usage["version"], usage["jobs"], usage["live"], usage["models"]) == (first["id"], 1, 2, 2, 0)
+    assert [(use["job"], use["reference"]) for use in usage["uses"]] == [
+        (named["id"], "pinned@1"),
+        (job["id"], "pinned"),
+    ]
+    assert usage["upload_bytes"] == len(table(30)) and usage["stored_bytes"] > 0
+
+
+def test_a_preview_shows_types_what_is_missing_and_histograms(client: httpx.Client) -> None:
+    client.post("/v1/datasets", params={"name": "shown"}, content=table(10), headers=CSV)
+    preview = client.get("/v1/datasets/shown/preview", params={"limit": 2}).json()
+    assert len(preview["rows"]) == 2
+    x1, _, label = preview["summary"]
+    assert (x1["name"], x1["type"], x1["missing"], x1["min"], x1["max"]) == ("x1", "number", 0, 0, 9)
+    assert sum(x1["histogram"]["counts"]) == 10
+    assert len(x1["histogram"]["edges"]) == len(x1["histogram"]["counts"]) + 1
+    assert label["classes"] == [0, 1] and label["histogram"]["counts"] == [5, 5]
+
+
+def test_an_npz_keeps_its_parts(client: httpx.Client) -> None:
+    file = io.BytesIO()
+    np.savez(
+        file,
+        x_train=np.zeros((4, 2, 2)),
+        y_train=np.arange(4),
+        x_test=np.ones((2, 2, 2)),
+        y_test=np.arange(2),
+    )
+    answer = client.post(
+        "/v1/datasets",
+        params={"name": "images"},
+        content=file.getvalue(),
+        headers={"Content-Type": "application/x-npz"},
+    )
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["rows"] == 6
+
+
+def test_pages_are_newest_first_and_join_up(client: httpx.Client) -> None:
+    for number in range(3):
+        client.post("/v1/datasets", params={"name": f"page-{number}"}, content=table(3, number), headers=CSV)
+    first = client.get("/v1/datasets", params={"limit": 2}).json()
+    assert [dataset["name"] for dataset in first["data"]] == ["page-2", "page-1"] and first["has_more"]
+    after = first["data"][-1]["id"]
+    assert client.get("/v1/datasets", params={"limit": 1, "after": after}).json()["data"][0]["name"] == "page-0"
+
+
+def test_a_deleted_dataset_is_gone(client: httpx.Client) -> None:
+    client.post("/v1/datasets", params={"name": "gone"}, content=table(3, 9), headers=CSV)
+    assert client.delete("/v1/datasets/gone").status_code == 204
+    assert_problem(client.get("/v1/datasets/gone"), 404)
+    assert_problem(client.delete("/v1/datasets/gone"), 404)
+
+
+def test_a_dataset_that_a_job_needs_stays(client: httpx.Client) -> None:
+    client.post("/v1/datasets", params={"name": "needed"}, content=table(30, 7), headers=CSV)
+    job = client.post("/v1/jobs", json={"data": {"train": "needed", "target": "label"}}).json()
+    problem = assert_problem(client.delete("/v1/datasets/needed"), 409)
+    assert job["id"] in problem["detail"]
+
+
+def test_a_sample_set_is_there_from_the_start(client: httpx.Client) -> None:
+    assert client.get("/v1/datasets/iris").json()["rows"] == 150
+    assert "did you mean 'iris'" in assert_problem(client.get("/v1/datasets/irsi"), 404)["detail"].lower()
+
+
+@pytest.mark.parametrize("kind", ["npz", "safetensors"])
+def test_parameters_are_stored_with_their_shapes(client: httpx.Client, kind: str) -> None:
+    tensors = {"W1": np.ones((4, 3)), "b1": np.zeros(3)}
+    file = io.BytesIO()
+    np.savez(file, **tensors)  # type: ignore[arg-type]  # numpy types the keywords as its own options
+    body, media_type = (
+        (file.getvalue(), "application/x-npz") if kind == "npz" else (save(tensors), "application/vnd.safetensors")
+    )
+    answer = client.post("/v1/parameters", params={"name": kind}, content=body, headers={"Content-Type": media_type})
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["tensors"] == {"W1": [4, 3], "b1": [3]}
+    assert client.get(answer.headers["location"]).json() == answer.json()
+    assert kind in [stored["name"] for stored in client.get("/v1/parameters").json()["data"]]

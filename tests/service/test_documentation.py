@@ -1,0 +1,55 @@
+"""The documentation needs no network and says the truth."""
+
+import re
+
+import httpx
+
+
+def test_the_page_asks_nobody_else(client: httpx.Client) -> None:
+    page = client.get("/docs").text
+    addresses = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert len(addresses) == 3
+    for address in addresses:
+        assert address.startswith("/")
+        assert client.get(address).status_code == 200
+    assert client.get("/openapi.json").json()["openapi"].startswith("3.1")
+
+
+def test_every_route_documents_its_problems(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert operation["description"], (path, method)
+            problems = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
+            if path.startswith("/v1"):
+                assert {"422", "500", "503"} <= set(problems), (path, method)
+            if "{" in path:
+                assert "404" in problems, (path, method)
+            for answer in problems.values():
+                schema = answer["content"]["application/problem+json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_references_of_the_document_lead_somewhere(client: httpx.Client) -> None:
+    answer = client.get("/openapi.json")
+    schemas = answer.json()["components"]["schemas"]
+    assert set(re.findall(r'"#/components/schemas/([^"]+)"', answer.text)) <= set(schemas)
+
+
+def test_the_examples_of_a_job_are_accepted(client: httpx.Client) -> None:
+    body = client.get("/openapi.json").json()["paths"]["/v1/jobs"]["post"]["requestBody"]
+    for example in body["content"]["application/json"]["examples"].values():
+        assert client.post("/v1/jobs", json=example["value"]).status_code == 201
+
+
+def test_the_index_says_where_things_are(client: httpx.Client) -> None:
+    index = client.get("/").json()
+    for name in ("docs", "openapi", "jobs", "datasets", "parameters"):
+        assert client.get(index[name]).status_code == 200, name
+
+
+def test_answers_do_not_say_what_serves_them(client: httpx.Client) -> None:
+    headers = client.get("/health/live").headers
+    assert "server" not in headers
+    assert headers["x-content-type-options"] == "nosniff" and headers["x-request-id"]

@@ -1,0 +1,171 @@
+"""A job's progress comes as pages, as CSV, and as it happens."""
+
+import csv
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from service.slow_clients import Patience
+from tests.service.running import Running, served
+from tests.service.shape import assert_problem
+from tests.service.work import Work
+from worker.settings import Settings
+from worker.yard import Yard
+
+Submit = Callable[..., str]
+
+
+def row(epoch: int) -> dict[str, float | int | None]:
+    cost = None if epoch == 2 else 1 / epoch
+    return {"epoch": epoch, "step": 10 * epoch, "learning_rate": 0.001, "train_cost": cost, "dev_cost": 0.5}
+
+
+def sse(lines: Iterator[str]) -> Iterator[dict[str, str]]:
+    """The events of a stream, by the rules of the HTML standard."""
+    event: dict[str, str] = {}
+    for line in lines:
+        if not line:
+            if "data" in event:
+                yield event
+            event = {}
+        elif not line.startswith(":"):
+            name, _, value = line.partition(":")
+            event[name] = value.removeprefix(" ")
+
+
+def test_metrics_are_paged_by_epoch(client: httpx.Client, job: Submit, work: Work) -> None:
+    job_id = job()
+    work.record(work.claim(job_id), [row(epoch) for epoch in range(1, 6)])
+    path = f"/v1/jobs/{job_id}/metrics"
+    page = client.get(path, params={"limit": 2, "after": 1})
+    assert page.json() == {"data": [row(2), row(3)], "has_more": True}
+    assert client.get(path, params={"after": 4}).json() == {"data": [row(5)], "has_more": False}
+    tag = client.get(path).headers["etag"]
+    assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_metrics_as_csv_are_complete(client: httpx.Client, job: Submit, work: Work) -> None:
+    job_id = job()
+    work.record(work.claim(job_id), [row(epoch) for epoch in range(1, 3001)])
+    for options in ({"params": {"format": "csv"}}, {"headers": {"Accept": "text/csv"}}):
+        answer = client.get(f"/v1/jobs/{job_id}/metrics", **options)  # type: ignore[arg-type]
+        assert answer.headers["content-type"].startswith("text/csv")
+        rows = list(csv.DictReader(io.StringIO(answer.text)))
+        assert [int(one["epoch"]) for one in rows] == list(range(1, 3001))
+        assert rows[1]["train_cost"] == "" and float(rows[2]["train_cost"]) == 1 / 3
+
+
+def test_metrics_are_thinned_out_but_keep_their_extremes(client: httpx.Client, job: Submit, work: Work) -> None:
+    job_id = job()
+    rows = [row(epoch) for epoch in range(1, 501)]
+    rows[300]["train_cost"] = 99.0
+    work.record(work.claim(job_id), rows)
+    thin = client.get(f"/v1/jobs/{job_id}/metrics", params={"max_points": 50}).json()["data"]
+    assert len(thin) <= 50 and 99.0 in [one["train_cost"] for one in thin]
+
+
+def test_events_are_paged_by_their_number(client: httpx.Client, job: Submit, work: Work) -> None:
+    job_id = job()
+    work.record(work.claim(job_id), notes=["first", "second"])
+    events = client.get(f"/v1/jobs/{job_id}/events").json()["data"]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert [event["type"] for event in events][-2:] == ["first", "second"]
+    behind = client.get(f"/v1/jobs/{job_id}/events", params={"after": len(events) - 1}).json()["data"]
+    assert [event["type"] for event in behind] == ["second"]
+
+
+def test_a_stream_follows_a_job_to_its_end(client: httpx.Client, job: Submit, work: Work) -> None:
+    job_id = job()
+    claim = work.claim(job_id)
+
+    def go_on() -> None:
+        work.record(claim, notes=["live"])
+        work.fail(claim)
+
+    with client.stream("GET", f"/v1/jobs/{job_id}/stream") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        events = sse(answer.iter_lines())
+        first = next(events)
+        assert first["id"] == "1"
+        threading.Thread(target=go_on).start()
+        rest = list(events)
+    numbers = [int(event["id"]) for event in [first, *rest[:-1]]]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert "live" in [event["event"] for event in rest]
+    assert rest[-1]["event"] == "done" and json.loads(rest[-1]["data"])["state"] == "failed"
+
+
+def test_a_stream_goes_on_where_it_was_cut(client: httpx.Client, job: Submit, work: Work) -> None:
+    job_id = job()
+    claim = work.claim(job_id)
+    work.record(claim, notes=["a", "b", "c"])
+    work.fail(claim)
+    path = f"/v1/jobs/{job_id}/stream"
+    with client.stream("GET", path) as answer:
+        everything = list(sse(answer.iter_lines()))
+    for resumed in ({"headers": {"Last-Event-ID": "3"}}, {"params": {"after": 3}}):
+        with client.stream("GET", path, **resumed) as answer:
+            assert list(sse(answer.iter_lines())) == everything[3:]
+
+
+def test_a_stream_says_in_time_that_there_is_no_such_job(client: httpx.Client) -> None:
+    assert_problem(client.get("/v1/jobs/job_00000000000000000000000000000000/stream"), 404)
+
+
+def test_a_last_event_id_must_be_a_number(client: httpx.Client, job: Submit) -> None:
+    problem = assert_problem(client.get(f"/v1/jobs/{job()}/stream", headers={"Last-Event-ID": "x"}), 422)
+    assert (problem["errors"][0]["pointer"], problem["errors"][0]["in"]) == ("/last-event-id", "header")
+
+
+def test_streams_hold_no_threads(running: Running, client: httpx.Client, job: Submit, work: Work) -> None:
+    job_id = job()
+    claim = work.claim(job_id)
+
+    def follow() -> str:
+        with client.stream("GET", f"/v1/jobs/{job_id}/stream") as answer:
+            return list(sse(answer.iter_lines()))[-1]["event"]
+
+    with ThreadPoolExecutor(60) as pool:
+        followers = [pool.submit(follow) for _ in range(60)]
+        deadline = time.monotonic() + 15
+        watchers = running.server.app.state.watchers
+        while watchers.count < 60 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        started = time.monotonic()
+        # More streams than the thread pool has threads, and a route that needs a thread still answers.
+        assert client.get("/v1/datasets").status_code == 200
+        assert time.monotonic() - started < 2
+        work.fail(claim)
+        assert {follower.result(timeout=20) for follower in followers} == {"done"}
+
+
+def test_no_more_streams_than_are_allowed(
+    running: Running, client: httpx.Client, job: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running.server.app.state.watchers, "capacity", 0)
+    path = f"/v1/jobs/{job()}"
+    assert_problem(client.get(f"{path}/stream"), 503)
+    # A long poll need not wait: the client sees that the job is not done, and asks again.
+    assert client.get(path, params={"wait": 30}).json()["state"] == "queued"
+
+
+def test_streams_and_long_polls_end_with_the_service(yard: Yard, settings: Settings, job: Submit) -> None:
+    job_id = job()
+    with ThreadPoolExecutor(2) as pool:
+        with served(yard, settings, Patience()) as service:
+            path = f"{service.url}/v1/jobs/{job_id}"
+            stream = pool.submit(lambda: httpx.get(f"{path}/stream", timeout=20).text)
+            poll = pool.submit(lambda: httpx.get(path, params={"wait": 30}, timeout=20).json())
+            watchers = service.server.app.state.watchers
+            deadline = time.monotonic() + 10
+            while watchers.count < 2 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            ended = time.monotonic()
+        assert time.monotonic() - ended < 5
+        assert "event: done" not in stream.result() and poll.result()["state"] == "queued"

@@ -1,0 +1,79 @@
+"""The API as a process: it starts, serves, stays small and stops."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.service.shape import assert_problem
+
+SERVE = (
+    "from service.server import run_api; from worker.settings import Settings; raise SystemExit(run_api(Settings()))"
+)
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    environment = {
+        **os.environ,
+        "TRAINYARD_DATA_DIR": str(tmp_path),
+        "TRAINYARD_BROKER": "filesystem",
+        "TRAINYARD_PORT": "0",
+    }
+    started = subprocess.Popen(  # our own interpreter and our own line
+        [sys.executable, "-c", SERVE],
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.communicate()
+
+
+def address(process: "subprocess.Popen[str]") -> str:
+    """Read from the log, as a person would."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        event = json.loads(line)
+        if event["event"] == "listening":
+            assert event["host"] == "127.0.0.1"
+            return f"http://{event['host']}:{event['port']}"
+    raise AssertionError("the API ended before it listened")
+
+
+def peak(pid: int) -> int:
+    """The most memory the process ever had, in bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_the_api_serves_until_a_signal_and_ends_well(process: "subprocess.Popen[str]", stop: signal.Signals) -> None:
+    url = address(process)
+    assert httpx.get(f"{url}/health/live").status_code == 200
+    process.send_signal(stop)
+    assert process.wait(timeout=15) == 0
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_an_upload_is_never_in_memory_as_a_whole(process: "subprocess.Popen[str]") -> None:
+    url = address(process)
+    before = peak(process.pid)
+    chunks = (os.urandom(MIB) for _ in range(100))
+    answer = httpx.post(
+        f"{url}/v1/datasets?name=noise", content=chunks, headers={"Content-Type": "application/x-npz"}, timeout=60
+    )
+    assert_problem(answer, 422)
+    assert peak(process.pid) - before < 32 * MIB

@@ -1,0 +1,38 @@
+"""The worker's part, played by hand on the worker's own store."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from worker.jobs import Claim, Failure
+from worker.records import MetricsRow
+from worker.settings import Settings
+from worker.store import Note, Store, open_store
+
+
+class Work:
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.batch = 0
+
+    @classmethod
+    @contextmanager
+    def on(cls, settings: Settings) -> Iterator["Work"]:
+        store = open_store(settings)
+        try:
+            yield cls(store)
+        finally:
+            store.close()
+
+    def claim(self, job_id: str) -> Claim:
+        claim = self.store.claims.claim(job_id, "worker_by_hand")
+        assert claim is not None
+        return claim
+
+    def record(self, claim: Claim, rows: Sequence[MetricsRow] = (), notes: Sequence[str] = (), epoch: int = 0) -> None:
+        self.batch += 1
+        self.store.claims.record(
+            claim, self.batch, rows=rows, notes=[Note(kind, {"by": "hand"}) for kind in notes], epoch=epoch
+        )
+
+    def fail(self, claim: Claim) -> None:
+        self.store.claims.fail(claim, Failure("diverged", "the cost became NaN", "/optimizer/learning_rate", None))
