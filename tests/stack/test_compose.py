@@ -1,0 +1,89 @@
+"""docker-compose.yml and deploy/ say nothing that the code does not know."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from trainyard.cli import app
+from worker.embedded_redis import CONFIGURATION
+from worker.settings import Settings
+
+REPOSITORY = Path(__file__).parents[2]
+COMPOSE = REPOSITORY / "docker-compose.yml"
+DOCKERFILE = (REPOSITORY / "deploy" / "Dockerfile").read_text()
+
+SERVICES = yaml.safe_load(COMPOSE.read_text())["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands}
+VARIABLES = {f"TRAINYARD_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_the_fleet_is_complete() -> None:
+    assert set(SERVICES) == {"api", "worker", "worker-gpu", "redis", "postgres"}
+    assert [name for name, service in SERVICES.items() if service.get("profiles")] == ["worker-gpu"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_runs_a_command_that_exists_from_a_target_that_exists(name) -> None:
+    service = OURS[name]
+    program, *arguments = service["command"]
+    assert program == "trainyard"
+    assert len(arguments) == 1
+    assert arguments[0] in COMMANDS
+    target = service["build"]["target"]
+    stage = re.search(rf"FROM run AS {target}\n(.*?)(?:\nFROM|\Z)", DOCKERFILE, re.DOTALL)
+    assert stage, f"no stage {target}"
+    assert f'CMD ["trainyard", "{arguments[0]}"]' in stage[1]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_is_configured_with_settings_that_exist(name) -> None:
+    service = OURS[name]
+    assert set(service["environment"]) <= VARIABLES
+    fields = {name.removeprefix("TRAINYARD_").lower(): value for name, value in service["environment"].items()}
+    settings = Settings(**fields)
+    assert settings.queues == (("gpu",) if name == "worker-gpu" else ("cpu",))
+    assert str(settings.data_dir) == service["volumes"][0].partition(":")[2]
+
+
+def test_the_images_set_variables_that_exist() -> None:
+    assert set(re.findall(r"\bTRAINYARD_[A-Z_]+", DOCKERFILE)) <= VARIABLES
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_has_a_health_check_of_a_command_that_exists(name) -> None:
+    kind, program, *arguments = SERVICES[name]["healthcheck"]["test"]
+    assert kind == "CMD"
+    if program == "trainyard":
+        assert arguments[0] in COMMANDS
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_services_wait_for_healthy_ones_and_have_no_rights(name) -> None:
+    waits = OURS[name]["depends_on"]
+    assert waits == {other: {"condition": "service_healthy"} for other in ("postgres", "redis")}
+    assert OURS[name]["cap_drop"] == ["ALL"]
+    assert OURS[name]["read_only"]
+    assert "USER trainyard" in DOCKERFILE
+
+
+def test_redis_grants_what_the_embedded_one_grants() -> None:
+    embedded = re.search(r"^user \{user\} (.*)$", CONFIGURATION, re.MULTILINE)
+    content = yaml.safe_load(COMPOSE.read_text())["configs"]["redis-acl"]["content"]
+    fleet = re.search(r"^user trainyard (.*)$", content, re.MULTILINE)
+    assert re.sub(r">\S*", "", embedded[1]).split() == re.sub(r">\$\{.*?\}", "", fleet[1]).split()
+    assert "user default off" in content
+
+
+def test_docker_accepts_the_file_where_docker_is() -> None:
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True).returncode:
+        return  # what needs no Docker is checked above
+    secrets = {"POSTGRES_PASSWORD": "p", "REDIS_PASSWORD": "r", "PATH": str(Path(docker).parent)}
+    command = [docker, "compose", "-f", str(COMPOSE), "--profile", "gpu", "config", "--quiet"]
+    checked = subprocess.run(command, env=secrets, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr

@@ -1,0 +1,50 @@
+"""`trainyard doctor` says what is there, and exits non-zero when something cannot work."""
+
+import pytest
+from typer.testing import CliRunner
+
+from trainyard.cli import app
+
+
+@pytest.fixture
+def examine(tmp_path):
+    """The doctor's report with these settings."""
+
+    def invoke(**settings: str):
+        chosen = {"TRAINYARD_DATA_DIR": str(tmp_path / "data"), "COLUMNS": "300"} | settings
+        return CliRunner(env=chosen).invoke(app, ["doctor"])
+
+    return invoke
+
+
+def test_a_sound_machine_passes_and_nothing_is_made_on_it(examine, tmp_path) -> None:
+    report = examine()
+    assert report.exit_code == 0, report.output
+    for subject in ("numpy", "celery", "SQLite", "BLAS", "GiB free", "transport"):
+        assert subject in report.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_transport_in_use_and_what_it_cannot_do_are_named(examine) -> None:
+    report = examine(TRAINYARD_BROKER="filesystem")
+    assert report.exit_code == 0
+    assert "filesystem" in report.stdout
+    assert "cannot reach workers on other machines" in report.stdout
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"TRAINYARD_CONCURRENCY": "none"}, "TRAINYARD_CONCURRENCY"),
+        ({"TRAINYARD_DATA_DIR": "/proc/trainyard"}, "not writable"),
+        ({"TRAINYARD_QUEUES": "gpu"}, "CuPy"),
+        ({"TRAINYARD_REDIS_URL": "redis://127.0.0.1:9/0"}, "127.0.0.1:9"),
+        ({"TRAINYARD_DATABASE_URL": "postgresql://me:secret@127.0.0.1:9/db"}, "does not answer"),
+        ({"TRAINYARD_DATABASE_URL": "mysql://me:secret@127.0.0.1:9/db"}, "mysql"),
+    ],
+)
+def test_what_is_broken_is_said_and_makes_the_exit_status(examine, settings, said) -> None:
+    report = examine(**settings)
+    assert report.exit_code == 1, report.output
+    assert said in report.stdout
+    assert "secret" not in report.output

@@ -1,0 +1,62 @@
+"""What is locked is what is declared, and it can be installed anywhere."""
+
+import re
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+REPOSITORY = Path(__file__).parents[2]
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+LOCKS = ["requirements-dev.lock", "requirements.lock", "deploy/requirements.lock", "deploy/requirements-gpu.lock"]
+
+
+def locked(name: str) -> dict[str, set[str]]:
+    """The versions that a lock file names, by package."""
+    versions: dict[str, set[str]] = {}
+    for package, pinned in re.findall(r"^(\S+?)==(\S+)", (REPOSITORY / name).read_text(), re.MULTILINE):
+        versions.setdefault(canonicalize_name(package.partition("[")[0]), set()).add(pinned)
+    return versions
+
+
+def declared() -> list[Requirement]:
+    """What `make lock` resolves into requirements-dev.lock."""
+    extras, groups = PROJECT["project"]["optional-dependencies"], PROJECT["dependency-groups"]
+    lines = [
+        *PROJECT["project"]["dependencies"],
+        *extras["samples"],
+        *extras["postgres"],
+        *extras["embedded"],
+    ]
+    lines += [*groups["build"], *(line for line in groups["dev"] if isinstance(line, str))]
+    return [Requirement(line) for line in lines]
+
+
+@pytest.mark.parametrize("requirement", declared(), ids=str)
+def test_every_dependency_is_locked_at_a_version_that_it_allows(requirement) -> None:
+    versions = locked("requirements-dev.lock")[canonicalize_name(requirement.name)]
+    assert all(requirement.specifier.contains(pinned) for pinned in versions)
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_has_a_hash_for_everything_and_an_address_of_nothing(name) -> None:
+    text = (REPOSITORY / name).read_text()
+    assert not re.search(r"://|--index|--find-links|^/| @ |^-e", text, re.MULTILINE)
+    pins = re.findall(r"^\S+==.*(?:\n +--hash=sha256:[0-9a-f]{64}.*)*", text, re.MULTILINE)
+    assert pins
+    assert [pin for pin in pins if "--hash" not in pin] == []
+
+
+def test_what_is_deployed_is_what_was_tested() -> None:
+    tested = locked(LOCKS[0])
+    for name in LOCKS[1:]:
+        for package, versions in locked(name).items():
+            assert package not in tested or versions <= tested[package], f"{package} in {name}"
+
+
+def test_the_build_backend_is_locked() -> None:
+    required = Requirement(PROJECT["build-system"]["requires"][0])
+    assert required.specifier.contains(version(required.name))

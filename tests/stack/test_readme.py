@@ -1,0 +1,89 @@
+"""What the README shows is what happens."""
+
+import ast
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+from worker.settings import Settings
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+SESSION = re.search(r"```console\n(.*?)```", README, re.DOTALL)[1]
+NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+CHANGING = re.compile(r"(job_)[0-9a-f]{32}|(\d{4}-\d\d-\d\dT[\d:.]+Z)|(127\.0\.0\.1:)\d+")
+
+
+def steps() -> list[tuple[str, str]]:
+    """The commands of the session, each with the output below it."""
+    found = re.findall(r"^\$ (.*\n(?:> .*\n)*)((?:(?!\$ ).*\n)*)", SESSION, re.MULTILINE)
+    return [(re.sub(r"^> ", "", command, flags=re.MULTILINE), output) for command, output in found]
+
+
+def unchanging(text: str) -> str:
+    """The text without what differs from run to run or from machine to machine: ids, times, ports and decimals."""
+    return NUMBER.sub("#", CHANGING.sub(r"\1\3…", text))
+
+
+def test_the_session_prints_what_the_readme_says(stack, tmp_path) -> None:
+    # One shell runs it all, as a reader's does; a separator tells the outputs apart.
+    script = "".join(f"{command}\nprintf '\\036'\n" for command, _ in steps())
+    script = script.replace("http://127.0.0.1:8000", stack.url)
+    shell = subprocess.run(
+        ["bash", "-eu", "-c", script], cwd=tmp_path, env=os.environ, capture_output=True, text=True, timeout=60
+    )
+    assert shell.returncode == 0, shell.stderr
+    printed = shell.stdout.split("\036")[:-1]
+    assert len(printed) == len(steps())
+    for (command, expected), output in zip(steps(), printed, strict=True):
+        output = output if output.endswith("\n") or not output else output + "\n"
+        assert unchanging(output) == unchanging(expected), command
+        numbers = [float(number) for number in NUMBER.findall(output)]
+        shown = [float(number) for number in NUMBER.findall(expected)]
+        # Another BLAS may round otherwise; the story stays.
+        assert numbers == pytest.approx(shown, abs=0.04), command
+
+
+def test_the_python_of_the_readme_runs(stack, capsys) -> None:
+    code = re.search(r"```python\n(from trainyard.*?)```", README, re.DOTALL)[1]
+    exec(compile(code.replace("http://127.0.0.1:8000", stack.url), "README.md", "exec"), {})  # noqa: S102
+    *events, result = capsys.readouterr().out.splitlines()
+    assert events[-1].startswith("done ")
+    assert ast.literal_eval(result)["accuracy"] > 0.9
+
+
+def test_the_engine_works_without_a_server(capsys, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = re.search(r"```python\n(from engine.*?)```", README, re.DOTALL)[1]
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102
+    assert "label" in capsys.readouterr().out
+
+
+def test_the_settings_table_is_the_code() -> None:
+    table = README[README.index("| variable |") :].split("\n\n")[0].strip()
+    assert table == settings_table()
+
+
+def settings_table() -> str:
+    """The table of all settings, as it belongs into the README."""
+    rows = ["| variable | default | what it is |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, PydanticUndefined) else _shown(field.default)
+        description = (field.description or "").replace("|", "\\|")
+        rows.append(f"| `TRAINYARD_{name.upper()}` | {default} | {description} |")
+    return "\n".join(rows)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return f"{value:,}".replace(",", " ") if isinstance(value, int) else str(value)
+
+
+def test_every_file_that_the_readme_names_exists() -> None:
+    table = README[README.index("## What's where") :].split("\n## ")[0]
+    for name in re.findall(r"`([\w./-]+/[\w./-]*|[\w-]+\.\w+)`", table):
+        assert (Path(__file__).parents[2] / name).exists(), name

@@ -1,0 +1,74 @@
+"""`trainyard serve` stops when it is asked to, and takes its children along when it is killed."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from trainyard.stack import ChildDied, NotReady, Stack
+
+
+@pytest.fixture
+def served(folder, environment, started) -> tuple[subprocess.Popen[str], str]:
+    """`trainyard serve` on a free port, with its data in `folder`; the process and its address."""
+    environment |= {"TRAINYARD_DATA_DIR": str(folder / "data")}
+    command = [sys.executable, "-m", "trainyard", "serve", "--port", "0"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    started.append(process)
+    lines = iter(process.stdout.readline, "Ctrl-C stops it.\n")
+    output = "".join(line for line in lines if line or pytest.fail(f"serve ended with {process.wait()}"))
+    return process, re.search(r"http://[\d.:]+", output)[0]
+
+
+@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM])
+def test_serve_stops_all_of_it_when_asked(way, served, folder, orphanage) -> None:
+    process, url = served
+    assert httpx.get(f"{url}/health/ready").json()["ready"]
+    process.send_signal(way)
+    process.communicate(timeout=30)
+
+    assert process.returncode == (0 if way == signal.SIGINT else 128 + way)
+    assert orphanage.living() == {}
+    assert [path.name for path in folder.iterdir()] == ["data"]
+    assert not list((folder / "data" / "run").glob("*.json"))
+
+
+def test_a_killed_serve_leaves_no_process_and_no_socket(served, folder, orphanage, eventually) -> None:
+    process, url = served
+    assert httpx.get(f"{url}/health/ready").is_success
+    process.kill()
+    process.communicate()
+
+    eventually(lambda: orphanage.living() == {})
+    assert str(folder) not in Path("/proc/net/unix").read_text()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
+
+
+def test_a_process_that_dies_is_reported_at_once_with_its_last_words(orphanage) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = occupied.getsockname()[1]
+        with pytest.raises(ChildDied, match=r"(?s)the api ended.*address already in use"), Stack(port=port):
+            pytest.fail("two servers on one port")
+    assert orphanage.living() == {}
+
+
+def test_a_redis_that_does_not_answer_is_named(folder, orphanage) -> None:
+    environment = {"TRAINYARD_REDIS_URL": f"redis+socket://{folder}/nobody.sock"}
+    stack = Stack(environment=environment, ready_seconds=15)
+    with pytest.raises(NotReady, match="redis"), stack:
+        pytest.fail("ready without Redis")
+    assert orphanage.living() == {}
+
+
+def test_without_redis_the_folder_carries_the_jobs(orphanage) -> None:
+    with Stack(environment={"TRAINYARD_BROKER": "filesystem"}) as stack, stack.client() as client:
+        assert stack.transport.kind == "filesystem"
+        job = client.submit({"data": {"train": "iris", "target": "label"}, "training": {"epochs": 2}})
+        assert client.wait(job["id"], 30)["state"] == "succeeded"
+    assert orphanage.living() == {}
