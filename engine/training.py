@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.data.holding import Holding
 from engine.data.preparation import PreparedData, resolved_columns
-from engine.denormals import flushed_denormals
+from engine.descent import Descent
 from engine.errors import Diverged, SpecError
 from engine.evaluation import Evaluation, Workspaces
 from engine.events import (
@@ -28,15 +28,12 @@ from engine.examples import Examples, examples_of
 from engine.gradient_check import check_gradients
 from engine.initializers import Given
 from engine.inputs import Batch
-from engine.layer import Mode, Pass
-from engine.layer_statistics import LayerStatistics, measure_layers
 from engine.layers import BatchNorm
 from engine.metrics import EVERY_EPOCH, METRICS, RISING
 from engine.model import Model
 from engine.network import Network
-from engine.parameters import Arrays, Parameters
+from engine.parameters import Parameters
 from engine.random_streams import RandomStreams
-from engine.regularization import clip_by_norm, clip_by_value
 from engine.spec import JobSpec
 from engine.symptoms import Watch
 from engine.variation import Variation
@@ -156,15 +153,10 @@ class Run:
         self.shuffled = spec.training.shuffle and self.batch_size < len(self.train)
 
         self.parameters = initial_parameters(network, spec, given, streams)
-        self.gradient = network.gradient(dtype)
-        theta = self.parameters.theta
-        self.slots = Arrays(**{letter: np.zeros_like(theta) for letter in spec.optimizer.slots})
-        self.work = Arrays(a=np.zeros_like(theta), b=np.zeros_like(theta))
-        self.before = np.zeros_like(theta)  # θ before a step that is measured
-        self.measured: list[LayerStatistics] = []
+        self.workspaces = Workspaces(network, dtype)
+        self.descent = Descent(network, spec, self.parameters, self.train, self.workspaces, streams, self.varied)
         self.measure_every = -(-spec.training.epochs // MEASUREMENTS)
         self.watch = Watch()
-        self.workspaces = Workspaces(network, dtype)
         self.step = 0  # mini-batches so far
         self.epochs_done = 0
         self.epoch_cost = 0.0
@@ -202,12 +194,12 @@ class Run:
             self.step += 1
             last = self.step == epoch * self.steps_per_epoch
             measure = last and (epoch % self.measure_every == 0 or epoch == 1)
-            batch_cost, batch_loss, batch_correct = self.descend(batch, rate, measure)
-            if not np.isfinite(batch_cost):
+            taken = self.descent.step(batch, rate, self.step, measure=measure)
+            if not np.isfinite(taken.cost):
                 raise Diverged(epoch, self.step)
-            cost += batch_cost * batch.size
-            loss += batch_loss * batch.size
-            correct += batch_correct
+            cost += taken.cost * batch.size
+            loss += taken.loss * batch.size
+            correct += taken.correct
             if perf_counter() - ticked > TICK_SECONDS:
                 stop = (yield Progressed(epoch, self.step)) or stop
                 ticked = perf_counter()
@@ -224,32 +216,6 @@ class Run:
         """The mini-batches of an epoch; the last may be short. A full batch keeps its order."""
         streams = self.streams if self.shuffled else None
         return self.train.batches(self.batch_size, epoch=epoch, streams=streams)
-
-    @flushed_denormals()
-    @np.errstate(all="ignore")  # a cost that is not finite ends the run by name, not by warnings
-    def descend(self, batch: Batch, rate: float, measure: bool) -> tuple[float, float, int]:
-        """One step of the optimizer; returns the batch's cost, loss and right answers before the update."""
-        workspace = self.workspaces.of(batch.size)
-        X = self.train.load(batch.rows, workspace, batch.X)
-        if self.varied is not None and batch.epoch is not None and not isinstance(batch.rows, slice):
-            self.varied.mix(X, workspace.Y, batch.rows, batch.epoch, workspace.w)
-        run = Pass(Mode.TRAIN, self.streams, self.step)
-        cost = self.network.cost(X, workspace.Y, self.parameters, workspace, run)
-        correct = self.train.correct(workspace.layers[-1].Z, workspace) if self.train.by_class else 0
-        self.network.backward(workspace.Y, self.parameters, self.gradient, workspace)
-        g, training = self.gradient.vector, self.spec.training
-        if training.clip_value is not None:
-            clip_by_value(g, training.clip_value)
-        if training.clip_norm is not None:
-            clip_by_norm(g, training.clip_norm, self.work)
-        theta, optimizer = self.parameters.theta, self.spec.optimizer
-        if measure:
-            np.copyto(self.before, theta)
-        optimizer.decay(theta[: self.network.layout.weights], rate)
-        optimizer.update(theta, g, self.slots, rate, self.step, self.work)
-        if measure:
-            self.measured = measure_layers(self.network, self.parameters, self.before, self.gradient, workspace)
-        return cost, workspace.mean_loss, correct
 
     def row(self, epoch: int, rate: float, cost: float, loss: float, correct: float) -> dict[str, float | int | None]:
         """The metrics of an epoch.
@@ -308,12 +274,12 @@ class Run:
 
     def measurements(self, epoch: int) -> Generator[Event, Stop | None, Stop | None]:
         """The layers' statistics of this epoch, if they were taken, and what is ill about them."""
-        if not self.measured:
+        if not (measured := self.descent.measured):
             return None
-        stop = yield LayersMeasured(epoch, self.measured)
-        for symptom in self.watch.look(epoch, self.epoch_cost, self.measured):
+        stop = yield LayersMeasured(epoch, measured)
+        for symptom in self.watch.look(epoch, self.epoch_cost, measured):
             stop = (yield Warned(symptom.code, symptom.message, symptom.epoch)) or stop
-        self.measured = []
+        self.descent.measured = []
         return stop
 
     def check(

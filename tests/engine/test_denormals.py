@@ -44,7 +44,7 @@ def test_the_averages_of_a_weight_without_a_gradient_end_at_zero(monkeypatch: py
     network, data = prepared(spec, toy())
     assert list(train(network, spec, data))
     (run,) = seen
-    v = np.abs(run.slots.v)
+    v = np.abs(run.descent.slots.v)
     assert not ((v > 0) & (v < np.finfo(np.float32).tiny)).any()
 
 

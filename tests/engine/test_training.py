@@ -168,10 +168,9 @@ def test_a_huge_learning_rate_is_said_to_diverge(optimizer: object) -> None:
 def test_clipping_keeps_the_gradient_small(optimizer: object) -> None:
     run = run_of(training={"clip_norm": 1e-3, "clip_value": 1e-4, "batch_size": "full"}, precision="float64",
                  optimizer=optimizer)  # fmt: skip
-    run.step = 1
-    run.descend(Batch(slice(0, 60)), 0.1, measure=False)
-    assert np.linalg.norm(run.gradient.vector) <= 1e-3 + 1e-15
-    assert np.abs(run.gradient.vector).max() <= 1e-4
+    run.descent.step(Batch(slice(0, 60)), 0.1, 1)
+    assert np.linalg.norm(run.descent.gradient.vector) <= 1e-3 + 1e-15
+    assert np.abs(run.descent.gradient.vector).max() <= 1e-4
 
 
 def peak_growth_of_a_step(precision: str, m: int, units: int, **fields: object) -> int:
@@ -185,7 +184,7 @@ def peak_growth_of_a_step(precision: str, m: int, units: int, **fields: object) 
     def steps(count: int) -> None:
         for index in range(count):
             run.step += 1
-            run.descend(portions[index % 4], 1e-4, measure=False)
+            run.descent.step(portions[index % 4], 1e-4, run.step)
 
     tracemalloc.start()
     try:
