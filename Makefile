@@ -5,13 +5,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TOOLS  := $(VENV)/.tools
+# Others' software, each in an environment of its own: it holds back packages that this project wants newer.
+CLIENTS  := .venv-clients/.ready
+MLSERVER := .venv-mlserver/.ready
 UV     := $(shell command -v uv 2>/dev/null)
 # The first interpreter that is new enough; `make demo PYTHON=/path/to/python` names another one.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: demo test accept serve check doctor lock clean help
+.PHONY: demo test accept chaos serve bench-serving clients check doctor lock clean help
 
 demo: $(READY)  ## train a network on handwritten digits through the whole stack, then stop it
 	@$(BIN)/trainyard demo
@@ -19,9 +22,17 @@ demo: $(READY)  ## train a network on handwritten digits through the whole stack
 test: $(TOOLS)  ## run the whole suite
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
-accept: $(TOOLS)  ## reproduce every published result, the long ones too (half an hour; needs ../shared/data)
+accept: $(TOOLS) $(CLIENTS)  ## reproduce every published result, the long ones too (half an hour; needs ../shared/data)
 	@$(BIN)/pytest -m accept
 	@$(BIN)/python -m tests.acceptance $(ARGS)
+
+chaos: $(TOOLS)  ## kill workers, Redis and jobs at random moments; nothing may be lost (a quarter of an hour)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.chaos $(ARGS)
+
+bench-serving: $(TOOLS) $(MLSERVER)  ## predictions against MLServer, plain FastAPI and the bare products (five minutes)
+	@env -u OPENBLAS_CORETYPE $(BIN)/python -m benchmarks.serving --mlserver $(dir $(MLSERVER))bin/python $(ARGS)
+
+clients: $(CLIENTS)  ## install KServe's client, for the tests that `make accept` adds
 
 serve: $(READY)  ## start the stack and keep it up until Ctrl-C
 	@$(BIN)/trainyard serve
@@ -46,7 +57,7 @@ lock:  ## resolve the lock files anew (needs uv)
 	@$(LOCK) --python-version 3.12 --extra gpu -c requirements-dev.lock -o deploy/requirements-gpu.lock
 
 clean:  ## remove the virtual environment and every cache
-	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@rm -rf $(VENV) .venv-clients .venv-mlserver build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## list the targets
@@ -74,6 +85,14 @@ endif
 $(TOOLS): $(READY) requirements-dev.lock
 	@echo "adding the tools for tests and checks"
 	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(CLIENTS): tests/service/kserve_requirements.txt
+$(MLSERVER): benchmarks/serving/requirements.txt
+$(CLIENTS) $(MLSERVER):
+	@echo "setting up $(@D) with $(<F); this takes a minute or two, once"
+	@"$(PYTHON)" -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 ifneq ($(UV),)

@@ -1,19 +1,29 @@
 """The engine: what a training job means, and the mathematics that carries it out. A library on its own."""
 
+from engine.checkpoint import Checkpoint
 from engine.data import Dataset, Table
 from engine.data.preparation import PreparedData, prepare
 from engine.data.samples import load_sample
-from engine.errors import DataError, Diverged, EngineError, RowError, ShapeMismatch, SpecError
+from engine.errors import CheckpointMismatch, DataError, Diverged, EngineError, RowError, ShapeMismatch, SpecError
 from engine.events import (
+    Change,
+    Changed,
+    ChangeRefused,
+    CheckpointMade,
+    Control,
     DataHeld,
     EpochEnded,
     Event,
     Finished,
     GradientsChecked,
     LayersMeasured,
+    Progress,
     Progressed,
+    Resumed,
+    Save,
     Started,
     Stop,
+    Transferred,
     Warned,
 )
 from engine.examples import examples_of
@@ -25,6 +35,13 @@ from engine.spec import JobSpec
 from engine.training import initial_parameters, train
 
 __all__ = [
+    "Change",
+    "ChangeRefused",
+    "Changed",
+    "Checkpoint",
+    "CheckpointMade",
+    "CheckpointMismatch",
+    "Control",
     "DataError",
     "DataHeld",
     "Dataset",
@@ -41,14 +58,18 @@ __all__ = [
     "Model",
     "Network",
     "PreparedData",
+    "Progress",
     "Progressed",
     "RandomStreams",
+    "Resumed",
     "RowError",
+    "Save",
     "ShapeMismatch",
     "SpecError",
     "Started",
     "Stop",
     "Table",
+    "Transferred",
     "Warned",
     "check_gradients",
     "examples_of",

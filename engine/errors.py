@@ -55,6 +55,24 @@ class ShapeMismatch(EngineError):
     code: ClassVar[str] = "shape_mismatch"
 
 
+class ExportMissing(EngineError):
+    """A format to export models to needs a package that is not installed."""
+
+    code: ClassVar[str] = "export_missing"
+
+
+class ExportImpossible(EngineError):
+    """A part of the model has no counterpart in the format that it should be exported to."""
+
+    code: ClassVar[str] = "export_impossible"
+
+
+class CheckpointMismatch(EngineError):
+    """A checkpoint is of another run: other data, another network or other fixed hyper-parameters."""
+
+    code: ClassVar[str] = "checkpoint_mismatch"
+
+
 class DeviceUnavailable(EngineError):
     """The spec asks for a device that this machine does not have."""
 

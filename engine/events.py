@@ -7,7 +7,9 @@ from engine.gradient_check import GradientReport
 from engine.layer_statistics import LayerStatistics
 
 if TYPE_CHECKING:
+    from engine.checkpoint import Checkpoint
     from engine.model import Model
+    from engine.spec import JobSpec
 
 Scalar: TypeAlias = float | int | str | None
 
@@ -45,12 +47,48 @@ class DataHeld(Event):
 
 
 @dataclass(frozen=True)
+class Resumed(Event):
+    """The run goes on from a checkpoint, in the place of `Started`."""
+
+    type: ClassVar[str] = "resumed"
+    epoch: int  # epochs that are over
+    step: int  # mini-batches so far
+    examples: int  # of the next epoch, seen already
+    revision: int
+
+
+@dataclass(frozen=True)
+class Transferred(Event):
+    """The run starts from parameters of another one; what has no place here, or another shape, was drawn anew."""
+
+    type: ClassVar[str] = "transferred"
+    taken: tuple[str, ...]
+    drawn: tuple[str, ...]
+    unused: tuple[str, ...]  # of the other run's
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come."""
+
+    epoch: int  # epochs that are over
+    epochs: int
+    step: int
+    steps: int  # in all, if nothing stops the run early
+    examples: int  # seen so far, over all epochs
+    fraction: float
+    epochs_since_best: int | None  # None without early stopping
+    patience: int | None
+
+
+@dataclass(frozen=True)
 class Progressed(Event):
     """Time has passed inside an epoch: a chance to renew a lease and to stop."""
 
     type: ClassVar[str] = "progressed"
     epoch: int
     step: int
+    progress: Progress
 
 
 @dataclass(frozen=True)
@@ -59,6 +97,43 @@ class EpochEnded(Event):
 
     type: ClassVar[str] = "epoch_ended"
     row: dict[str, float | int | None]
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class CheckpointMade(Event):
+    """The answer to Save. The checkpoint's arrays are the run's own: save it before asking for the next event."""
+
+    type: ClassVar[str] = "checkpoint_made"
+    checkpoint: "Checkpoint"
+
+    def to_json(self) -> dict[str, object]:
+        return {"type": self.type, "epoch": self.checkpoint.epoch, "step": self.checkpoint.step}
+
+
+@dataclass(frozen=True)
+class Changed(Event):
+    """A change is about to take effect; the checkpoint is of the moment before it, as with CheckpointMade."""
+
+    type: ClassVar[str] = "changed"
+    epoch: int  # the first with the new hyper-parameters
+    revision: int
+    fields: dict[str, tuple[object, object]]  # by JSON pointer: before and after
+    checkpoint: "Checkpoint"
+
+    def to_json(self) -> dict[str, object]:
+        return {"type": self.type, "epoch": self.epoch, "revision": self.revision, "fields": dict(self.fields)}
+
+
+@dataclass(frozen=True)
+class ChangeRefused(Event):
+    """A change does not fit this network and these data; the run goes on as it was."""
+
+    type: ClassVar[str] = "change_refused"
+    epoch: int
+    revision: int
+    pointer: str
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -133,3 +208,24 @@ class Stop:
     """The answer to an event that ends the run early and keeps its model."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class Save:
+    """The answer to an event that asks for a checkpoint: CheckpointMade follows after the next batch, or epoch."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """The answer to an event that gives the run new hyper-parameters from the start of an epoch on.
+
+    It is the next epoch, or the one named if that is later. The step count goes on through a change of the batch
+    size, and with it a schedule counted in steps; only the run's length in steps is reckoned anew.
+    """
+
+    revision: int
+    spec: "JobSpec"  # the whole of it, as it should be from then on
+    epoch: int | None = None
+
+
+Control: TypeAlias = Stop | Save | Change

@@ -53,10 +53,13 @@ class Inputs(Protocol):
         """The inputs of some rows, in `out` or as a view of what is in memory."""
         ...
 
-    def batches(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
+    def batches(
+        self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None, skip: int = 0
+    ) -> Iterator[Batch]:
         """All rows in batches of this size, the last perhaps shorter; with streams in the epoch's random order.
 
-        Rows vary, where they do, in an epoch only: those that are measured stay as they are.
+        The first `skip` rows of that order are left out. Rows vary, where they do, in an epoch only: those that are
+        measured stay as they are.
         """
         ...
 
@@ -75,10 +78,12 @@ class Matrix:
             return self.x[rows]
         return np.take(self.x, rows, axis=0, out=out, mode="clip")  # other modes buffer the output
 
-    def batches(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
+    def batches(
+        self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None, skip: int = 0
+    ) -> Iterator[Batch]:
         m = len(self.x)
         order = None if streams is None else streams.order(epoch or 0, m)
-        for start in range(0, m, size):
+        for start in range(skip, m, size):
             end = min(start + size, m)
             yield Batch(slice(start, end) if order is None else order[start:end])
 
@@ -102,20 +107,24 @@ class RawRows:
         self._make(self.table.take(rows), out)
         return out
 
-    def batches(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
+    def batches(
+        self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None, skip: int = 0
+    ) -> Iterator[Batch]:
         """The inputs are made ahead by a thread; those of a batch last until the next one is asked for."""
-        with closing(ahead(self._portions(size, epoch, streams), AHEAD)) as portions:
+        with closing(ahead(self._portions(size, epoch, streams, skip), AHEAD)) as portions:
             for rows, X in portions:
                 for start in range(0, len(rows), size):
                     yield Batch(rows[start : start + size], X[start : start + size], epoch)
 
-    def _portions(self, size: int, epoch: int | None, streams: RandomStreams | None) -> Iterator[tuple[Rows, Array]]:
+    def _portions(
+        self, size: int, epoch: int | None, streams: RandomStreams | None, skip: int
+    ) -> Iterator[tuple[Rows, Array]]:
         """Some batches at a time, in memory that is used again and again."""
         n_in = self.preprocessor.n_in
         most = min(size * max(1, max(PORTION // n_in, self.together) // size), len(self))
         buffers = cycle([np.empty((most, n_in), self.dtype) for _ in range(AHEAD + 2)])
         X, rows, filled = next(buffers), np.empty(most, np.intp), 0
-        for table, numbers, wanted in self._windows(epoch or 0, streams):
+        for table, numbers, wanted in self._windows(epoch or 0, streams, skip):
             while len(wanted):
                 count = min(self.together, most - filled)
                 now, wanted = wanted[:count], wanted[count:]
@@ -129,31 +138,40 @@ class RawRows:
         if filled:
             yield rows[:filled], X[:filled]
 
-    def _windows(self, epoch: int, streams: RandomStreams | None) -> Iterator[tuple[Table, Rows, Rows]]:
-        """Tables in memory, the numbers that their rows have in the set, and which of them come next."""
+    def _windows(self, epoch: int, streams: RandomStreams | None, skip: int) -> Iterator[tuple[Table, Rows, Rows]]:
+        """Tables in memory, the numbers that their rows have in the set, and which of them come next.
+
+        Windows whose rows are all skipped are not read.
+        """
         m = len(self)
         if not self.in_file:
-            yield self.table, np.arange(m), np.arange(m) if streams is None else streams.order(epoch, m)
+            order = np.arange(m) if streams is None else streams.order(epoch, m)
+            yield self.table, np.arange(m), order[skip:]
             return
         runs = [slice(start, min(start + self.block, m)) for start in range(0, m, self.block)]
         if streams is not None:
             runs = [runs[place] for place in streams.order(epoch, len(runs))]
         groups = [runs[start : start + WINDOW_BLOCKS] for start in range(0, len(runs), WINDOW_BLOCKS)]
+        first = 0
+        while first < len(groups) and skip >= (rows := sum(run.stop - run.start for run in groups[first])):
+            skip -= rows
+            first += 1
         room = min(WINDOW_BLOCKS * self.block, m)
-        windows = [Window(self.table, room) for _ in groups[:2]]
-        for _ in windows[0].fill(groups[0]):
+        windows = [Window(self.table, room) for _ in groups[first : first + 2]]
+        for _ in windows[0].fill(groups[first]) if windows else ():
             pass
-        for place in range(len(groups)):
-            window = windows[place % 2]
+        for place in range(first, len(groups)):
+            window = windows[(place - first) % 2]
             following = groups[place + 1] if place + 1 < len(groups) else []
-            reading = windows[(place + 1) % 2].fill(following) if following else iter(())
+            reading = windows[(place - first + 1) % 2].fill(following) if following else iter(())
             order = np.arange(window.rows) if streams is None else streams.order(epoch, window.rows, place)
-            for piece in np.array_split(order, PIECES):
+            for piece in np.array_split(order[skip:], PIECES):
                 yield window.table, window.numbers, piece
                 for _, _ in zip(range(WINDOW_BLOCKS // PIECES), reading, strict=False):
                     pass
             for _ in reading:
                 pass
+            skip = 0
 
     def _make(self, table: Table, out: Array, rows: Rows | None = None, epoch: int | None = None) -> None:
         table = table.read()

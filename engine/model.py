@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,17 +17,17 @@ from engine.errors import DataError, RowError
 from engine.evaluation import as_probabilities
 from engine.network import Network
 from engine.parameters import Parameters
+from engine.predictor import Predictor
 from engine.spec import JobSpec
 
 FORMAT = 2
-READABLE = (1, 2)  # the first knew numbers only, which the preprocessor still reads
 Row: TypeAlias = Mapping[str, object] | Sequence[object]
 Prediction: TypeAlias = dict[str, object]
 
 
 @dataclass(frozen=True)
 class Model:
-    """What a run leaves behind; it holds no buffers, so it may be shared between threads."""
+    """What a run leaves behind; it may be shared between threads."""
 
     spec: JobSpec
     preprocessor: Preprocessor
@@ -37,10 +38,19 @@ class Model:
     def weights_sha256(self) -> str:
         return self.parameters.sha256()
 
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The network at work; a row gets the same bits alone and among others."""
+        return Predictor(self.network, self.parameters)
+
+    def inputs(self, rows: Sequence[Row] | NDArray[np.generic]) -> NDArray[np.floating]:
+        """Prepared inputs (m × n_in) of raw rows; raises RowError naming row and field for what cannot be read."""
+        return self.preprocessor.rows(rows, self.parameters.theta.dtype)
+
     def answers(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
         """Probabilities (m × C) or values (m × k) for prepared inputs X (m × n_in)."""
         prepared = np.ascontiguousarray(X, self.parameters.theta.dtype)
-        return as_probabilities(self.network, self.network.predict(prepared, self.parameters))
+        return as_probabilities(self.network, self.predictor(prepared))
 
     def predict(self, rows: Sequence[Row] | NDArray[np.generic]) -> list[Prediction]:
         """Predict raw rows, each an object keyed by feature or a plain array of all features in order.
@@ -48,33 +58,28 @@ class Model:
         Returns {"label", "probabilities"} for classes, {"labels", "probabilities"} for several labels,
         {"value"} for a number. Raises RowError naming row and field for what cannot be read.
         """
-        if len(rows) == 0:
-            return []
-        with np.errstate(over="ignore"):
-            X = self.preprocessor.rows(rows).astype(self.parameters.theta.dtype)
-        answers = self.answers(X).astype(np.float64)
-        if len(strange := np.argwhere(~np.isfinite(answers))):
-            number = int(strange[0][0])
-            raise RowError(number, "", f"row {number} holds numbers too large for this model; send smaller ones")
+        return self.predictions(self.answers(self.inputs(rows))) if len(rows) else []
+
+    def predictions(self, answers: NDArray[np.floating]) -> list[Prediction]:
+        """What `predict` returns, of answers; RowError where one is not finite."""
+        check_finite(answers)
         kind, names = self.network.target.kind, self.network.target.labels
+        listed = answers.astype(np.float64).tolist()
         if kind == "classes":
             classes = self.preprocessor.classes
             return [
-                {
-                    "label": classes[int(np.argmax(p))],
-                    "probabilities": dict(zip(names, p.tolist(), strict=True)),
-                }
-                for p in answers
+                {"label": classes[best], "probabilities": dict(zip(names, p, strict=True))}
+                for best, p in zip(np.argmax(answers, axis=1).tolist(), listed, strict=True)
             ]
         if kind == "multilabel":
             return [
                 {
                     "labels": [name for name, q in zip(names, p, strict=True) if q > 0.5],
-                    "probabilities": dict(zip(names, p.tolist(), strict=True)),
+                    "probabilities": dict(zip(names, p, strict=True)),
                 }
-                for p in answers
+                for p in listed
             ]
-        return [{"value": p.item() if p.size == 1 else p.tolist()} for p in answers]
+        return [{"value": p[0] if len(p) == 1 else p} for p in listed]
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file; the same model gives the same bytes."""
@@ -88,6 +93,13 @@ class Model:
         write_tensors(Path(path), tensors, {"trainyard": json.dumps(metadata, sort_keys=True)})
 
 
+def check_finite(answers: NDArray[np.floating]) -> None:
+    """RowError naming the first row whose answer is no number."""
+    if not np.isfinite(answers).all():
+        number = int(np.argwhere(~np.isfinite(answers))[0][0])
+        raise RowError(number, "", f"row {number} holds numbers too large for this model; send smaller ones")
+
+
 def load(path: str | Path) -> Model:
     """Read a model that `Model.save` wrote; nothing is unpickled.
 
@@ -99,7 +111,7 @@ def load(path: str | Path) -> Model:
             raise DataError(f"{Path(path).name} is a safetensors file, but not a trainyard model")
         description = json.loads(metadata["trainyard"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    if description["format"] not in READABLE:
+    if description["format"] != FORMAT:
         raise DataError(f"{Path(path).name} has format {description['format']}, this version reads {FORMAT}")
     groups: dict[str, dict[str, NDArray[Any]]] = {"parameters": {}, "preprocessor": {}}
     for name, array in tensors.items():

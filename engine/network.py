@@ -82,6 +82,10 @@ class Network:
         target = Target.of(preprocessor)
         return cls(spec.layers, resolved_loss(spec.loss, target), spec.regularization, preprocessor.n_in, target)
 
+    def with_changes(self, spec: JobSpec) -> "Network":
+        """This network with a spec's hyper-parameters that may change in training: the same layout of parameters."""
+        return Network(spec.layers, self.loss, spec.regularization, self.n_in, self.target)
+
     @property
     def parameter_count(self) -> int:
         return self.layout.size

@@ -5,6 +5,7 @@ and clipping, updating, checking and saving see one array.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -117,10 +118,12 @@ class Parameters:
     def load(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Overwrite the parameters with named arrays, as an upload or a model holds them.
 
-        Running averages may be left out. Raises ShapeMismatch for a name that is missing or unknown, or a
-        shape that does not fit.
+        Running averages may be left out. A bias that batch norm replaces here is taken out of the running mean,
+        γ·(Z + b − μ) = γ·(Z − (μ − b)), which answers the same. Raises ShapeMismatch for a name that is missing or
+        unknown, or a shape that does not fit.
         """
         own = self.named()
+        arrays = without_replaced_biases(arrays, own)
         optional = {place.name for place in self.averages_layout.places}
         if missing := [name for name in own if name not in arrays and name not in optional]:
             raise ShapeMismatch(f"the parameters lack {', '.join(missing)}; this network needs {', '.join(own)}")
@@ -140,3 +143,20 @@ class Parameters:
         digest = hashlib.sha256(np.ascontiguousarray(self.theta).data)
         digest.update(np.ascontiguousarray(self.averages).data)
         return digest.hexdigest()
+
+
+def without_replaced_biases(
+    arrays: Mapping[str, NDArray[np.generic]], own: Mapping[str, Array]
+) -> dict[str, NDArray[np.generic]]:
+    """The arrays without the biases that this network leaves to batch norm, whose running means give them up."""
+    kept = dict(arrays)
+    for name, bias in arrays.items():
+        mean = f"mean{name.removeprefix('b')}"
+        if not re.fullmatch(r"b\d+", name) or name in own or mean not in own:
+            continue
+        if bias.size != own[mean].size:
+            raise ShapeMismatch(f"{name} has shape {bias.shape}, the batch norm that replaces it has {own[mean].shape}")
+        del kept[name]
+        if mean in kept and kept[mean].size == bias.size:
+            kept[mean] = kept[mean].reshape(-1).astype(np.float64) - bias.reshape(-1).astype(np.float64)
+    return kept

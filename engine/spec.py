@@ -73,6 +73,18 @@ class TrainingSpec(Component):
     )
 
 
+class StartFrom(Component):
+    """The parameters of another job, to begin with: a warm start, a branch, or transfer to other classes.
+
+    A tensor without a namesake of the same shape there is drawn as the initializer has it; an event says which.
+    """
+
+    job: str = Field(min_length=1, max_length=64, description="id of the job whose parameters are taken")
+    checkpoint: Annotated[int, Field(ge=1)] | Literal["best", "last"] = Field(
+        "best", description="number of one of its checkpoints, or its best or last parameters"
+    )
+
+
 Moment = Literal["start", "end"] | Annotated[int, Field(ge=1)]
 
 
@@ -114,14 +126,24 @@ class JobSpec(Component):
     )
     training: TrainingSpec = Field(TrainingSpec(), description="epochs, batches and stopping")
     checks: Checks = Field(Checks(), description="gradient checks, and the base error of the diagnosis")
-    start_from: None = Field(None, description="reserved for starting from another job's parameters")
+    start_from: StartFrom | None = Field(
+        None, description="another job's parameters to begin with, in place of drawn ones"
+    )
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="where to train; auto takes what the worker has")
     precision: Literal["float32", "float64"] = Field(
         "float32", description="of parameters and arithmetic; gradient checks always use float64"
+    )
+    register_as: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] | None = Field(
+        None,
+        description="name of a registered model: once the job has succeeded, its model becomes the name's next version",
     )
     seed: int = Field(
         0,
         ge=0,
         le=2**63 - 1,
         description="of initial weights, order, masks; the same seed gives the same bits",
+    )
+    priority: int = Field(5, ge=0, le=9, description="of the jobs that wait, those with the highest are trained first")
+    time_limit_seconds: PositiveFloat | None = Field(
+        None, description="training that takes longer, pauses not counted, fails; null: as long as the service allows"
     )

@@ -1,8 +1,9 @@
 """What a sick run looks like: named warnings, each given once, with what to do about it."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 
@@ -38,6 +39,16 @@ class Watch:
     steepest: float = 0.0
     first_cost: float | None = None
     costs: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
+
+    def to_json(self) -> dict[str, object]:
+        """What it has seen, for a checkpoint."""
+        return {**vars(self), "named": sorted(self.named), "costs": list(self.costs)}
+
+    @classmethod
+    def from_json(cls, seen: Mapping[str, Any]) -> Self:
+        """A watch that goes on where another was."""
+        costs = deque(seen["costs"], maxlen=WINDOW)
+        return cls(**{**seen, "named": set(seen["named"]), "costs": costs})
 
     def look(self, epoch: int, cost: float, layers: Sequence[LayerStatistics]) -> Iterator[Symptom]:
         """The symptoms that show for the first time in this epoch."""

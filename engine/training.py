@@ -1,38 +1,50 @@
 """The training loop: a generator of events, so that whoever iterates decides what to do and when to stop."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.checkpoint import Checkpoint, Judgment, Span, Tally
 from engine.data.holding import Holding
 from engine.data.preparation import PreparedData, resolved_columns
 from engine.descent import Descent
-from engine.errors import Diverged, SpecError
+from engine.errors import CheckpointMismatch, Diverged, ShapeMismatch, SpecError
 from engine.evaluation import Evaluation, Workspaces
 from engine.events import (
+    Change,
+    Changed,
+    ChangeRefused,
+    CheckpointMade,
+    Control,
     DataHeld,
     EpochEnded,
     Event,
     Finished,
     GradientsChecked,
     LayersMeasured,
+    Progress,
     Progressed,
+    Resumed,
+    Save,
     Started,
     Stop,
+    Transferred,
     Warned,
 )
 from engine.examples import Examples, examples_of
 from engine.gradient_check import check_gradients
+from engine.hyperparameters import changes as changed_fields
 from engine.initializers import Given
 from engine.inputs import Batch
 from engine.layers import BatchNorm
 from engine.metrics import EVERY_EPOCH, METRICS, RISING
 from engine.model import Model
 from engine.network import Network
-from engine.parameters import Parameters
+from engine.parameters import Array, Parameters
 from engine.random_streams import RandomStreams
 from engine.spec import JobSpec
 from engine.symptoms import Watch
@@ -49,34 +61,66 @@ def train(
     *,
     given: Mapping[str, NDArray[np.generic]] | None = None,
     streams: RandomStreams | None = None,
-) -> Generator[Event, Stop | None, None]:
-    """Train a network and tell of it event by event; answer an event with Stop to end the run, model kept.
+    resume_from: Checkpoint | None = None,
+    changes: Sequence[Change] = (),
+    breathe: Callable[[], None] | None = None,
+) -> Generator[Event, Control | None, None]:
+    """Train a network and tell of it event by event; answer an event with a control to steer the run.
 
-    `given` holds the initial parameters by name, for the initializer of that type; `streams` replaces the
-    random numbers of the spec's seed. Raises SpecError where spec and data do not fit, ShapeMismatch where the
-    given parameters do not, Diverged when the cost stops being finite.
+    Stop ends it and keeps its model, Save asks for a checkpoint, Change for other hyper-parameters.
+    `given` holds the initial parameters by name, for the initializer of that type, or another run's where the spec
+    has `start_from`; `streams` replaces the random numbers of the spec's seed. With `resume_from` the run goes on
+    where the checkpoint was made, needs no `given`, and ends with the bits of a run that never stopped; what had
+    changed by then stays changed. `changes` are known beforehand. `breathe` is called now and then in work between
+    two events, and what it raises ends the run.
+
+    Raises SpecError where spec and data do not fit, ShapeMismatch where the given parameters do not,
+    CheckpointMismatch where the checkpoint is of another run, Diverged when the cost stops being finite.
     """
-    run = Run(network, spec, data, given, streams or RandomStreams(spec.seed))
-    stop = yield Started(network.parameter_count, run.sizes, run.steps_per_epoch, spec.training.epochs)
-    stop = (yield run.data_held(data.holding)) or stop
-    stop = (yield from run.check("start")) or stop
-    for epoch in range(1, spec.training.epochs + 1):
-        if stop or run.patience_is_over():
-            break
-        stop = yield from run.epoch(epoch)
-        stop = (yield from run.measurements(epoch)) or stop
-        stop = (yield from run.check(epoch)) or stop
+    streams = streams or RandomStreams(spec.seed)
+    if resume_from is not None:
+        spec = resumed_spec(spec, resume_from)
+        network = network.with_changes(spec)
+    run = Run(network, spec, data, given, streams, breathe or _nothing, resumed=resume_from is not None)
+    run.changes += changes
+    if resume_from is not None:
+        run.restore(resume_from)
+        yield from run.tell(Resumed(run.epochs_done, run.step, run.tally.examples, run.revision))
+    else:
+        yield from run.tell(Started(network.parameter_count, run.sizes, run.steps_per_epoch, spec.training.epochs))
+        if run.transferred is not None:
+            yield from run.tell(run.transferred)
+    yield from run.tell(run.data_held(data.holding))
+    if resume_from is None:
+        yield from run.check("start")
+    while (yield from run.goes_on()):
+        yield from run.epoch()
+        yield from run.measurements()
+        yield from run.check(run.epochs_done)
     parameters = run.kept()
     yield from run.check("end", parameters)
-    reason = stop.reason if stop else "early_stopping" if run.patience_is_over() else "completed"
-    plain = spec.model_copy(update={"data": resolved_columns(spec.data, data.preprocessor)})
+    reason = run.stop.reason if run.stop else "early_stopping" if run.patience_is_over() else "completed"
+    plain = run.spec.model_copy(update={"data": resolved_columns(spec.data, data.preprocessor)})
     model = Model(
-        spec=resolved(plain, network, has_dev=run.dev is not None),
+        spec=resolved(plain, run.network, has_dev=run.dev is not None),
         preprocessor=data.preprocessor,
         parameters=parameters,
-        network=network,
+        network=run.network,
     )
     yield Finished(model, run.result(parameters, model, reason), reason)
+
+
+def resumed_spec(spec: JobSpec, checkpoint: Checkpoint) -> JobSpec:
+    """The spec that was in effect at the checkpoint; CheckpointMismatch if it cannot have come from this one."""
+    try:
+        changed_fields(spec, checkpoint.spec)
+    except SpecError as error:
+        raise CheckpointMismatch(f"the checkpoint is of another job: {error.pointer} differs") from error
+    return checkpoint.spec
+
+
+def _nothing() -> None:
+    """Nobody wants to be called between two events."""
 
 
 def check_training(spec: JobSpec, network: Network, sizes: Mapping[str, int]) -> None:
@@ -119,11 +163,42 @@ def initial_parameters(
     """
     generator = (streams or RandomStreams(spec.seed)).initial()
     parameters = network.initialized(spec.initializer, generator, spec.precision)
-    if isinstance(spec.initializer, Given):
+    if spec.start_from is not None:
+        if given is None:
+            raise SpecError("/start_from", "the other job's parameters were not handed to the training")
+        transfer(given, parameters)
+    elif isinstance(spec.initializer, Given):
         if given is None:
             raise SpecError("/initializer/parameters", "the given parameters were not handed to the training")
         parameters.load(given)
     return parameters
+
+
+def transfer(given: Mapping[str, NDArray[np.generic]], parameters: Parameters) -> Transferred:
+    """Overwrite the parameters that have a namesake of the same shape among the given ones, and say which.
+
+    Where a new network has other outputs, or inputs, that is every layer but those. Running averages come along
+    only with the batch norm that they belong to. Raises SpecError where nothing fits.
+    """
+    own = parameters.named()
+    taken = {name for name, array in own.items() if name in given and given[name].shape == array.shape}
+    for name in ("mean", "variance", "batches"):  # useless without their layer's γ and β, and the other way round
+        taken -= {one for one in taken if one.startswith(name) and f"gamma{one.removeprefix(name)}" not in taken}
+    if not taken:
+        raise SpecError(
+            "/start_from", f"no tensor there fits: this network needs {_shapes(own)}, there is {_shapes(given)}"
+        )
+    for name in taken:
+        own[name][...] = given[name]
+    return Transferred(
+        taken=tuple(name for name in own if name in taken),
+        drawn=tuple(name for name in own if name not in taken),
+        unused=tuple(name for name in given if name not in taken),
+    )
+
+
+def _shapes(arrays: Mapping[str, NDArray[np.generic]]) -> str:
+    return ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
 
 
 class Run:
@@ -136,86 +211,227 @@ class Run:
         data: PreparedData,
         given: Mapping[str, NDArray[np.generic]] | None,
         streams: RandomStreams,
+        breathe: Callable[[], None] = _nothing,
+        *,
+        resumed: bool = False,
     ) -> None:
-        self.network, self.spec, self.streams = network, spec, streams
-        dtype = np.dtype(spec.precision)
+        self.network, self.spec, self.streams, self.breathe = network, spec, streams, breathe
+        self.dtype = np.dtype(spec.precision)
         augment = spec.data.augment
         self.varied = Variation(augment, data.preprocessor, spec.seed) if augment else None
         self.sets = {
-            part: examples_of(part, network, data, dtype, self.varied if part == "train" else None) for part in data.y
+            part: examples_of(part, network, data, self.dtype, self.varied if part == "train" else None)
+            for part in data.y
         }
         self.train, self.dev = self.sets["train"], self.sets.get("dev")
         self.sizes = {part: len(examples) for part, examples in self.sets.items()}
         check_training(spec, network, self.sizes)
-        wanted = spec.training.batch_size
-        self.batch_size = len(self.train) if wanted == "full" else min(wanted, len(self.train))
-        self.steps_per_epoch = -(-len(self.train) // self.batch_size)
-        self.shuffled = spec.training.shuffle and self.batch_size < len(self.train)
+        self.in_file = data.holding.held == "file"
 
-        self.parameters = initial_parameters(network, spec, given, streams)
-        self.workspaces = Workspaces(network, dtype)
-        self.descent = Descent(network, spec, self.parameters, self.train, self.workspaces, streams, self.varied)
-        self.measure_every = -(-spec.training.epochs // MEASUREMENTS)
+        self.transferred: Transferred | None = None
+        if resumed:  # a checkpoint brings its own
+            self.parameters = network.parameters(spec.precision)
+        else:
+            self.parameters = initial_parameters(network, spec, given, streams)
+            if spec.start_from is not None and given is not None:  # done already; to know what to say
+                self.transferred = transfer(given, self.parameters)
+        self.descend(None)
         self.watch = Watch()
+        self.revision = 0
         self.step = 0  # mini-batches so far
         self.epochs_done = 0
         self.epoch_cost = 0.0
+        self.tally = Tally()
+        self.span = Span()
 
         stopping = spec.training.early_stopping
         self.watched = stopping.metric if stopping else "dev_cost"
         self.keep = which_model(spec, has_dev=self.dev is not None)
         self.best = self.parameters.copy() if self.keep == "best" else None
-        self.best_value: float | None = None
-        self.best_epoch = 0
-        self.reference: float | None = None  # the value that early stopping wants to see beaten by min_delta
-        self.stale = 0  # epochs since it was
+        self.judgment = Judgment()
+
+        self.stop: Stop | None = None
+        self.save_wanted = False
+        self.changes: list[Change] = []
+
+    def descend(self, slots: Mapping[str, Array] | None) -> None:
+        """Make what a step needs, for the spec as it now is, with the slots of the steps before."""
+        training = self.spec.training
+        m, wanted = len(self.train), training.batch_size
+        self.batch_size = m if wanted == "full" else min(wanted, m)
+        self.steps_per_epoch = -(-m // self.batch_size)
+        self.shuffled = training.shuffle and self.batch_size < m
+        self.measure_every = -(-training.epochs // MEASUREMENTS)
+        self.workspaces = Workspaces(self.network, self.dtype)
+        self.descent = Descent(
+            self.network, self.spec, self.parameters, self.train, self.workspaces, self.streams, self.varied
+        )
+        for letter, slot in (slots or {}).items():
+            np.copyto(getattr(self.descent.slots, letter), slot)
+
+    @property
+    def order(self) -> str:
+        """In what order the training rows come."""
+        return "as_stored" if not self.shuffled else "blockwise" if self.in_file else "shuffled"
 
     def data_held(self, holding: Holding) -> DataHeld:
         """How the examples are held, and in what order the training rows come."""
-        order = "as_stored" if not self.shuffled else "blockwise" if holding.held == "file" else "shuffled"
-        return DataHeld(holding.held, holding.bytes, holding.rows, order)
+        return DataHeld(holding.held, holding.bytes, holding.rows, self.order)
+
+    # -- controls -----------------------------------------------------------------------------------------------
+
+    def tell(self, event: Event) -> Generator[Event, Control | None, None]:
+        """Yield an event, and note what is answered."""
+        match (yield event):
+            case Stop() as stop:
+                self.stop = stop
+            case Save():
+                self.save_wanted = True
+            case Change() as change:
+                self.changes.append(change)
+
+    def goes_on(self) -> Generator[Event, Control | None, bool]:
+        """Between two epochs, where nothing is half done: save and change what is wanted; whether one more is due."""
+        yield from self.saved()
+        epoch = self.epochs_done + 1
+        while not self.stop and self.tally.examples == 0:
+            due = [change for change in self.changes if (change.epoch or epoch) <= epoch]
+            if not due:
+                break
+            change = min(due, key=lambda one: one.revision)
+            self.changes.remove(change)
+            if change.revision > self.revision:
+                yield from self.changed(change)
+        return not self.stop and self.epochs_done < self.spec.training.epochs and not self.patience_is_over()
+
+    def saved(self) -> Generator[Event, Control | None, None]:
+        """The checkpoint, if one is wanted."""
+        if self.save_wanted and not self.stop:
+            self.save_wanted = False
+            yield from self.tell(CheckpointMade(self.checkpoint()))
+
+    def changed(self, change: Change) -> Generator[Event, Control | None, None]:
+        """Put new hyper-parameters into effect; the parameters and slots stay."""
+        epoch = self.epochs_done + 1
+        try:
+            fields = changed_fields(self.spec, change.spec)
+            check_training(change.spec, self.network, self.sizes)
+        except SpecError as error:
+            yield from self.tell(ChangeRefused(epoch, change.revision, error.pointer, error.detail))
+            return
+        checkpoint, slots = self.checkpoint(), vars(self.descent.slots)
+        self.spec, self.revision = change.spec, change.revision
+        self.network = self.network.with_changes(change.spec)
+        self.span = Span(self.epochs_done, self.step)
+        self.descend(slots)
+        yield from self.tell(Changed(epoch, change.revision, fields, checkpoint))
+
+    def checkpoint(self) -> Checkpoint:
+        """All that a run needs to go on from here; its arrays are this run's own."""
+        return Checkpoint(
+            spec=self.spec,
+            revision=self.revision,
+            epoch=self.epochs_done,
+            step=self.step,
+            m=len(self.train),
+            order=self.order,
+            parameters=self.parameters.named(),
+            slots=dict(vars(self.descent.slots)),
+            best=None if self.best is None else self.best.named(),
+            tally=replace(self.tally),
+            judgment=replace(self.judgment),
+            span=replace(self.span),
+            watch=self.watch.to_json(),
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint of this very run; CheckpointMismatch where it is of another."""
+        checkpoint.refuse_unless_of(len(self.train), self.order, self.spec.optimizer.slots)
+        try:
+            self.parameters.load(checkpoint.parameters)
+            if self.best is not None:
+                self.best.load(checkpoint.best or checkpoint.parameters)
+        except ShapeMismatch as error:
+            raise CheckpointMismatch(f"the checkpoint is of another network: {error}") from error
+        for letter, slot in checkpoint.slots.items():
+            np.copyto(getattr(self.descent.slots, letter), slot)
+        self.revision, self.step, self.epochs_done = checkpoint.revision, checkpoint.step, checkpoint.epoch
+        self.tally, self.judgment = replace(checkpoint.tally), replace(checkpoint.judgment)
+        self.span, self.watch = replace(checkpoint.span), Watch.from_json(checkpoint.watch)
+
+    def progress(self) -> Progress:
+        """How far the run has come."""
+        m, training = len(self.train), self.spec.training
+        done = self.epochs_done + self.tally.examples / m
+        stopping = training.early_stopping
+        return Progress(
+            epoch=self.epochs_done,
+            epochs=training.epochs,
+            step=self.step,
+            steps=self.steps,
+            examples=self.epochs_done * m + self.tally.examples,
+            fraction=min(1.0, done / training.epochs),
+            epochs_since_best=self.judgment.stale if stopping else None,
+            patience=stopping.patience if stopping else None,
+        )
 
     # -- an epoch -----------------------------------------------------------------------------------------------
 
-    def epoch(self, epoch: int) -> Generator[Event, Stop | None, Stop | None]:
-        """One pass over the training set, and its row of metrics."""
-        started = ticked = perf_counter()
-        cost = correct = loss = 0.0
+    @property
+    def steps(self) -> int:
+        """Mini-batches of the whole run, if nothing stops it early."""
+        return self.span.steps + (self.spec.training.epochs - self.span.epochs) * self.steps_per_epoch
+
+    def rate(self, epoch: int) -> float:
+        """α of the next step."""
+        schedule, rate = self.spec.schedule, self.spec.optimizer.learning_rate
+        if schedule.per == "step":  # a run in which the batch size changed has epochs of different lengths
+            return schedule.rate(rate, epoch - 1, self.step, self.steps, 1)
+        return schedule.rate(rate, epoch - 1, self.step, self.spec.training.epochs, self.steps_per_epoch)
+
+    def epoch(self) -> Generator[Event, Control | None, None]:
+        """One pass over the training set, or what a checkpoint has left of it, and its row of metrics."""
+        tally, m, epoch = self.tally, len(self.train), self.epochs_done + 1
+        ticked = perf_counter()
+        started = ticked - tally.seconds
         rate = self.spec.optimizer.learning_rate
-        stop: Stop | None = None
-        for batch in self.batches(epoch):
-            rate = self.spec.schedule.rate(
-                self.spec.optimizer.learning_rate,
-                epoch - 1,
-                self.step,
-                self.spec.training.epochs,
-                self.steps_per_epoch,
-            )
+        for batch in self.batches(epoch, tally.examples):
+            rate = self.rate(epoch)
             self.step += 1
-            last = self.step == epoch * self.steps_per_epoch
+            last = tally.examples + batch.size == m
             measure = last and (epoch % self.measure_every == 0 or epoch == 1)
             taken = self.descent.step(batch, rate, self.step, measure=measure)
             if not np.isfinite(taken.cost):
                 raise Diverged(epoch, self.step)
-            cost += taken.cost * batch.size
-            loss += taken.loss * batch.size
-            correct += taken.correct
+            tally.examples += batch.size
+            tally.cost += taken.cost * batch.size
+            tally.loss += taken.loss * batch.size
+            tally.correct += taken.correct
+            if last:
+                break
             if perf_counter() - ticked > TICK_SECONDS:
-                stop = (yield Progressed(epoch, self.step)) or stop
+                yield from self.tell(Progressed(epoch, self.step, self.progress()))
                 ticked = perf_counter()
-                if stop:
-                    break
-        if stop:  # in mid-epoch: no row, since none of it would mean what the others mean
-            return stop
-        self.epochs_done, self.epoch_cost = epoch, cost / len(self.train)
-        row = self.row(epoch, rate, cost, loss, correct)
+                if self.stop:  # in mid-epoch: no row, since none of it would mean what the others mean
+                    return
+            if self.save_wanted:
+                tally.seconds = perf_counter() - started
+                yield from self.saved()
+                if self.stop:
+                    return
+        self.tally = Tally()
+        self.epochs_done, self.epoch_cost = epoch, tally.cost / m
+        row = self.row(epoch, rate, tally.cost, tally.loss, tally.correct)
         row["seconds"] = perf_counter() - started
-        return (yield EpochEnded(row)) or stop
+        yield from self.tell(EpochEnded(row, self.progress()))
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """The mini-batches of an epoch; the last may be short. A full batch keeps its order."""
+    def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """The mini-batches of an epoch behind its first `skip` examples; the last may be short.
+
+        A full batch keeps its order.
+        """
         streams = self.streams if self.shuffled else None
-        return self.train.batches(self.batch_size, epoch=epoch, streams=streams)
+        return self.train.batches(self.batch_size, epoch=epoch, streams=streams, skip=skip)
 
     def row(self, epoch: int, rate: float, cost: float, loss: float, correct: float) -> dict[str, float | int | None]:
         """The metrics of an epoch.
@@ -251,51 +467,54 @@ class Run:
         }
         value = row[self.watched]
         sign = -1 if self.watched.removeprefix("dev_") in RISING else 1
+        judgment = self.judgment
         if value is None:
-            self.stale += 1
+            judgment.stale += 1
             return row
-        if self.best_value is None or sign * value < sign * self.best_value:
-            self.best_value, self.best_epoch = value, epoch
+        if judgment.best_value is None or sign * value < sign * judgment.best_value:
+            judgment.best_value, judgment.best_epoch = value, epoch
             if self.best is not None:
                 self.best.take_from(self.parameters)
         stopping = self.spec.training.early_stopping
         needed = stopping.min_delta if stopping else 0.0
-        if self.reference is None or sign * value < sign * self.reference - needed:
-            self.reference, self.stale = value, 0
+        if judgment.reference is None or sign * value < sign * judgment.reference - needed:
+            judgment.reference, judgment.stale = value, 0
         else:
-            self.stale += 1
+            judgment.stale += 1
         return row
 
     def patience_is_over(self) -> bool:
         stopping = self.spec.training.early_stopping
-        return stopping is not None and self.stale >= stopping.patience
+        return stopping is not None and self.judgment.stale >= stopping.patience
 
     # -- beside and after the loop ------------------------------------------------------------------------------
 
-    def measurements(self, epoch: int) -> Generator[Event, Stop | None, Stop | None]:
-        """The layers' statistics of this epoch, if they were taken, and what is ill about them."""
-        if not (measured := self.descent.measured):
-            return None
-        stop = yield LayersMeasured(epoch, measured)
-        for symptom in self.watch.look(epoch, self.epoch_cost, measured):
-            stop = (yield Warned(symptom.code, symptom.message, symptom.epoch)) or stop
-        self.descent.measured = []
-        return stop
+    def measurements(self) -> Generator[Event, Control | None, None]:
+        """The layers' statistics of the last epoch, if they were taken, and what is ill about them."""
+        measured, self.descent.measured = self.descent.measured, []
+        if measured:
+            yield from self.tell(LayersMeasured(self.epochs_done, measured))
+            for symptom in self.watch.look(self.epochs_done, self.epoch_cost, measured):
+                yield from self.tell(Warned(symptom.code, symptom.message, symptom.epoch))
 
     def check(
         self, at: Literal["start", "end"] | int, parameters: Parameters | None = None
-    ) -> Generator[Event, Stop | None, Stop | None]:
+    ) -> Generator[Event, Control | None, None]:
         """The gradient check of this moment, where the spec wants one; none of an epoch that was cut short."""
-        if at not in self.spec.checks.gradients or (isinstance(at, int) and at != self.epochs_done):
-            return None
-        return (
-            yield GradientsChecked(
-                check_gradients(self.network, parameters or self.parameters, self.train, at=at, seed=self.spec.seed)
-            )
+        if at not in self.spec.checks.gradients or (isinstance(at, int) and self.tally.examples):
+            return
+        report = check_gradients(
+            self.network,
+            parameters or self.parameters,
+            self.train,
+            at=at,
+            seed=self.spec.seed,
+            breathe=self.breathe,
         )
+        yield from self.tell(GradientsChecked(report))
 
     def kept(self) -> Parameters:
-        return self.best if self.best is not None and self.best_value is not None else self.parameters
+        return self.best if self.best is not None and self.judgment.best_value is not None else self.parameters
 
     def result(self, parameters: Parameters, model: Model, reason: str) -> dict[str, object]:
         """What the kept model is worth on each set, and how it came about."""
@@ -304,7 +523,7 @@ class Run:
             for part, examples in self.sets.items()
         }
         return reports | {
-            "epoch": self.best_epoch if parameters is self.best else self.epochs_done,
+            "epoch": self.judgment.best_epoch if parameters is self.best else self.epochs_done,
             "epochs": self.epochs_done,
             "steps": self.step,
             "kept": "best" if parameters is self.best else "last",

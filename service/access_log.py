@@ -4,16 +4,18 @@ It stands outside of the body limiter, whose own 413 is plain text, and gives th
 """
 
 import time
-from uuid import uuid4
+from os import urandom
 
 import structlog
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.problems import ProblemResponse, too_large
 
 log = structlog.get_logger("access")
+
+NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 
 
 class AccessLog:
@@ -27,16 +29,15 @@ class AccessLog:
             await self.app(scope, receive, send)
             return
         started, status, sent, replaced = time.perf_counter(), 500, 0, False
-        request_id = uuid4().hex
+        request_id = urandom(16).hex()
 
         async def answer(message: Message) -> None:
             nonlocal status, sent, replaced
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
-                if status == 413 and headers.get("content-type", "").startswith("text/plain"):
+                headers = [*message["headers"], (b"x-request-id", request_id.encode()), NO_SNIFFING]
+                message = {**message, "headers": headers}
+                if status == 413 and Headers(raw=headers).get("content-type", "").startswith("text/plain"):
                     replaced = True
                     detail = too_large(scope.get(MAX_BODY_SIZE_SCOPE_KEY))
                     await ProblemResponse.of(scope["path"], 413, detail, headers={"X-Request-ID": request_id})(

@@ -7,20 +7,34 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 from starlette.types import Scope
 
+from engine.data.formats.csv_rows import COMPILER
 from service import docs, error_handlers
 from service.access_log import AccessLog
+from service.feature_samples import FeatureSamples
+from service.gathering import Gatherer
 from service.predictors import Predictors
+from service.quick_predictions import QuickPredictions
 from service.routes import (
     augmented,
+    batch_predictions,
+    comparison,
+    control,
     datasets,
+    explanations,
     gradient_checks,
     health,
+    hyperparameters,
+    inference,
     jobs,
+    model_predictions,
+    models,
     parameters,
     predictions,
     progress,
     schemas,
+    workers,
 )
+from service.serving import Serving
 from service.views import Index
 from service.watching import Watchers
 from worker.settings import Settings
@@ -42,7 +56,11 @@ def create_app(yard: Yard, settings: Settings) -> FastAPI:
     )
     app.state.yard = yard
     app.state.watchers = Watchers()
-    app.state.predictors = Predictors()
+    app.state.predictors = Predictors(settings.max_predictor_bytes)
+    app.state.serving = Serving(yard, app.state.predictors, settings.look_seconds)
+    app.state.samples = FeatureSamples(yard)
+    app.state.gatherer = Gatherer()
+    app.add_middleware(QuickPredictions, api=app)
     app.add_middleware(AccessLog)
     error_handlers.install(app)
     docs.install(app)
@@ -52,9 +70,26 @@ def create_app(yard: Yard, settings: Settings) -> FastAPI:
         """Where things are."""
         return Index(version=app.version)
 
+    for routes in (model_predictions, inference):
+        app.include_router(routes.router, max_body_size=settings.max_predict_bytes)
     app.include_router(datasets.router, max_body_size=settings.max_upload_bytes)
     app.include_router(parameters.router, max_body_size=settings.max_upload_bytes)
-    for routes in (augmented, jobs, progress, gradient_checks, predictions, schemas, health):
+    for routes in (
+        augmented,
+        jobs,
+        control,
+        hyperparameters,
+        comparison,
+        workers,
+        progress,
+        gradient_checks,
+        predictions,
+        models,
+        batch_predictions,
+        explanations,
+        schemas,
+        health,
+    ):
         app.include_router(routes.router, max_body_size=settings.max_body_bytes)
     return app
 
@@ -62,8 +97,11 @@ def create_app(yard: Yard, settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Waiters are let go at the end, if the server has not done so before."""
+    COMPILER.scan()  # by a thread of its own, so that the first CSV file finds the compiled reader
     yield
     app.state.watchers.close()
+    app.state.serving.close()
+    app.state.samples.close()
 
 
 def is_probe(scope: Scope) -> bool:

@@ -1,19 +1,24 @@
 """JSON bodies on their way to a model: read and validated strictly, refused with a pointer to every fault."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ValidationError, WrapValidator
-from starlette.responses import Response, StreamingResponse
+from pydantic import BaseModel, JsonValue, ValidationError, WrapValidator
+from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.types import Receive
 
 from service import json_text
+from service.idempotency import answered_once, takes_keys
 from service.problems import Fault, RequestRefused, summary
 from service.sentences import described, unknown
+
+Model = TypeVar("Model", bound=BaseModel)
 
 LARGE = 64 * 1024  # reading more than this takes long enough to be felt by other requests
 MOST_FAULTS = 20
@@ -42,38 +47,69 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        names = {parameter.alias for parameter in self.dependant.query_params}
+        keyed = takes_keys(self.dependant)
+        names = set(query_names(self.dependant))
 
         async def strictly(request: Request) -> Response:
             refuse_unknown(request, sorted(names))
-            response = await handle(StrictRequest(request.scope, request.receive))
+
+            async def answer(receive: Receive) -> Response:
+                return await handle(StrictRequest(request.scope, receive))
+
+            response = await (answered_once(request, answer) if keyed else answer(request.receive))
             return unless_unchanged(request, response)
 
         return strictly
+
+
+def query_names(dependant: Dependant) -> Iterator[str]:
+    """The query parameters of a route and of what it depends on."""
+    for parameter in dependant.query_params:
+        yield parameter.alias
+    for each in dependant.dependencies:
+        yield from query_names(each)
 
 
 def strict(model: type[BaseModel]) -> WrapValidator:
     """Marks a body parameter: the model takes JSON as JSON means it (`true` is no integer)."""
 
     def validate(document: object, _: object) -> BaseModel:
-        if isinstance(document, bytes):
-            raise RequestRefused(
-                415,
-                "unsupported_media_type",
-                "The body has the wrong media type",
-                "the body must be JSON; send it with Content-Type: application/json",
-            )
-        try:
-            return model.model_validate_json(json_text.write(document), strict=True)
-        except ValidationError as error:
-            found = error.errors(include_url=False)
-            faults = [
-                Fault(pointer=where, part="body", detail=detail)
-                for where, detail in described(found, schema_of(model), document)
-            ]
-            raise invalid(faults) from error
+        return validated(model, document)
 
     return WrapValidator(validate)
+
+
+def validated(model: type[Model], document: object) -> Model:
+    """The document as the model has it; raises `RequestRefused` with a pointer to every fault."""
+    refuse_unless_json(document)
+    try:
+        return model.model_validate_json(json_text.write(document), strict=True)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        faults = [
+            Fault(pointer=where, part="body", detail=detail)
+            for where, detail in described(found, schema_of(model), document)
+        ]
+        raise invalid(faults) from error
+
+
+def an_object(document: object, _: object) -> dict[str, JsonValue]:
+    """Any JSON object: what it may hold depends on what is stored."""
+    refuse_unless_json(document)
+    if not isinstance(document, dict):
+        raise invalid([Fault(pointer="", part="body", detail="must be an object")])
+    return document
+
+
+def refuse_unless_json(document: object) -> None:
+    """FastAPI hands a body of another media type on as bytes."""
+    if isinstance(document, bytes):
+        raise RequestRefused(
+            415,
+            "unsupported_media_type",
+            "The body has the wrong media type",
+            "the body must be JSON; send it with Content-Type: application/json",
+        )
 
 
 def invalid(faults: list[Fault]) -> RequestRefused:
@@ -94,15 +130,20 @@ def refuse_unknown(request: Request, allowed: list[str]) -> None:
 
 def unless_unchanged(request: Request, response: Response) -> Response:
     """304 without a body where the client already holds this very answer."""
-    if request.method != "GET" or response.status_code != 200 or isinstance(response, StreamingResponse):
+    if request.method != "GET" or response.status_code != 200 or isinstance(response, StreamingResponse | FileResponse):
         return response
-    tag = f'"{sha256(response.body).hexdigest()[:32]}"'
+    tag = tag_of(bytes(response.body))
     fresh = {"ETag": tag, "Cache-Control": "no-cache"}
     held = [held.strip().removeprefix("W/") for held in request.headers.get("if-none-match", "").split(",")]
     if tag in held or "*" in held:
         return Response(status_code=304, headers=fresh)
     response.headers.update(fresh)
     return response
+
+
+def tag_of(body: bytes) -> str:
+    """The ETag of an answer with this body."""
+    return f'"{sha256(body).hexdigest()[:32]}"'
 
 
 @cache

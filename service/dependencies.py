@@ -4,8 +4,10 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 
+from service.feature_samples import FeatureSamples
 from service.predictors import Predictors
-from service.problems import RequestRefused
+from service.problems import Fault, RequestRefused
+from service.serving import Serving
 from service.watching import Watchers
 from worker.jobs import Job
 from worker.yard import Yard
@@ -26,9 +28,21 @@ def predictors_of(request: Request) -> Predictors:
     return predictors
 
 
+def serving_of(request: Request) -> Serving:
+    serving: Serving = request.app.state.serving
+    return serving
+
+
+def samples_of(request: Request) -> FeatureSamples:
+    samples: FeatureSamples = request.app.state.samples
+    return samples
+
+
 YardDep = Annotated[Yard, Depends(yard_of)]
 WatchersDep = Annotated[Watchers, Depends(watchers_of)]
 PredictorsDep = Annotated[Predictors, Depends(predictors_of)]
+ServingDep = Annotated[Serving, Depends(serving_of)]
+SamplesDep = Annotated[FeatureSamples, Depends(samples_of)]
 
 
 def free_watchers_of(watchers: WatchersDep) -> Watchers:
@@ -55,6 +69,29 @@ def existing_job(job_id: JobId, yard: YardDep) -> Job:
 
 ExistingJob = Annotated[Job, Depends(existing_job)]
 Reference = Annotated[str, Path(description="an id or a name")]
+
+ModelName = Annotated[str, Path(description="name of a registered model")]
+
+
+AliasQuery = Annotated[str | None, Query(max_length=64, description="the version that this alias means")]
+VersionQuery = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="this version; without either the newest")]
+
+
+def meant(alias: str | None, version: int | None) -> int | str | None:
+    """The version that a request means; None: the newest."""
+    if alias is not None and version is not None:
+        fault = Fault(pointer="/alias", part="query", detail="stands beside version; name one of them")
+        raise RequestRefused(422, "invalid_request", "The request is not valid", fault.detail, [fault])
+    return version if alias is None else alias
+
+
+async def which(alias: AliasQuery = None, version: VersionQuery = None) -> int | str | None:
+    """The same as a dependency."""
+    return meant(alias, version)
+
+
+Which = Annotated[int | str | None, Depends(which)]
+
 
 Limit = Annotated[int, Query(description="entries of the page", ge=1)]
 After = Annotated[str | None, Query(description="id of the last entry of the page before", max_length=64)]

@@ -27,9 +27,12 @@ answered 304.
 TAGS = [
     {"name": "datasets", "description": "tables to learn from"},
     {"name": "parameters", "description": "initial weights to start from"},
-    {"name": "jobs", "description": "trainings: submit, follow, cancel"},
+    {"name": "jobs", "description": "trainings: submit, follow, compare"},
+    {"name": "control", "description": "pause, resume, stop, cancel; change hyper-parameters; train again"},
     {"name": "progress", "description": "learning curves, events, layers, gradient checks and diagnosis of a job"},
     {"name": "predictions", "description": "answers of a job's model"},
+    {"name": "models", "description": "registered models: versions, aliases, predictions at scale"},
+    {"name": "inference", "description": "the Open Inference Protocol v2: KServe's, Triton's, MLServer's clients"},
     {"name": "specs", "description": "what a job may be, and a gallery of jobs"},
     {"name": "service", "description": "where things are, and whether they work"},
 ]

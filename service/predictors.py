@@ -1,81 +1,68 @@
-"""Models in memory: each is read from disk once and kept while it is used."""
+"""Models in memory: each is read from disk once, and those that were not used for longest go first."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
-from pydantic import JsonValue
+from engine import Model, load
 
-from engine import Model, RowError, load
-from service.problems import Fault, RequestRefused
-
-Row = Mapping[str, JsonValue] | Sequence[JsonValue]
-
-MOST_FAULTS = 20
+MIB = 1024**2
+OVERHEAD = 64 * 1024
+"""Bytes that a model takes beside its arrays, about: so that thousands of tiny ones do not count for nothing."""
 
 
 class Predictors:
-    """The most recently used models by job; a job's model never changes, so nothing here grows stale."""
+    """The most recently used models by the SHA-256 of their file: what a key means never changes.
 
-    def __init__(self, capacity: int = 8) -> None:
+    All of them together take `capacity` bytes at most, but for one that is larger on its own.
+    """
+
+    def __init__(self, capacity: int = 512 * MIB) -> None:
         self.capacity = capacity
         self.loads = 0
+        self.bytes = 0
         self._models: OrderedDict[str, Model] = OrderedDict()
         self._loading: dict[str, Lock] = {}
         self._lock = Lock()
 
-    def get(self, job_id: str, path: Callable[[], Path]) -> Model:
-        """The job's model; `path` is asked only when it has to be read. Called from many threads."""
+    def held(self, sha256: str) -> Model | None:
+        """The model if it is in memory; waits for nothing."""
         with self._lock:
-            if job_id in self._models:
-                self._models.move_to_end(job_id)
-                return self._models[job_id]
-            loading = self._loading.setdefault(job_id, Lock())
+            model = self._models.get(sha256)
+            if model is not None:
+                self._models.move_to_end(sha256)
+            return model
+
+    def get(self, sha256: str, path: Callable[[], Path]) -> Model:
+        """The model of this file; `path` is asked only when it has to be read. Called from many threads."""
+        with self._lock:
+            if sha256 in self._models:
+                self._models.move_to_end(sha256)
+                return self._models[sha256]
+            loading = self._loading.setdefault(sha256, Lock())
         with loading:  # one thread reads, the others wait for it and then find the model
-            with self._lock:
-                if job_id in self._models:
-                    return self._models[job_id]
+            if (model := self.held(sha256)) is not None:
+                return model
             try:
                 model = load(path())
             finally:
                 with self._lock:
-                    self._loading.pop(job_id, None)
+                    self._loading.pop(sha256, None)
             with self._lock:
-                self.loads += 1
-                self._models[job_id] = model
-                while len(self._models) > self.capacity:
-                    self._models.popitem(last=False)
+                self._take(sha256, model)
             return model
 
-
-def predictions(model: Model, rows: Sequence[Row]) -> list[dict[str, object]]:
-    """A prediction per row; raises `RequestRefused` that names every bad row, not just the first."""
-    try:
-        return model.predict(rows)
-    except RowError as error:
-        raise RequestRefused(
-            422,
-            error.code,
-            "A row cannot be used",
-            str(error),
-            _faults(model, rows) or [_fault(error, error.row)],
-        ) from error
+    def _take(self, sha256: str, model: Model) -> None:
+        self.loads += 1
+        self.bytes += size(model)
+        self._models[sha256] = model
+        while self.bytes > self.capacity and len(self._models) > 1:
+            _, oldest = self._models.popitem(last=False)
+            self.bytes -= size(oldest)
 
 
-def _faults(model: Model, rows: Sequence[Row]) -> list[Fault]:
-    faults: list[Fault] = []
-    for index, row in enumerate(rows):
-        try:
-            model.preprocessor.rows([row])
-        except RowError as error:
-            faults.append(_fault(error, index))
-            if len(faults) == MOST_FAULTS:
-                break
-    return faults
-
-
-def _fault(error: RowError, index: int) -> Fault:
-    # Alone, every row is row 0: the pointer's index is put right.
-    field = error.pointer.removeprefix(f"/rows/{error.row}")
-    return Fault(pointer=f"/rows/{index}{field}", part="body", detail=error.detail)
+def size(model: Model) -> int:
+    """The bytes that a model takes."""
+    arrays = (model.parameters.theta, model.parameters.averages, *model.preprocessor.statistics.values())
+    return OVERHEAD + sum(array.nbytes for array in arrays)

@@ -23,6 +23,8 @@ STATUS: Mapping[type[Exception], int] = {
     engine.DataError: 422,
     engine.RowError: 422,
     engine.ShapeMismatch: 422,
+    engine.ExportMissing: 422,
+    engine.ExportImpossible: 422,
     engine.DeviceUnavailable: 422,
     engine.Diverged: 422,
     worker.UnknownJob: 404,
@@ -36,6 +38,21 @@ STATUS: Mapping[type[Exception], int] = {
     worker.IllegalMove: 409,
     worker.NoModel: 409,
     worker.UnknownCheck: 404,
+    worker.UnknownCheckpoint: 404,
+    worker.UnknownModel: 404,
+    worker.UnknownVersion: 404,
+    worker.UnknownAlias: 404,
+    worker.NoEarlierVersion: 409,
+    worker.UnknownBatch: 404,
+    worker.NoResult: 409,
+    worker.NothingToCompare: 409,
+    worker.VersionInUse: 409,
+    worker.NothingToKeep: 409,
+    worker.ControlPending: 409,
+    worker.JobInUse: 409,
+    worker.RevisionChanged: 412,
+    worker.KeyInFlight: 409,
+    worker.KeyReused: 422,
     worker.MomentMissing: 409,
     worker.MomentNotKept: 422,
     worker.InputGone: 409,
@@ -123,7 +140,10 @@ class ProblemResponse(Response):
             code=code,
             errors=list(faults),
         )
-        content = json.dumps(problem.model_dump(by_alias=True), ensure_ascii=True, allow_nan=False)
+        document = problem.model_dump(by_alias=True)
+        if instance.startswith("/v2"):
+            document["error"] = detail  # where clients of the Open Inference Protocol look for the reason
+        content = json.dumps(document, ensure_ascii=True, allow_nan=False)
         retry = {"Retry-After": RETRY_AFTER[status]} if status in RETRY_AFTER else {}
         return cls(content, status, headers={**retry, **(headers or {})})
 

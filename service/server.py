@@ -1,7 +1,10 @@
 """The API process: uvicorn around the application, until a signal ends it."""
 
+import multiprocessing
 import signal
 import socket
+from functools import partial
+from threading import Thread
 from types import FrameType
 
 import structlog
@@ -9,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app
+from service.processes import run_processes
 from service.slow_clients import Patience, patient
 from worker.logs import configure_logs
 from worker.settings import Settings
@@ -64,9 +68,32 @@ def make_server(app: FastAPI, settings: Settings, patience: Patience) -> Server:
 
 
 def run_api(settings: Settings, patience: Patience | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; returns the exit code."""
+    """Serve until SIGINT or SIGTERM, in as many processes as the settings say; returns the exit code."""
+    configure_logs()
+    patience = patience or Patience()
+    if settings.api_processes == 1:
+        return _serve(settings, patience, None)
+    serve = partial(_serve, settings, patience)
+    return run_processes(settings.api_processes, settings.host, settings.port, serve, GRACE + 5)
+
+
+def _serve(settings: Settings, patience: Patience, listener: socket.socket | None) -> int:
+    """One process: on a socket that it shares with others, or on one of its own."""
     configure_logs()
     with open_yard(settings) as yard:
-        server = make_server(create_app(yard, settings), settings, patience or Patience())
-        server.run()
+        server = make_server(create_app(yard, settings), settings, patience)
+        _end_with_parent(server)
+        server.run(None if listener is None else [listener])
         return 0 if server.started else 1
+
+
+def _end_with_parent(server: Server) -> None:
+    """One of several processes stops when the one that started it is gone, however that ended."""
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            server.should_exit = True
+
+    Thread(target=follow, name="parent", daemon=True).start()

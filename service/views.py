@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, JsonValue
 from engine.cost_estimate import CostEstimate
 from engine.presets import Preset
 from worker.gradient_checks import CheckState, GradientCheck
-from worker.jobs import Control, Failure, Job, Milestone, Stage, Status
+from worker.jobs import Control, Failure, Job, Milestone, Progress, Stage, Status
 from worker.records import Condition, DatasetRecord, DatasetUsage, Event, LayersMeasured, MetricsRow, Page, ParameterSet
 from worker.submission import Outline
 
@@ -47,6 +47,36 @@ class MilestoneView(BaseModel):
         return cls(state=milestone.state, at=milestone.at, attempt=milestone.attempt, reason=milestone.reason)
 
 
+class ProgressView(BaseModel):
+    """How far a training is, as its worker last said."""
+
+    epoch: int = Field(description="epochs finished")
+    epochs: int
+    step: int = Field(description="mini-batches so far, of the whole run")
+    steps: int
+    fraction: float = Field(description="step / steps")
+    examples_per_second: float | None
+    eta_seconds: float | None = Field(description="until the last step")
+    eta_at_most: bool = Field(description="early stopping may end the run sooner")
+    epochs_since_best: int | None
+    patience: int | None = Field(description="epochs without an improvement that early stopping bears")
+
+    @classmethod
+    def of(cls, job: Job, progress: Progress) -> Self:
+        return cls(
+            epoch=job.epoch,
+            epochs=job.epochs,
+            step=progress.step,
+            steps=progress.steps,
+            fraction=min(1.0, progress.step / max(1, progress.steps)),
+            examples_per_second=progress.examples_per_second,
+            eta_seconds=None if job.done else progress.eta_seconds,
+            eta_at_most=progress.at_most,
+            epochs_since_best=progress.epochs_since_best,
+            patience=progress.patience,
+        )
+
+
 class JobView(BaseModel):
     """A training job."""
 
@@ -57,20 +87,33 @@ class JobView(BaseModel):
     stage: Stage = Field(description="what a running job is busy with")
     epoch: int = Field(description="epochs finished")
     epochs: int = Field(description="epochs asked for")
+    progress: ProgressView | None = Field(description="null until a worker has trained a little")
     attempt: int = Field(description="workers that have taken the job so far")
     pending: Control | None = Field(description="asked for, and not yet confirmed by the worker")
     stop_reason: str | None = Field(description="why the training ended", examples=["completed", "early_stopping"])
-    waiting_reason: str | None = Field(description="why a queued job has not started")
+    waiting_reason: str | None = Field(
+        description="why a job that is queued or paused does not train",
+        examples=["workers_busy", "no_capable_worker", "paused"],
+    )
+    queue_position: int | None = Field(description="1 is next; null in lists, and where a job is not queued")
     error: FailureView | None
-    result: Object | None = Field(description="metrics per part, measured on the model that is kept")
+    result: Object | None = Field(
+        description="metrics per part, measured on the model that is kept; of a rerun also `reproduces`: whether its "
+        "weights are those of the job that it repeats"
+    )
     warnings: int = Field(description="warnings among the events")
     queue: str
+    priority: int = Field(description="9 is claimed first, 0 last")
     seed: int
     data_hash: str = Field(description="of all data the job reads")
+    revision: int = Field(description="newest change of the hyper-parameters; 0: as submitted")
+    rerun_of: str | None = Field(description="the job that this one repeats")
+    environment: Object | None = Field(description="where it trains: kernels, threads, versions")
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    spent_seconds: float = Field(description="of workers, in attempts that are over")
     timeline: list[MilestoneView]
     spec: Object = Field(description="the job as it was asked for, every default filled in")
 
@@ -84,20 +127,27 @@ class JobView(BaseModel):
             stage=job.stage,
             epoch=job.epoch,
             epochs=job.epochs,
+            progress=None if job.progress is None else ProgressView.of(job, job.progress),
             attempt=job.attempt,
             pending=job.pending,
             stop_reason=job.stop_reason,
             waiting_reason=job.waiting_reason,
+            queue_position=job.queue_position,
             error=None if job.error is None else FailureView.of(job.error),
             result=job.result,
             warnings=job.warnings,
             queue=job.queue,
+            priority=job.priority,
             seed=job.seed,
             data_hash=job.data_hash,
+            revision=job.revision,
+            rerun_of=job.rerun_of,
+            environment=job.environment,
             created_at=job.created_at,
             updated_at=job.updated_at,
             started_at=job.started_at,
             finished_at=job.finished_at,
+            spent_seconds=job.spent_seconds,
             timeline=[MilestoneView.of(milestone) for milestone in job.timeline],
             spec=job.spec,
         )

@@ -2,4 +2,5 @@
 
 from trainyard.cli import app
 
-app()
+if __name__ == "__main__":  # a process that is started beside this one imports this file, too
+    app()

@@ -6,7 +6,8 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib.metadata import version as installed
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -15,7 +16,7 @@ from pydantic import JsonValue
 from rich.console import Console
 
 from trainyard.client import DEFAULT_URL, Client, JobFailed, TrainyardError
-from trainyard.documents import Event
+from trainyard.documents import Event, Job
 
 app = typer.Typer(
     help="Train deep networks by sending JSON.",
@@ -26,6 +27,8 @@ app = typer.Typer(
 
 Url = Annotated[str, typer.Option("--url", envvar="TRAINYARD_URL", help="Where the service answers.")]
 JobId = Annotated[str, typer.Argument(help="The job's id, as `submit` printed it.")]
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
 JsonFile = Annotated[typer.FileText, typer.Argument(help="A JSON file, or - for the standard input.")]
 
 
@@ -45,6 +48,7 @@ def demo() -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; TRAINYARD_HOST otherwise.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="API processes.", min=1)] = None,
 ) -> None:
     """Start Redis, a worker and the API, and keep them up until Ctrl-C."""
     from trainyard.stack import ChildDied, NotReady, Stack
@@ -57,6 +61,7 @@ def serve(
         settings.data_dir,
         host=settings.host if host is None else host,
         port=settings.port if port is None else port,
+        environment={} if workers is None else {"TRAINYARD_API_PROCESSES": str(workers)},
     )
     try:
         with stack:
@@ -74,12 +79,13 @@ def serve(
 
 
 @app.command()
-def api() -> None:
+def api(workers: Annotated[int | None, typer.Option(help="API processes.", min=1)] = None) -> None:
     """Run the API alone; the settings come from the environment (TRAINYARD_…)."""
     from service.server import run_api
     from worker.settings import Settings
 
-    raise typer.Exit(run_api(Settings()))
+    settings = Settings()
+    raise typer.Exit(run_api(settings if workers is None else settings.model_copy(update={"api_processes": workers})))
 
 
 @app.command()
@@ -158,17 +164,84 @@ def logs(job_id: JobId, url: Url = DEFAULT_URL) -> None:
 
 
 @app.command()
-def predict(job_id: JobId, rows: JsonFile, url: Url = DEFAULT_URL) -> None:
-    """Print what a job's model says about rows: {"rows": […]}, or the list itself."""
+def predict(
+    source: Annotated[str, typer.Argument(help="A job's id, or the name of a registered model.")],
+    rows: JsonFile,
+    alias: Annotated[str | None, typer.Option(help="The version that this alias of the model means.")] = None,
+    version: Annotated[int | None, typer.Option(min=1, help="This version of the model.")] = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Print what a job's model, or a registered one, says about rows: {"rows": […]}, or the list itself."""
     document = _json(rows)
     listed = document.get("rows") if isinstance(document, dict) else document
     if not isinstance(listed, list):
         _fail(f'{rows.name} holds no rows; write {{"rows": [[…], …]}} or [[…], …]')
     with _client(url) as client:
         # The service says which row is not a row, and why.
-        predictions = client.predict(job_id, listed)  # type: ignore[arg-type]
+        if source.startswith("job_"):
+            predictions = client.predict(source, listed)  # type: ignore[arg-type]
+        else:
+            answer = client.predict_with(source, listed, alias=alias, version=version)  # type: ignore[arg-type]
+            predictions = answer["predictions"]
         for prediction in predictions:
             print(json.dumps(prediction, ensure_ascii=False))
+
+
+@app.command()
+def register(
+    name: Annotated[str, typer.Argument(help="The model's name; the first version makes it.")],
+    job_id: JobId,
+    checkpoint: Annotated[int | None, typer.Option(min=1, help="One of the job's checkpoints instead.")] = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Make a job's model the next version of a name, and print its number."""
+    with _client(url) as client:
+        print(client.register(name, job_id, checkpoint=checkpoint)["version"])
+
+
+@app.command()
+def models(url: Url = DEFAULT_URL) -> None:
+    """List registered models, and what their aliases mean."""
+    with _client(url) as client:
+        for model in client.models(limit=1000):
+            aliases = "  ".join(f"{alias}={version}" for alias, version in model["aliases"].items())
+            print(f"{model['name']}  newest={model['newest']}  {aliases}".rstrip())
+
+
+@app.command()
+def alias(
+    name: Annotated[str, typer.Argument(help="The model's name.")],
+    alias: Annotated[str, typer.Argument(help="The alias, such as production.")],
+    version: Annotated[int | None, typer.Argument(help="The version that it is to mean.")] = None,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Have it mean what it meant before.")] = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Have an alias mean a version of a model, and print it."""
+    if (version is None) != rollback:
+        _fail("say either which version the alias is to mean, or --rollback")
+    with _client(url) as client:
+        changed = client.roll_back(name, alias) if version is None else client.set_alias(name, alias, version)
+        print(changed["version"])
+
+
+@app.command()
+def batch(
+    name: Annotated[str, typer.Argument(help="The model's name.")],
+    dataset: Annotated[str, typer.Argument(help="Id or name of the dataset to predict.")],
+    output: Annotated[Path, typer.Argument(help="The file to write; .parquet for Parquet, else CSV.")],
+    alias: Annotated[str | None, typer.Option(help="The version that this alias means.")] = None,
+    version: Annotated[int | None, typer.Option(min=1, help="This version.")] = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Predict a whole dataset on the workers, and write the result to a file."""
+    form = "parquet" if output.suffix.lower() == ".parquet" else "csv"
+    with _client(url) as client:
+        asked = client.predict_batch(name, dataset, format=form, alias=alias, version=version)
+        done = client.wait_batch(name, asked["id"])
+        if done["error"] is not None:
+            _fail(f"{done['id']} failed: {done['error']['message']}")
+        client.download_batch(name, done["id"], output)
+        print(f"{done['rows']} rows, {done['model']} version {done['version']}")
 
 
 @app.command()
@@ -203,16 +276,117 @@ def check(
 
 @app.command()
 def cancel(job_id: JobId, url: Url = DEFAULT_URL) -> None:
-    """Ask for the end of a job."""
+    """Ask for the end of a job; no model is kept."""
     with _client(url) as client:
-        job = client.cancel(job_id)
-    print(f"{job['state']}" + (f", {job['pending']} pending" if job["pending"] else ""))
+        _say(client.cancel(job_id))
+
+
+@app.command()
+def stop(job_id: JobId, url: Url = DEFAULT_URL) -> None:
+    """Ask for the end of a training; the best model so far is kept."""
+    with _client(url) as client:
+        _say(client.stop(job_id))
+
+
+@app.command()
+def pause(job_id: JobId, url: Url = DEFAULT_URL) -> None:
+    """Let a job rest; it is saved first."""
+    with _client(url) as client:
+        _say(client.pause(job_id))
+
+
+@app.command()
+def resume(
+    job_id: JobId,
+    checkpoint: Annotated[
+        int | None, typer.Option(min=1, help="Go back to this one; what came behind it is undone.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Queue a paused job again."""
+    with _client(url) as client:
+        _say(client.resume(job_id, checkpoint=checkpoint))
+
+
+@app.command()
+def change(
+    job_id: JobId,
+    patch: JsonFile,
+    note: Annotated[str | None, typer.Option(help="Why, for the job's history.")] = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Change hyper-parameters of a job while it trains: {"optimizer": {"learning_rate": 0.01}}."""
+    with _client(url) as client:
+        changed = client.change(job_id, _object(patch), note=note)
+    for revision in changed["data"][-1:]:
+        print(f"revision {revision['number']}")
+        for pointer, value in revision["after"].items():
+            print(f"  {pointer}  {json.dumps(revision['before'][pointer])} → {json.dumps(value)}")
+
+
+@app.command()
+def checkpoints(job_id: JobId, url: Url = DEFAULT_URL) -> None:
+    """List where a job can go on, oldest first."""
+    with _client(url) as client:
+        for one in client.checkpoints(job_id):
+            place = f"epoch {one['epoch']}, step {one['step']}"
+            print(f"{one['number']:>4}  {one['created_at']:.19}  {one['kind']:<8}  {place}, revision {one['revision']}")
+
+
+@app.command()
+def rerun(job_id: JobId, url: Url = DEFAULT_URL) -> None:
+    """Queue a job once more, alike, and print the new id; its result says whether it came out alike."""
+    with _client(url) as client:
+        print(client.rerun(job_id)["id"])
+
+
+@app.command()
+def compare(job_ids: Annotated[list[str], typer.Argument(help="Two to ten jobs.")], url: Url = DEFAULT_URL) -> None:
+    """Print the fields in which the jobs' specs differ, then where each job stands."""
+    with _client(url) as client:
+        comparison = client.compare(*job_ids)
+    for difference in comparison["differences"]:
+        print(f"{difference['pointer']}  {'  '.join(json.dumps(value) for value in difference['values'])}")
+    for name, curves in comparison["curves"]["series"].items():
+        last = (next((value for value in reversed(curve) if value is not None), None) for curve in curves)
+        print(f"{name}  {'  '.join(_short(value) for value in last)}")
+
+
+@app.command()
+def workers(url: Url = DEFAULT_URL) -> None:
+    """List the workers that were seen lately, and what they do."""
+    with _client(url) as client:
+        for one in client.workers():
+            print(
+                f"{one['host']}:{one['pid']}  {','.join(one['queues'])}  {one['device'] or ''}  {one['job'] or 'idle'}"
+            )
+
+
+@app.command()
+def delete(job_id: JobId, url: Url = DEFAULT_URL) -> None:
+    """Remove a job that is done, with its model."""
+    with _client(url) as client:
+        client.delete(job_id)
+
+
+@app.command()
+def prune(
+    older_than: Annotated[str, typer.Option(help="Since they ended: 30d, 12h, 90m or 10s.")],
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Remove the jobs that ended long ago, but for those that others start from, and print their ids."""
+    amount, unit = older_than[:-1], older_than[-1:]
+    if not amount.isdecimal() or unit not in SECONDS:
+        _fail(f"{older_than!r} is no duration; write a number and one of {', '.join(SECONDS)}, such as 30d")
+    with _client(url) as client:
+        for job_id in client.prune(int(amount) * SECONDS[unit]):
+            print(job_id)
 
 
 @app.command("version")
 def show_version() -> None:
     """Print the version."""
-    print(version("trainyard"))
+    print(installed("trainyard"))
 
 
 @contextmanager
@@ -223,6 +397,10 @@ def _client(url: str) -> Iterator[Client]:
             yield client
     except TrainyardError as error:
         _fail(str(error))
+
+
+def _say(job: Job) -> None:
+    print(f"{job['state']}" + (f", {job['pending']} pending" if job["pending"] else ""))
 
 
 def _follow(client: Client, job_id: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from types import MappingProxyType, TracebackType
@@ -11,6 +12,10 @@ import httpx
 from pydantic import JsonValue
 
 from trainyard.documents import (
+    Alias,
+    BatchPrediction,
+    Checkpoint,
+    Comparison,
     DataReport,
     Dataset,
     DatasetUsage,
@@ -18,18 +23,24 @@ from trainyard.documents import (
     Event,
     GradientCheck,
     GradientChecks,
+    Hyperparameters,
     Job,
     LayersMeasured,
     MetricsPage,
     MetricsRow,
+    ModelPredictions,
+    ModelVersion,
     ParameterSet,
     PointedDetail,
     Prediction,
     Predictions,
     Preset,
     Preview,
+    RegisteredModel,
     State,
+    Timeline,
     Validated,
+    Worker,
 )
 from trainyard.server_sent_events import parse
 
@@ -49,6 +60,8 @@ MEDIA_TYPES = {
     ".safetensors": "application/vnd.safetensors",
     ".zip": "application/zip",
 }
+
+PRUNE_PAGE = 100
 
 T = TypeVar("T")
 Row = Mapping[str, JsonValue] | Sequence[JsonValue]
@@ -142,9 +155,12 @@ class Client:
 
     # jobs
 
-    def submit(self, spec: Mapping[str, JsonValue]) -> Job:
-        """Queue a training job; the `ProblemError` for a spec that cannot be trained points at its fields."""
-        return self._json(Job, "POST", "/v1/jobs", json=dict(spec))
+    def submit(self, spec: Mapping[str, JsonValue], *, key: str | None = None) -> Job:
+        """Queue a training job; the `ProblemError` for a spec that cannot be trained points at its fields.
+
+        Sent again with the same `key` within a day, it is still one job: for whoever got no answer.
+        """
+        return self._json(Job, "POST", "/v1/jobs", json=dict(spec), headers=_once(key))
 
     def validate(self, spec: Mapping[str, JsonValue]) -> Validated:
         """What a spec would be as a job, and cost; nothing is queued."""
@@ -174,8 +190,79 @@ class Client:
                 return job
 
     def cancel(self, job_id: str) -> Job:
-        """Ask for the end of a job."""
+        """Ask for the end of a job; no model is kept."""
         return self._json(Job, "POST", f"/v1/jobs/{job_id}/cancel")
+
+    def stop(self, job_id: str) -> Job:
+        """Ask for the end of the training; the best model so far is kept."""
+        return self._json(Job, "POST", f"/v1/jobs/{job_id}/stop")
+
+    def pause(self, job_id: str) -> Job:
+        """Ask a job to rest; `pending` until its worker has saved it."""
+        return self._json(Job, "POST", f"/v1/jobs/{job_id}/pause")
+
+    def resume(self, job_id: str, *, checkpoint: int | None = None) -> Job:
+        """Queue a paused job again; from an older checkpoint, what came behind it is undone."""
+        return self._json(Job, "POST", f"/v1/jobs/{job_id}/resume", json={"checkpoint": checkpoint})
+
+    def rerun(self, job_id: str, *, key: str | None = None) -> Job:
+        """Queue a job once more; `result["reproduces"]` says whether the same weights came out."""
+        return self._json(Job, "POST", f"/v1/jobs/{job_id}/rerun", headers=_once(key))
+
+    def delete(self, job_id: str) -> None:
+        """Remove a job that is done, with its measurements, checkpoints and model."""
+        self._request("DELETE", f"/v1/jobs/{job_id}")
+
+    def prune(self, older_than_seconds: float) -> list[str]:
+        """Delete the jobs that came to their end so long ago, but for those that others start from; their ids."""
+        latest = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
+        gone: list[str] = []
+        page = self.jobs(limit=PRUNE_PAGE)
+        while page:
+            for job in page:
+                if job["finished_at"] is None or datetime.fromisoformat(job["finished_at"]) > latest:
+                    continue
+                try:
+                    self.delete(job["id"])
+                except ProblemError as error:
+                    if error.status not in (404, 409):  # somebody was faster, or needs it
+                        raise
+                else:
+                    gone.append(job["id"])
+            page = self.jobs(limit=PRUNE_PAGE, after=page[-1]["id"])
+        return gone
+
+    def hyperparameters(self, job_id: str) -> Hyperparameters:
+        """What may change while the job trains, and every change so far."""
+        return self._json(Hyperparameters, "GET", f"/v1/jobs/{job_id}/hyperparameters")
+
+    def change(
+        self, job_id: str, patch: Mapping[str, JsonValue], *, note: str | None = None, if_match: str | None = None
+    ) -> Hyperparameters:
+        """Change hyper-parameters by a merge patch of the spec, from the next epoch on.
+
+        `if_match` is an ETag of the job or of its hyper-parameters: changed since, nothing is done (412).
+        """
+        headers = {} if if_match is None else {"If-Match": if_match}
+        body = dict(patch) if note is None else {**patch, "note": note}
+        path = f"/v1/jobs/{job_id}/hyperparameters"
+        return self._json(Hyperparameters, "PATCH", path, json=body, headers=headers)
+
+    def checkpoints(self, job_id: str) -> list[Checkpoint]:
+        """Where the job can go on, oldest first."""
+        return self._page(Checkpoint, f"/v1/jobs/{job_id}/checkpoints")
+
+    def timeline(self, job_id: str) -> Timeline:
+        """The job's states and how long they took, and what was asked of it."""
+        return self._json(Timeline, "GET", f"/v1/jobs/{job_id}/timeline")
+
+    def compare(self, *job_ids: str) -> Comparison:
+        """Where jobs differ, and their results and curves side by side."""
+        return self._json(Comparison, "GET", "/v1/compare", params={"jobs": ",".join(job_ids)})
+
+    def workers(self) -> list[Worker]:
+        """The worker processes that were seen lately."""
+        return self._page(Worker, "/v1/workers")
 
     def metrics(
         self, job_id: str, *, max_points: int | None = None, smoothing: float | None = None
@@ -232,6 +319,91 @@ class Client:
         """What the job's model says about each row: an object keyed by feature name, or a plain array."""
         path = f"/v1/jobs/{job_id}/predict"
         return self._json(Predictions, "POST", path, json={"rows": list(rows)})["predictions"]
+
+    # registered models
+
+    def register(
+        self, name: str, job_id: str, *, checkpoint: int | None = None, key: str | None = None
+    ) -> ModelVersion:
+        """Make a job's model, or one of its checkpoints, the next version of a name."""
+        wanted = {"job": job_id} | ({} if checkpoint is None else {"checkpoint": checkpoint})
+        return self._json(ModelVersion, "POST", f"/v1/models/{name}/versions", json=wanted, headers=_once(key))
+
+    def models(self, *, limit: int = 20, after: str | None = None) -> list[RegisteredModel]:
+        """Registered models by name, those behind the name `after`."""
+        return self._page(RegisteredModel, "/v1/models", limit=limit, after=after)
+
+    def model(self, name: str) -> RegisteredModel:
+        """A registered model: its versions and what its aliases mean."""
+        return self._json(RegisteredModel, "GET", f"/v1/models/{name}")
+
+    def model_versions(self, name: str, *, limit: int = 20, after: int | None = None) -> list[ModelVersion]:
+        """Versions older than `after`, newest first."""
+        return self._page(ModelVersion, f"/v1/models/{name}/versions", limit=limit, after=after)
+
+    def set_alias(self, name: str, alias: str, version: int) -> Alias:
+        """Have an alias mean a version, at once and with no request lost."""
+        return self._json(Alias, "PUT", f"/v1/models/{name}/aliases/{alias}", json={"version": version})
+
+    def roll_back(self, name: str, alias: str) -> Alias:
+        """Have an alias mean what it meant before."""
+        return self._json(Alias, "POST", f"/v1/models/{name}/aliases/{alias}/rollback")
+
+    def download_model(
+        self,
+        name: str,
+        path: Path,
+        *,
+        alias: str | None = None,
+        version: int | None = None,
+        format: str = "safetensors",
+    ) -> None:
+        """Write a model's file: safetensors for `engine.load`, npz, or onnx with the preprocessing in it."""
+        given = _given(alias=alias, version=version, format=format)
+        self._download(f"/v1/models/{name}/artifact", path, given)
+
+    def predict_with(
+        self,
+        name: str,
+        rows: Sequence[Row],
+        *,
+        alias: str | None = None,
+        version: int | None = None,
+        top_k: int | None = None,
+    ) -> ModelPredictions:
+        """What a registered model says about each row: the newest version, or the one that is named."""
+        given = _given(alias=alias, version=version, top_k=top_k)
+        body = {"rows": list(rows)}
+        return self._json(ModelPredictions, "POST", f"/v1/models/{name}/predict", params=given, json=body)
+
+    def predict_batch(
+        self,
+        name: str,
+        dataset: str,
+        *,
+        format: str = "csv",
+        alias: str | None = None,
+        version: int | None = None,
+        key: str | None = None,
+    ) -> BatchPrediction:
+        """Queue the prediction of a whole dataset, as csv or parquet."""
+        path, given = f"/v1/models/{name}/batch-predictions", _given(alias=alias, version=version)
+        wanted = {"dataset": dataset, "format": format}
+        return self._json(BatchPrediction, "POST", path, params=given, json=wanted, headers=_once(key))
+
+    def wait_batch(self, name: str, batch_id: str, seconds: float | None = None) -> BatchPrediction:
+        """The batch prediction once it is done, or as it is after `seconds`; one that failed says why in `error`."""
+        deadline = None if seconds is None else monotonic() + seconds
+        path = f"/v1/models/{name}/batch-predictions/{batch_id}"
+        while True:
+            left = POLL_SECONDS if deadline is None else min(POLL_SECONDS, max(0.0, deadline - monotonic()))
+            batch = self._json(BatchPrediction, "GET", path, params={"wait": left})
+            if batch["done"] or left <= 0:
+                return batch
+
+    def download_batch(self, name: str, batch_id: str, path: Path) -> None:
+        """Write the result of a batch prediction."""
+        self._download(f"/v1/models/{name}/batch-predictions/{batch_id}/result", path, {})
 
     def stream(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
         """Events as they happen, `done` the last; a connection that breaks is taken up where it broke."""
@@ -360,6 +532,19 @@ class Client:
         with content.open("rb") as file:  # streamed: a file may be larger than memory
             return self._json(document, "POST", path, content=file, **options)
 
+    def _download(self, path: str, to: Path, given: Mapping[str, Any]) -> None:
+        """Write an answer to a file piece by piece."""
+        try:
+            with self._http.stream("GET", path, params=given) as response:
+                if response.is_error:
+                    response.read()
+                    raise ProblemError.of(response)
+                with to.open("wb") as file:
+                    for piece in response.iter_bytes():
+                        file.write(piece)
+        except httpx.TransportError as error:
+            raise Unreachable(self.url, str(error)) from error
+
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **options)
@@ -368,3 +553,11 @@ class Client:
         if response.is_error:
             raise ProblemError.of(response)
         return response
+
+
+def _once(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"Idempotency-Key": key}
+
+
+def _given(**parameters: Any) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if value is not None}

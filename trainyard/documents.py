@@ -4,7 +4,7 @@ from typing import Literal, NotRequired, TypedDict
 
 from pydantic import JsonValue
 
-State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+State = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 
 Spec = dict[str, JsonValue]
 """A job to be: `{"data": {"train": "digits", "target": "label"}, …}`; `GET /v1/schemas/job` describes it."""
@@ -29,6 +29,107 @@ class Failure(TypedDict):
     hint: str | None
 
 
+class Progress(TypedDict):
+    """How far a training is; `eta_at_most` where early stopping may end it sooner."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    fraction: float
+    examples_per_second: float | None
+    eta_seconds: float | None
+    eta_at_most: bool
+    epochs_since_best: int | None
+    patience: int | None
+
+
+class Checkpoint(TypedDict):
+    """A place where a job can go on."""
+
+    number: int
+    epoch: int
+    step: int
+    kind: Literal["best", "periodic", "control"]
+    revision: int
+    bytes: int
+    sha256: str
+    metrics: dict[str, JsonValue]
+    created_at: str
+
+
+class Revision(TypedDict):
+    """A change of hyper-parameters; `before` and `after` map JSON pointers to values."""
+
+    number: int
+    patch: dict[str, JsonValue]
+    before: dict[str, JsonValue]
+    after: dict[str, JsonValue]
+    note: str | None
+    who: str | None
+    created_at: str
+    effective_epoch: int | None
+    checkpoint: int | None
+    undone_at: str | None
+
+
+class Hyperparameters(TypedDict):
+    """What may change while a job trains, its values by JSON pointer, and every change so far."""
+
+    revision: int
+    values: dict[str, JsonValue]
+    spec: Spec
+    data: list[Revision]
+
+
+class Period(TypedDict):
+    """A time that a job spent in one state."""
+
+    state: State
+    at: str
+    until: str | None
+    seconds: float | None
+    attempt: int
+    reason: str | None
+
+
+class Worker(TypedDict):
+    """A process that trains jobs, one at a time."""
+
+    id: str
+    host: str
+    pid: int
+    queues: list[str]
+    device: str | None
+    memory_bytes: int | None
+    threads: int | None
+    job: str | None
+    started_at: str
+    seen_at: str
+
+
+class Difference(TypedDict):
+    """A field in which specs differ: a value per job."""
+
+    pointer: str
+    values: list[JsonValue]
+
+
+class Curves(TypedDict):
+    """By metric, for each job its values, one per epoch."""
+
+    epochs: list[int]
+    series: dict[str, list[list[float | None]]]
+
+
+class Comparison(TypedDict):
+    """Jobs side by side."""
+
+    jobs: list[dict[str, JsonValue]]
+    differences: list[Difference]
+    curves: Curves
+
+
 class Job(TypedDict):
     """A job at one moment."""
 
@@ -40,13 +141,26 @@ class Job(TypedDict):
     attempt: int
     epoch: int
     epochs: int
+    progress: Progress | None
     pending: str | None
     stop_reason: str | None
     waiting_reason: str | None
+    queue_position: int | None
+    priority: int
+    revision: int
+    rerun_of: str | None
     spec: Spec
     result: dict[str, JsonValue] | None
     error: Failure | None
     created_at: str
+    finished_at: str | None
+
+
+class Timeline(TypedDict):
+    """A job's states and how long they took, and what was asked of it."""
+
+    data: list[Period]
+    marks: list["Event"]
 
 
 class Event(TypedDict):
@@ -231,3 +345,59 @@ class Validated(TypedDict):
     spec: dict[str, JsonValue]
     queue: str
     cost: dict[str, int]
+
+
+class RegisteredModel(TypedDict):
+    """A name under which there are versions of a model."""
+
+    name: str
+    versions: int
+    newest: int
+    aliases: dict[str, int]
+    drift: bool
+
+
+class ModelVersion(TypedDict):
+    """What a job made, kept as it was."""
+
+    name: str
+    version: int
+    aliases: list[str]
+    job: str
+    checkpoint: int | None
+    sha256: str
+    weights_sha256: str
+    metrics: dict[str, JsonValue] | None
+    spec: dict[str, JsonValue]
+    created_at: str
+
+
+class Alias(TypedDict):
+    """A name within a model that means one of its versions."""
+
+    alias: str
+    version: int
+    changed_at: str
+
+
+class ModelPredictions(TypedDict):
+    """A prediction for each row, and the version that made them."""
+
+    model: str
+    version: int
+    predictions: list[Prediction]
+
+
+class BatchPrediction(TypedDict):
+    """The prediction of a whole dataset."""
+
+    id: str
+    model: str
+    version: int
+    dataset: str
+    format: str
+    state: str
+    done: bool
+    rows: int
+    rows_done: int
+    error: Failure | None

@@ -3,15 +3,17 @@
 import errno
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
 from worker.errors import ArtifactDamaged, StorageFull
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_LINK = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK}  # the file system has no hard links
 STALE_SECONDS = 3600.0
 
 
@@ -21,6 +23,17 @@ class Artifacts:
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
         self._unfinished = self._root / "unfinished"
+
+    def refuse_if_full(self, reserve: int) -> None:
+        """Raise `StorageFull` while fewer bytes than these are free: what is under way needs them to come to an end."""
+        with room():
+            _folder(self._root)
+        free = shutil.disk_usage(self._root).free
+        if free < reserve:
+            raise StorageFull(
+                f"the disk of TRAINYARD_DATA_DIR has {free} bytes left, and {reserve} are kept free for what is under "
+                "way (TRAINYARD_DISK_RESERVE_BYTES); free some space and try again"
+            )
 
     @contextmanager
     def unfinished(self) -> Iterator[Path]:
@@ -46,6 +59,33 @@ class Artifacts:
             _sync(path.parent)
         return sha256
 
+    def sha256(self, path: Path) -> str:
+        """The hash of a file's content."""
+        with path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+
+    def also(self, file: str, name: str) -> None:
+        """Give an artifact a second name, under which it stays when the first is discarded."""
+        path = self._root / name
+        if path.exists():
+            return
+        with room():
+            _folder(path.parent)
+            try:
+                path.hardlink_to(self._root / file)
+            except FileExistsError:
+                return
+            except OSError as error:
+                if error.errno not in NO_LINK:
+                    raise
+                self._copy(file, name)
+            _sync(path.parent)
+
+    def _copy(self, file: str, name: str) -> None:
+        with self.unfinished() as copy:
+            shutil.copyfile(self._root / file, copy)
+            self.keep(copy, name)
+
     def path(self, file: str) -> Path:
         """Where the artifact lies; `ArtifactDamaged` when it is not there."""
         path = self._root / file
@@ -56,11 +96,29 @@ class Artifacts:
     def verified(self, file: str, sha256: str) -> Path:
         """Where the artifact lies; `ArtifactDamaged` unless it is, byte for byte, the one that was kept."""
         path = self.path(file)
-        with path.open("rb") as content:
-            found = hashlib.file_digest(content, "sha256").hexdigest()
-        if found != sha256:
+        if self.sha256(path) != sha256:
             raise ArtifactDamaged(f"the stored file {file} has changed since it was stored")
         return path
+
+    def files(self, folder: str) -> set[str]:
+        """The artifacts in a folder; none where there is no such folder."""
+        return {str(path.relative_to(self._root)) for path in (self._root / folder).glob("*")}
+
+    def older_than(self, before: float, folder: str) -> list[str]:
+        """The artifacts at any depth of a folder that were written before a time, in seconds since 1970."""
+        found = []
+        for path in (self._root / folder).rglob("*"):
+            with suppress(FileNotFoundError):  # another process sweeps too
+                if path.is_file() and path.stat().st_mtime < before:
+                    found.append(str(path.relative_to(self._root)))
+        return found
+
+    def remove_empty(self, before: float, folder: str) -> None:
+        """Remove folders in a folder that have been empty since before a time."""
+        for path in (self._root / folder).glob("*/"):
+            with suppress(OSError):  # not empty, or removed by another process
+                if path.stat().st_mtime < before:
+                    path.rmdir()
 
     def discard(self, file: str) -> None:
         """Remove an artifact that no row names any more."""
@@ -85,6 +143,10 @@ def room() -> Iterator[None]:
     except OSError as error:
         if error.errno in NO_ROOM:
             raise StorageFull("the disk of TRAINYARD_DATA_DIR is full; free some space and try again") from error
+        if error.errno == errno.EROFS:
+            raise StorageFull(
+                "the disk of TRAINYARD_DATA_DIR can only be read; mount it so that it can be written"
+            ) from error
         raise
 
 

@@ -12,6 +12,7 @@ from worker.settings import Settings
 
 TASK = "trainyard.train"
 CHECK_TASK = "trainyard.check_gradients"
+BATCH_TASK = "trainyard.predict_batch"
 PREFIX = "ty:"
 GRACE_SECONDS = 120
 
@@ -59,7 +60,7 @@ def make_app(settings: Settings, transport: Transport) -> Celery:
         task_default_queue=queues[0],
         task_default_exchange=queues[0],
         task_default_routing_key=queues[0],
-        task_routes={task: {"queue": queues[0]} for task in (TASK, CHECK_TASK)},
+        task_routes={task: {"queue": queues[0]} for task in (TASK, CHECK_TASK, BATCH_TASK)},
         worker_hijack_root_logger=False,
         task_remote_tracebacks=False,
     )

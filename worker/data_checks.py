@@ -15,7 +15,7 @@ from worker.errors import StorageFull, StoreUnavailable
 from worker.records import DatasetRecord
 from worker.store import Store
 
-REVISION = 1
+REVISION = 2
 """Of the checks: a report of an earlier one is made anew."""
 
 UNLOOKED = {"normalize", "augment"}

@@ -70,10 +70,28 @@ class Database:
             with self._reader.connect() as connection:
                 if _revision(connection) == HEAD:
                     return
-            with self._writing(), self._writer.begin() as connection:
+            with self._writing(), self._unreferenced(), self._writer.begin() as connection:
                 if self.kind == "postgresql":
                     connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
                 _migrate(connection)
+
+    @contextmanager
+    def _unreferenced(self) -> Iterator[None]:
+        """Where SQLite makes a table anew it drops the old one, which must not take the rows that point to it along."""
+        self._refer(False)
+        try:
+            yield
+        finally:
+            self._refer(True)
+
+    def _refer(self, foreign_keys: bool) -> None:
+        """Only outside of a transaction does SQLite listen; the writer has one connection, which is kept."""
+        if self.kind == "sqlite":
+            connection = self._writer.raw_connection()
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+            cursor.close()
+            connection.close()
 
     def close(self) -> None:
         """Close every connection; SQLite's last one checkpoints, which is why each closes under the lock."""

@@ -16,7 +16,7 @@ from worker.artifacts import Artifacts, room
 from worker.errors import InvalidPage, NameTaken, UnknownDataset, UnsupportedMediaType
 from worker.ids import new_id
 from worker.names import checked, possible
-from worker.records import DatasetRecord, DatasetUsage, Page
+from worker.records import DatasetRecord, DatasetUsage, Page, PinnedDataset
 from worker.settings import Settings
 from worker.store import Store, StoredFile
 from worker.uploads import Upload
@@ -66,6 +66,10 @@ class DatasetLibrary:
             return known
         sample = self._sample(reference, pointer)
         return self._keep(reference, None, {part: Incoming.of(t) for part, t in sample.parts.items()}, 0, "")[0]
+
+    def known(self, reference: str) -> PinnedDataset | None:
+        """What `find` would find, as far as a job remembers it; None where there is none, or none yet."""
+        return self._store.datasets.pinned(reference) if possible(reference) else None
 
     def look_at(self, reference: str, *, pointer: str = "") -> Dataset:
         """The dataset with this id or name, mapped; a sample set is looked at without being kept."""
@@ -163,9 +167,9 @@ class DatasetLibrary:
         return record, created
 
 
-def data_hash(records: Mapping[str, DatasetRecord]) -> str:
+def data_hash(pinned: Mapping[str, PinnedDataset]) -> str:
     """What a job learns from, in one hash: of the references of its spec, in order, and their contents."""
     digest = hashlib.sha256()
-    for reference in records:
-        digest.update(records[reference].sha256.encode())
+    for known in pinned.values():
+        digest.update(known.sha256.encode())
     return digest.hexdigest()

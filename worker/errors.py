@@ -1,5 +1,6 @@
 """What can go wrong around a job; the message says the offending value, what is allowed and what to do."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -14,8 +15,9 @@ class UnknownJob(WorkerError):
 
     code: ClassVar[str] = "unknown_job"
 
-    def __init__(self, job_id: str) -> None:
+    def __init__(self, job_id: str, *, pointer: str = "") -> None:
         super().__init__(f"there is no job {job_id!r}")
+        self.pointer = pointer
 
 
 class UnknownDataset(WorkerError):
@@ -53,13 +55,12 @@ class NameTaken(WorkerError):
 
 
 class DatasetInUse(WorkerError):
-    """A job that is queued or running needs the dataset."""
+    """A job or a batch prediction that is queued or running needs the dataset."""
 
     code: ClassVar[str] = "dataset_in_use"
 
-    def __init__(self, reference: str, job_id: str) -> None:
-        super().__init__(f"dataset {reference!r} is needed by job {job_id}; cancel the job or wait until it is done")
-        self.job_id = job_id
+    def __init__(self, reference: str, by: str) -> None:
+        super().__init__(f"dataset {reference!r} is needed by {by} or wait until it is done")
 
 
 class IllegalMove(WorkerError):
@@ -74,6 +75,68 @@ class IllegalMove(WorkerError):
         self.wanted = wanted
 
 
+class NothingToKeep(WorkerError):
+    """The job has trained nothing yet that a stop could keep."""
+
+    code: ClassVar[str] = "nothing_to_keep"
+
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(f"job {job_id} is {state} and has no checkpoint yet, so a stop would keep no model; cancel it")
+        self.job_id = job_id
+        self.state = state
+
+
+class ControlPending(WorkerError):
+    """The job is about to do something that cannot be taken back."""
+
+    code: ClassVar[str] = "control_pending"
+
+    def __init__(self, job_id: str, state: str, pending: str, wanted: str) -> None:
+        super().__init__(f"job {job_id} is {state} and its {pending} is pending, so it cannot {wanted} any more")
+        self.job_id = job_id
+        self.state = state
+
+
+class RevisionChanged(WorkerError):
+    """The hyper-parameters were changed by somebody else in the meantime."""
+
+    code: ClassVar[str] = "revision_changed"
+
+    def __init__(self, job_id: str, expected: int, revision: int) -> None:
+        super().__init__(f"job {job_id} is at revision {revision} of its hyper-parameters, not {expected}; look again")
+
+
+class KeyInFlight(WorkerError):
+    """A request with this Idempotency-Key has not been answered yet."""
+
+    code: ClassVar[str] = "key_in_flight"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"a request with the Idempotency-Key {key!r} is under way; ask again in a moment")
+
+
+class KeyReused(WorkerError):
+    """The Idempotency-Key belongs to another request."""
+
+    code: ClassVar[str] = "key_reused"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"the Idempotency-Key {key!r} was used for a request with another body in the last 24 hours; "
+            "send a new key for a new request"
+        )
+
+
+class JobInUse(WorkerError):
+    """The job is not done, or one that is not done starts from it."""
+
+    code: ClassVar[str] = "job_in_use"
+
+    def __init__(self, job_id: str, why: str) -> None:
+        super().__init__(f"job {job_id} cannot be deleted: {why}")
+        self.job_id = job_id
+
+
 class NoModel(WorkerError):
     """The job has no model (yet)."""
 
@@ -85,6 +148,80 @@ class NoModel(WorkerError):
         self.state = state
 
 
+class UnknownModel(WorkerError):
+    """There is no registered model with this name."""
+
+    code: ClassVar[str] = "unknown_model"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no model {name!r}; POST /v1/models/{name}/versions makes one of a job")
+
+
+class UnknownVersion(WorkerError):
+    """The model has no version with this number."""
+
+    code: ClassVar[str] = "unknown_version"
+
+    def __init__(self, name: str, version: int, *, newest: int, pointer: str = "") -> None:
+        super().__init__(f"model {name!r} has no version {version}; the newest is {newest}")
+        self.pointer = pointer
+
+
+class UnknownAlias(WorkerError):
+    """The model has no alias of this name."""
+
+    code: ClassVar[str] = "unknown_alias"
+
+    def __init__(self, name: str, alias: str, known: Iterable[str]) -> None:
+        aliases = ", ".join(known) or "none"
+        super().__init__(f"model {name!r} has no alias {alias!r}; its aliases: {aliases}")
+
+
+class NoEarlierVersion(WorkerError):
+    """The alias has meant no other version before that still exists."""
+
+    code: ClassVar[str] = "no_earlier_version"
+
+    def __init__(self, name: str, alias: str, version: int) -> None:
+        super().__init__(
+            f"alias {alias!r} of model {name!r} has meant no version before {version} that still exists; "
+            "there is nothing to go back to"
+        )
+
+
+class UnknownBatch(WorkerError):
+    """There is no batch prediction with this id."""
+
+    code: ClassVar[str] = "unknown_batch_prediction"
+
+    def __init__(self, batch_id: str) -> None:
+        super().__init__(f"there is no batch prediction {batch_id!r}")
+
+
+class NoResult(WorkerError):
+    """The batch prediction has no result (yet)."""
+
+    code: ClassVar[str] = "no_result"
+
+    def __init__(self, batch_id: str, state: str) -> None:
+        super().__init__(f"batch prediction {batch_id} is {state}; it has a result once it has succeeded")
+
+
+class NothingToCompare(WorkerError):
+    """There are too few sampled requests, or no training rows any more, to tell whether they differ."""
+
+    code: ClassVar[str] = "nothing_to_compare"
+
+
+class VersionInUse(WorkerError):
+    """An alias means the version, or predictions are being made with it."""
+
+    code: ClassVar[str] = "version_in_use"
+
+    def __init__(self, name: str, version: int, by: str) -> None:
+        super().__init__(f"version {version} of model {name!r} cannot be deleted: {by}")
+
+
 class UnknownCheck(WorkerError):
     """The job has no gradient check with this number."""
 
@@ -92,6 +229,18 @@ class UnknownCheck(WorkerError):
 
     def __init__(self, job_id: str, number: int) -> None:
         super().__init__(f"job {job_id} has no gradient check {number}")
+
+
+class UnknownCheckpoint(WorkerError):
+    """The job has no checkpoint with this number, or no longer."""
+
+    code: ClassVar[str] = "unknown_checkpoint"
+
+    def __init__(self, job_id: str, number: int | str, kept: tuple[int, ...] = (), *, pointer: str = "") -> None:
+        numbers = ", ".join(map(str, kept)) or "none"
+        super().__init__(f"job {job_id} has no checkpoint {number}; it keeps: {numbers}")
+        self.kept = kept
+        self.pointer = pointer
 
 
 class MomentMissing(WorkerError):

@@ -1,73 +1,59 @@
-"""The lease on a job, or a gradient check, while it is worked on: renewed by a thread, given up when it cannot be."""
+"""The lease on a job, or a gradient check, as the process that holds it knows it."""
 
-import os
-import threading
 import time
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from typing import Protocol
 
-import structlog
+from worker.errors import LeaseLost
+from worker.jobs import Claim, Control, Wish
 
-from worker.errors import LeaseLost, StorageFull, StoreUnavailable
-from worker.gradient_checks import CheckClaim
-from worker.jobs import Claim, Control
-from worker.settings import Settings
 
-CANCEL_GRACE_SECONDS = 30.0
-GAVE_UP = 70  # exit status: an internal software error
+class Claimed(Protocol):
+    """A worker's right to write about something, by a claim of this number."""
+
+    @property
+    def job_id(self) -> str: ...
+
+    @property
+    def attempt(self) -> int: ...
 
 
 class Lease:
-    """Holds a claim for as long as its block lasts.
+    """Good until the store refuses it, or has not confirmed it for `seconds` by this process's own clock.
 
-    `control` is what somebody wants of the job. After `lease_seconds` without an answer from the store the
-    lease counts as lost, by this process's own clock.
+    `control` and `revision` are what somebody wants of the job.
     """
 
-    def __init__(self, claim: Claim | CheckClaim, renew: Callable[[], Control | None], settings: Settings) -> None:
+    def __init__(self, claim: Claimed, *, seconds: float) -> None:
         self.claim = claim
-        self.control: Control | None = None
-        self._renew = renew
-        self._settings = settings
-        self._lost = False
-        self._held_at = time.monotonic()
-        self._cancel_at: float | None = None
-        self._ended = threading.Event()
-        self._log = structlog.get_logger("lease")
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self.control: Control | None = claim.job.pending if isinstance(claim, Claim) else None
+        self.revision = claim.job.revision if isinstance(claim, Claim) else 0
+        self.cancel_heard_at: float | None = None
+        self.progressed_at = self._held_at = time.monotonic()
+        self._seconds = seconds
+        self._refused = False
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    @property
+    def lost(self) -> bool:
+        """Whether another attempt may have begun."""
+        return self._refused or time.monotonic() - self._held_at > self._seconds
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-
-    def held(self, control: Control | None) -> None:
+    def held(self, wish: Wish | None) -> None:
         """The store has just confirmed the lease, and told what somebody wants."""
         self._held_at = time.monotonic()
-        if control is not None:
-            self.control = control
-            self._cancel_at = self._cancel_at or self._held_at
+        if wish is not None:
+            self.control, self.revision = wish.control, wish.revision
+            if wish.control == "cancel":
+                self.cancel_heard_at = self.cancel_heard_at or self._held_at
+
+    def refused(self) -> None:
+        """The store has given the job to another attempt."""
+        self._refused = True
+
+    def progressed(self) -> None:
+        """The work goes on."""
+        self.progressed_at = time.monotonic()
 
     def check(self) -> None:
         """Raise `LeaseLost` unless the lease still holds."""
-        if self._lost or time.monotonic() - self._held_at > self._settings.lease_seconds:
+        if self.lost:
             raise LeaseLost(self.claim.job_id, self.claim.attempt)
-
-    def _run(self) -> None:
-        while not self._ended.wait(self._settings.heartbeat_seconds):
-            try:
-                self.held(self._renew())
-            except LeaseLost:
-                self._lost = True
-                return
-            except (StoreUnavailable, StorageFull) as error:
-                self._log.warning("heartbeat_failed", job_id=self.claim.job_id, error=str(error))
-            if self._cancel_at is not None and time.monotonic() - self._cancel_at > CANCEL_GRACE_SECONDS:
-                # the training hangs where Python cannot reach it; the sweeper will find the job and close it
-                self._log.error("cancel_ignored", job_id=self.claim.job_id)
-                os._exit(GAVE_UP)

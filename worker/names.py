@@ -5,7 +5,7 @@ import re
 from worker.errors import InvalidName
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-ID = re.compile(r"(job|ds|ps|worker)_[0-9a-f]{32}")
+ID = re.compile(r"(job|ds|ps|bp|worker)_[0-9a-f]{32}")
 VERSION = re.compile(r"@([1-9][0-9]{0,8})")
 
 
@@ -31,3 +31,11 @@ def checked(name: str) -> str:
     if ID.fullmatch(name):
         raise InvalidName(f"{name!r} looks like an id; choose a name that does not")
     return name
+
+
+def checked_alias(alias: str) -> str:
+    """The alias itself; `InvalidName` for what is no name, or would be read as a version's number."""
+    checked(alias)
+    if alias[0].isdigit():
+        raise InvalidName(f"{alias!r} begins with a digit, as versions do; an alias begins with a letter")
+    return alias

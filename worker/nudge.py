@@ -9,7 +9,7 @@ import structlog
 from celery import Celery
 from kombu.exceptions import ChannelError, OperationalError
 
-from worker.celery_app import CHECK_TASK, TASK, queue_name
+from worker.celery_app import BATCH_TASK, CHECK_TASK, TASK, queue_name
 from worker.errors import StorageFull, StoreUnavailable
 from worker.store import Store
 
@@ -24,9 +24,12 @@ class Errand:
     job_id: str
     to: str
     check: int | None = None  # the number of a gradient check; None: the training itself
+    batch: bool = False  # the id is that of a batch prediction
 
     @property
     def task(self) -> str:
+        if self.batch:
+            return BATCH_TASK
         return TASK if self.check is None else CHECK_TASK
 
     @property
@@ -46,9 +49,9 @@ class Nudger:
         self._thread = threading.Thread(target=self._run, name="nudger", daemon=True)
         self._thread.start()
 
-    def nudge(self, job_id: str, to: str, *, check: int | None = None) -> None:
-        """Have the job, or a gradient check of it, published to the queue `to`, soon; returns at once."""
-        errand = Errand(job_id, to, check)
+    def nudge(self, job_id: str, to: str, *, check: int | None = None, batch: bool = False) -> None:
+        """Have the job, a gradient check of it, or a batch prediction published to the queue `to`; returns at once."""
+        errand = Errand(job_id, to, check, batch)
         if errand not in self._waiting:
             self._waiting.add(errand)
             self._wanted.put(errand)
@@ -91,7 +94,9 @@ class Nudger:
                 self._app.send_task(errand.task, args=errand.args, queue=queue_name(errand.to), retry=False)
                 published.append(errand)
         finally:
-            if jobs := [errand.job_id for errand in published if errand.check is None]:
+            if jobs := [errand.job_id for errand in published if errand.task == TASK]:
                 self._store.sweeps.mark_published(jobs)
             if checks := [(errand.job_id, errand.check) for errand in published if errand.check is not None]:
                 self._store.gradient_checks.mark_published(checks)
+            if batches := [errand.job_id for errand in published if errand.batch]:
+                self._store.batch_predictions.mark_published(batches)

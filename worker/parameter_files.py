@@ -11,25 +11,27 @@ from safetensors import SafetensorError, safe_open
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.npz_format import read_arrays
 from engine.errors import DataError
+from engine.foreign_weights import NAMES, Origin, as_own
 
 NPZ, SAFETENSORS = "application/x-npz", "application/vnd.safetensors"
 MEDIA_TYPES = (NPZ, SAFETENSORS)
-TENSOR = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+TENSOR = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,199}")
 DTYPES = {"F16", "F32", "F64", "I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64"}
 
 Tensors = dict[str, NDArray[np.float64]]
 
 
-def read_parameters(path: Path, media_type: str, limits: ReadLimits) -> Tensors:
-    """The arrays by name, in float64; DataError names the one that cannot be used."""
-    tensors = _read_npz(path, limits) if media_type == NPZ else _read_safetensors(path, limits)
+def read_parameters(path: Path, media_type: str, limits: ReadLimits, origin: Origin = "auto") -> Tensors:
+    """The arrays by our own names, in float64, whoever wrote them; DataError names the one that cannot be used."""
+    read = _read_npz(path, limits) if media_type == NPZ else _read_safetensors(path, limits)
+    tensors = as_own(read, origin)
     if not tensors:
         raise DataError("the file holds no array; it needs W1, b1, W2, b2, … of the network")
     return tensors
 
 
 def _read_npz(path: Path, limits: ReadLimits) -> Tensors:
-    arrays = read_arrays(path, limits, TENSOR, "W1, b1, W2, b2, … gamma1, beta1")
+    arrays = read_arrays(path, limits, TENSOR, NAMES)
     return {name: np.ascontiguousarray(array, np.float64) for name, array in arrays.items()}
 
 
@@ -53,7 +55,7 @@ def _read_safetensors(path: Path, limits: ReadLimits) -> Tensors:
 
 def _checked(name: str) -> str:
     if not TENSOR.fullmatch(name):
-        raise DataError(f"{name[:80]!a} is no name of a parameter; they are called W1, b1, W2, b2, … gamma1, beta1")
+        raise DataError(f"{name[:80]!a} is no name of a parameter; they are called {NAMES}")
     return name
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from engine.data.formats.limits import ReadLimits
 from engine.data.storage.tensor_file import map_tensors, write_tensors
+from engine.foreign_weights import Origin
 from worker.artifacts import Artifacts
 from worker.errors import NameTaken, UnknownParameters, UnsupportedMediaType
 from worker.ids import new_id
@@ -18,7 +19,7 @@ from worker.settings import Settings
 from worker.store import Store, StoredFile
 from worker.uploads import Upload
 
-ARRAYS_PER_LAYER = 6  # W, b, gamma, beta and two running averages
+ARRAYS_PER_LAYER = 7  # W, b, gamma, beta, two running averages and how many batches they saw
 
 
 class ParameterLibrary:
@@ -34,7 +35,7 @@ class ParameterLibrary:
             max_members=ARRAYS_PER_LAYER * (settings.max_layers + 1),
         )
 
-    def add(self, name: str, media_type: str, upload: Upload) -> tuple[ParameterSet, bool]:
+    def add(self, name: str, media_type: str, upload: Upload, origin: Origin = "auto") -> tuple[ParameterSet, bool]:
         """Read an upload and keep it; whether it was new, or there already under this name."""
         checked(name)
         essence = media_type.partition(";")[0].strip().lower()
@@ -43,7 +44,7 @@ class ParameterLibrary:
         same = partial(self._same, name, upload)
         if (known := same()) is not None:
             return known, False
-        tensors = read_parameters(upload.path, essence, self._limits)
+        tensors = read_parameters(upload.path, essence, self._limits, origin)
         try:
             return self._keep(name, tensors, upload), True
         except NameTaken:  # perhaps by the very same upload, a moment ago

@@ -6,6 +6,7 @@ half-copied threads, devices and locks are of no use to a child.
 
 import mmap
 import os
+import signal
 import warnings
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,9 @@ import structlog
 from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 
+import worker.database  # noqa: F401 - loaded before the fork, so that a child has less to load
 from worker.broker import Transport, find_transport
-from worker.celery_app import CHECK_TASK, TASK, make_app, queue_name
+from worker.celery_app import BATCH_TASK, CHECK_TASK, TASK, make_app, queue_name
 from worker.errors import BrokerUnavailable
 from worker.logs import configure_logs
 from worker.settings import Settings
@@ -22,11 +24,15 @@ from worker.settings import Settings
 if TYPE_CHECKING:
     from worker.station import Station
 
+ASKED_TWICE = 128 + signal.SIGTERM
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def run_worker(settings: Settings) -> int:
-    """Serve the queues until SIGTERM or SIGINT, then give running jobs back to them; the exit status."""
+    """Serve the queues until SIGTERM or SIGINT, then give running jobs back to them; the exit status.
+
+    A second signal ends it at once: the jobs go back to the queue when their leases have run out.
+    """
     configure_logs()
     warnings.simplefilter("ignore", SecurityWarning)  # of pickle under root; no message here is unpickled
     log = structlog.get_logger("worker")
@@ -64,6 +70,7 @@ class Pool:
         self._draining = mmap.mmap(-1, 1)  # shared with every child
         app.task(name=TASK, ignore_result=True)(self.train)
         app.task(name=CHECK_TASK, ignore_result=True)(self.check_gradients)
+        app.task(name=BATCH_TASK, ignore_result=True)(self.predict_batch)
         signals.worker_process_init.connect(self._open, weak=False)
         signals.worker_process_shutdown.connect(self._close, weak=False)
         signals.worker_shutting_down.connect(self._drain, weak=False)
@@ -78,6 +85,11 @@ class Pool:
         if self._station is not None and isinstance(job_id, str) and isinstance(number, int):
             self._station.check_gradients(job_id, number)
 
+    def predict_batch(self, batch_id: object) -> None:
+        """Make the batch prediction; anything but one that is known does nothing."""
+        if self._station is not None and isinstance(batch_id, str):
+            self._station.predict_batch(batch_id)
+
     def _open(self, **_: object) -> None:
         from worker.station import Station  # only here: see the top
 
@@ -88,6 +100,8 @@ class Pool:
             self._station.close()
 
     def _drain(self, **_: object) -> None:
+        if self._draining[0]:  # asked a second time: at once, and the children with it
+            os._exit(ASKED_TWICE)
         self._draining[0] = 1
 
     def _is_draining(self) -> bool:

@@ -43,6 +43,14 @@ class LayersMeasured:
 
 
 @dataclass(frozen=True)
+class PinnedDataset:
+    """A dataset as far as a job remembers it: later versions of the name are others."""
+
+    id: str
+    sha256: str  # of the stored file
+
+
+@dataclass(frozen=True)
 class DatasetRecord:
     """A dataset that was uploaded, or a sample set that was needed."""
 
@@ -55,6 +63,11 @@ class DatasetRecord:
     rows: int
     summary: Mapping[str, JsonValue]
     created_at: datetime
+
+    @property
+    def pin(self) -> PinnedDataset:
+        """What a job remembers of it."""
+        return PinnedDataset(self.id, self.sha256)
 
 
 @dataclass(frozen=True)
@@ -114,6 +127,9 @@ class WorkerRecord:
     started_at: datetime
     seen_at: datetime
     job_id: str | None
+    device: str | None  # what it trains on, once it has said so
+    memory_bytes: int | None  # that its process holds
+    threads: int | None  # of the linear algebra of one job
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
+CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 Queue = Literal["cpu", "gpu"]
 
@@ -52,8 +53,26 @@ class Settings(BaseSettings):
     max_runtime_seconds: PositiveFloat = Field(
         86400.0, description="a single attempt is stopped after this long, whatever it does"
     )
+    checkpoint_seconds: PositiveFloat = Field(
+        10.0, description="a job saves where it stands this often; a lost worker costs no more work than that"
+    )
+    stall_seconds: PositiveFloat = Field(
+        600.0, description="a job that makes no step for this long counts as lost, though its process lives"
+    )
+    max_memory_bytes: PositiveInt | None = Field(
+        None, description="memory that a job's process may hold; by default nine tenths of the machine's, shared out"
+    )
+    disk_reserve_bytes: NonNegativeInt = Field(
+        256 * MIB, description="while less of data_dir's disk is free, what would fill it is answered with 507"
+    )
     busy_seconds: PositiveFloat = Field(
         10.0, description="a write waits this long for the database before it is answered with 503"
+    )
+
+    # the API
+    api_processes: PositiveInt = Field(1, description="API processes that share the port; `--workers` says the same")
+    look_seconds: PositiveFloat = Field(
+        1.0, description="an API process sees within this long that another one has moved an alias"
     )
 
     # limits
@@ -72,6 +91,10 @@ class Settings(BaseSettings):
     max_expanded_bytes: PositiveInt = Field(GIB, description="uploaded file, expanded")
     max_rows: PositiveInt = Field(10_000_000, description="rows of a dataset")
     max_columns: PositiveInt = Field(65_536, description="numbers in a row of a dataset")
+    max_predict_bytes: PositiveInt = Field(64 * MIB, description="body of a request for predictions")
+    max_predictor_bytes: PositiveInt = Field(
+        512 * MIB, description="models that an API process keeps in memory; those not used for longest go first"
+    )
     max_wait_seconds: PositiveFloat = Field(60.0, description="a long poll of a job returns after this long")
     max_page: PositiveInt = Field(1000, description="entries of a page; a page that asks for more is refused")
     max_queued: PositiveInt = Field(100_000, description="jobs that may wait at a time")
@@ -100,6 +123,16 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.data_dir.absolute() / 'trainyard.db'}"
+
+    @property
+    def memory_limit(self) -> int:
+        """Bytes that one job's process may hold: of the machine, or of the container that it is in."""
+        if self.max_memory_bytes is not None:
+            return self.max_memory_bytes
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if CONTAINER.exists() and (limit := CONTAINER.read_text().strip()).isdigit():
+            total = min(total, int(limit))
+        return total * 9 // 10 // self.concurrency
 
     @property
     def blas_threads(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from worker.artifacts import Artifacts
+from worker.batch_execution import BatchExecution
 from worker.broker import Transport
 from worker.bulletin import Bulletin
 from worker.celery_app import make_app
@@ -18,6 +19,7 @@ from worker.nudge import Nudger
 from worker.settings import Settings
 from worker.store import open_store
 from worker.sweeper import Sweeper
+from worker.watchdog import memory_used
 
 
 class Station:
@@ -28,6 +30,7 @@ class Station:
         self._draining = draining
         self._id = new_id("worker")
         self._job_id: str | None = None
+        self._duplicates = 0  # messages that found nothing to do
         self._log = structlog.get_logger("station")
         self._store = open_store(settings)
         self._artifacts = Artifacts(settings.data_dir)
@@ -40,11 +43,12 @@ class Station:
         """Train the job if it is there to be claimed; a message that comes twice finds nothing to do."""
         if self._draining():
             return  # still queued; another worker takes it
-        claim = self._store.claims.claim(job_id, self._id)
+        claim = self._store.claims.next(job_id, self._id)
         if claim is None:
-            self._log.info("nothing_to_claim", job_id=job_id)
+            self._duplicates += 1
+            self._log.info("nothing_to_claim", job_id=job_id, duplicates=self._duplicates)
             return
-        self._job_id = job_id
+        self._job_id = claim.job_id
         try:
             execution = Execution(
                 claim,
@@ -64,7 +68,8 @@ class Station:
             return  # still queued; another worker takes it
         claim = self._store.gradient_checks.claim(job_id, number, self._id)
         if claim is None:
-            self._log.info("nothing_to_claim", job_id=job_id, check=number)
+            self._duplicates += 1
+            self._log.info("nothing_to_claim", job_id=job_id, check=number, duplicates=self._duplicates)
             return
         self._job_id = job_id
         try:
@@ -78,6 +83,24 @@ class Station:
             ).run()
         finally:
             self._job_id = None
+
+    def predict_batch(self, batch_id: str) -> None:
+        """Make the batch prediction if it is there to be claimed."""
+        if self._draining():
+            return  # still queued; another worker takes it
+        claim = self._store.batch_predictions.claim(batch_id, self._id)
+        if claim is None:
+            self._duplicates += 1
+            self._log.info("nothing_to_claim", batch=batch_id, duplicates=self._duplicates)
+            return
+        BatchExecution(
+            claim,
+            self._settings,
+            self._store,
+            self._artifacts,
+            self._bulletin,
+            draining=self._draining,
+        ).run()
 
     def close(self) -> None:
         """Say goodbye and close everything."""
@@ -97,4 +120,7 @@ class Station:
             pid=os.getpid(),
             queues=self._settings.queues,
             job_id=self._job_id,
+            device="cpu",
+            memory_bytes=memory_used(),
+            threads=self._settings.blas_threads,
         )

@@ -4,19 +4,24 @@ Any number of processes sweep at a time: what a sweep does is a compare-and-set,
 """
 
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
 
 from worker import folder_transport
+from worker.artifacts import Artifacts
 from worker.broker import Transport
 from worker.bulletin import Bulletin
 from worker.errors import StorageFull, StoreUnavailable
 from worker.nudge import Nudger
+from worker.orphans import sweep_orphans
 from worker.settings import Settings
 from worker.store import Store
+from worker.store.batch_predictions import QUEUE as BATCH_QUEUE
 
 QUEUES = ("cpu", "gpu")
+TIDY_SECONDS = 600.0
 
 
 class Sweeper:
@@ -39,6 +44,8 @@ class Sweeper:
         self._bulletin = bulletin
         self._also = also
         self._closed = threading.Event()
+        self._artifacts = Artifacts(settings.data_dir)
+        self._tidied_at: float | None = None
         self._log = structlog.get_logger("sweeper")
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
         self._thread.start()
@@ -54,14 +61,30 @@ class Sweeper:
             if (left := self._store.gradient_checks.reclaim(job_id, number)) is not None:
                 self._log.warning("check_lease_expired", job_id=job_id, check=number, state=str(left))
                 self._bulletin.announce(job_id)
+        for batch_id in self._store.batch_predictions.expired():
+            if (now := self._store.batch_predictions.reclaim(batch_id)) is not None:
+                self._log.warning("batch_lease_expired", batch=batch_id, state=str(now))
+                self._bulletin.announce(batch_id)
         for job_id, queue in self._store.sweeps.unpublished():
             self._nudger.nudge(job_id, queue)
         for job_id, number, queue in self._store.gradient_checks.unpublished():
             self._nudger.nudge(job_id, queue, check=number)
+        for batch_id in self._store.batch_predictions.unpublished():
+            self._nudger.nudge(batch_id, BATCH_QUEUE, batch=True)
         for queue in QUEUES:
             self._nudge_again(queue)
         if self._transport.kind == "filesystem":
             folder_transport.tidy(self._transport)
+        if self._tidied_at is None or time.monotonic() - self._tidied_at > TIDY_SECONDS:
+            self._tidied_at = time.monotonic()
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Remove what nobody will ask for any more: files without a row, keys older than a day."""
+        if orphans := sweep_orphans(self._store, self._artifacts):
+            self._log.warning("orphans_removed", files=len(orphans), first=orphans[0])
+        while self._store.idempotency_keys.forget():
+            continue
 
     def close(self) -> None:
         """Stop after the sweep that is under way."""
@@ -69,22 +92,27 @@ class Sweeper:
         self._thread.join(self._settings.busy_seconds)
 
     def _nudge_again(self, queue: str) -> None:
-        """Publish again the jobs and checks whose message may be lost.
+        """Publish again the jobs, checks and batch predictions whose message may be lost.
 
         With as many messages as there are of them waiting, none is, and nudging on would fill the broker.
         """
         unclaimed = self._store.sweeps.unclaimed(queue, self._settings.republish_seconds)
         checks = self._store.gradient_checks.unclaimed(queue, self._settings.republish_seconds)
-        if not unclaimed and not checks:
+        batches = self._store.batch_predictions.unclaimed(self._settings.republish_seconds)
+        batches = batches if queue == BATCH_QUEUE else []
+        if not unclaimed and not checks and not batches:
             return
         backlog = self._nudger.backlog(queue)
         waiting = self._store.sweeps.waiting(queue) + self._store.gradient_checks.waiting(queue)
+        waiting += self._store.batch_predictions.waiting() if queue == BATCH_QUEUE else 0
         if backlog is None or backlog >= waiting:
             return
         for job_id, _ in unclaimed:
             self._nudger.nudge(job_id, queue)
         for job_id, number, _ in checks:
             self._nudger.nudge(job_id, queue, check=number)
+        for batch_id in batches:
+            self._nudger.nudge(batch_id, queue, batch=True)
 
     def _run(self) -> None:
         while True:

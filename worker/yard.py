@@ -1,6 +1,6 @@
 """The yard: everything that the service may ask of the worker package, in one object."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import takewhile
 from pathlib import Path
@@ -13,24 +13,34 @@ from typing import Self
 import structlog
 from pydantic import JsonValue
 
-from engine import GradientCheckSpec, JobSpec
+from engine import DataError, GradientCheckSpec, JobSpec, Model, Table
+from engine.answer_files import AnswerFormat
 from engine.data.augmentation.augmentations import AnyAugmentation
 from engine.data.checks import DataReport
 from engine.data.splits import AnySplit
 from engine.diagnosis import Diagnosis, diagnose
+from engine.foreign_weights import Origin
 from engine.smoothing import with_smoothed_costs
+from engine.table_answers import check_columns
 from worker.artifacts import Artifacts
+from worker.batch_predictions import BatchPrediction
 from worker.broker import Transport, find_transport
 from worker.bulletin import Bulletin
 from worker.celery_app import make_app
+from worker.comparison import MOST_JOBS, Comparison, compare
 from worker.data_checks import DataChecks
 from worker.datasets import DatasetLibrary
-from worker.errors import InvalidPage, NoModel, StoreUnavailable, UnknownJob
+from worker.drift import Drift, drift_of
+from worker.errors import InvalidPage, NoModel, NoResult, StoreUnavailable, UnknownBatch, UnknownJob
 from worker.gradient_checks import GradientCheck, refuse_unless_kept
-from worker.ids import Prefix, is_id
+from worker.hyperparameters import Hyperparameters, Steering
+from worker.ids import Prefix, is_id, new_id
 from worker.inputs import refuse_if_gone
-from worker.jobs import Job, Status
+from worker.jobs import Checkpoint, Job, Status
+from worker.models import Alias, AliasChange, ModelVersion, RegisteredModel
+from worker.names import checked_alias
 from worker.nudge import Nudger
+from worker.once import Answer, Once, Ticket
 from worker.parameter_sets import ParameterLibrary
 from worker.records import (
     Condition,
@@ -44,11 +54,20 @@ from worker.records import (
     ParameterSet,
     WorkerRecord,
 )
+from worker.registry import ModelFormat, ModelRegistry, known_name
 from worker.settings import Settings
-from worker.store import LEAST_POINTS, Store, open_store
+from worker.store import LEAST_POINTS, Draft, Store, open_store
+from worker.store.batch_predictions import QUEUE as BATCH_QUEUE
 from worker.submission import Outline, Submission
 from worker.sweeper import Sweeper
 from worker.uploads import Upload, receive
+
+MARKS = (
+    *(f"{control}_requested" for control in ("pause", "resume", "stop", "cancel")),
+    *("hyperparameters_requested", "hyperparameters_changed", "change_refused"),
+    *("checkpoint", "resumed", "went_back", "error"),
+)
+"""Types of the events that a timeline shows beside the states."""
 
 
 def open_yard(settings: Settings, transport: Transport | None = None) -> "Yard":
@@ -67,8 +86,10 @@ class Yard:
         self._artifacts.sweep()
         self._datasets = DatasetLibrary(store, self._artifacts, settings)
         self._parameters = ParameterLibrary(store, self._artifacts, settings)
+        self._registry = ModelRegistry(store, self._artifacts, settings)
         self._data_checks = DataChecks(store, self._datasets)
-        self._submission = Submission(self._datasets, self._parameters, settings)
+        self._submission = Submission(store, self._datasets, self._parameters, settings)
+        self._steering = Steering(store, self._submission)
         self._bulletin = Bulletin(transport)
         self._nudger = Nudger(make_app(settings, transport), store)
         self._sweeper = Sweeper(settings, transport, store, self._nudger, self._bulletin)
@@ -82,12 +103,21 @@ class Yard:
         """What `submit` would queue; raises what it would raise, and stores nothing."""
         return self._submission.outline(spec)
 
-    def submit(self, spec: JobSpec) -> Job:
+    def submit(self, spec: JobSpec, once: Once | None = None) -> Job:
         """Queue a training job.
 
-        Raises SpecError, SamplesMissing, ResourceLimit, UnknownDataset, UnknownParameters, QueueFull.
+        Raises SpecError, SamplesMissing, ResourceLimit, UnknownDataset, UnknownParameters, UnknownCheckpoint,
+        QueueFull, StorageFull.
         """
-        job = self._store.jobs.create(self._submission.draft(spec), max_queued=self.settings.max_queued)
+        return self._create(self._submission.draft(spec), once)
+
+    def rerun(self, job_id: str, once: Once | None = None) -> Job:
+        """Queue a job once more, with the same spec, seed, data and changes; raises InputGone."""
+        return self._create(self._submission.again(self.job(job_id)), once)
+
+    def _create(self, draft: Draft, once: Once | None) -> Job:
+        self._artifacts.refuse_if_full(self.settings.disk_reserve_bytes)
+        job = self._store.jobs.create(draft, max_queued=self.settings.max_queued, once=once)
         self._nudger.nudge(job.id, job.queue)
         return job
 
@@ -113,13 +143,92 @@ class Yard:
                 changed.clear()
 
     def cancel(self, job_id: str) -> Job:
-        """End the job: at once while it is queued, else as soon as its worker hears of it.
+        """End the job: at once unless it is running, else as soon as its worker hears of it.
 
-        Raises IllegalMove when it is done.
+        Raises IllegalMove when it has come to another end.
         """
-        job = self._store.jobs.cancel(_job_id(job_id))
-        self._bulletin.wake(job_id)
+        return self._told(self._store.jobs.cancel(_job_id(job_id)))
+
+    def pause(self, job_id: str) -> Job:
+        """Have the job wait: at once while it is queued, else once its worker has saved it.
+
+        Raises IllegalMove when it is done, ControlPending when it is about to be.
+        """
+        return self._told(self._store.jobs.pause(_job_id(job_id)))
+
+    def resume(self, job_id: str, checkpoint: int | None = None) -> Job:
+        """Queue a paused job, from an older checkpoint if one is named; raises what `pause` does, UnknownCheckpoint."""
+        job, superfluous = self._store.jobs.resume(_job_id(job_id), checkpoint)
+        for file in superfluous:
+            self._artifacts.discard(file)
+        return self._told(job)
+
+    def stop(self, job_id: str) -> Job:
+        """End the training and keep the best model so far; raises what `pause` does, NothingToKeep."""
+        return self._told(self._store.jobs.stop(_job_id(job_id)))
+
+    def _told(self, job: Job) -> Job:
+        if job.state is Status.QUEUED:
+            self._nudger.nudge(job.id, job.queue)
+        self._bulletin.announce(job.id)
         return job
+
+    def delete_job(self, job_id: str) -> None:
+        """Forget a job that is done, its measurements, checkpoints and model; raises JobInUse."""
+        for file in self._store.jobs.delete(_job_id(job_id)):
+            self._artifacts.discard(file)
+
+    # requests that may be sent again
+
+    def begin(self, key: str, route: str) -> Ticket | Answer:
+        """The right to answer a request with an Idempotency-Key, or its answer; raises KeyInFlight."""
+        return self._store.idempotency_keys.begin(key, route)
+
+    def answered(self, ticket: Ticket, answer: Answer) -> None:
+        """Keep the answer for a day."""
+        self._store.idempotency_keys.answer(ticket, answer)
+
+    def abandon(self, ticket: Ticket) -> None:
+        """The request was refused: it may be corrected and sent again under the same key."""
+        self._store.idempotency_keys.abandon(ticket)
+
+    # what a job trains with, and has come to
+
+    def hyperparameters(self, job_id: str) -> Hyperparameters:
+        """The spec that is, or soon will be, in force, and its changes so far."""
+        return self._steering.hyperparameters(self.job(job_id))
+
+    def revise(
+        self,
+        known: Hyperparameters,
+        spec: JobSpec,
+        patch: Mapping[str, JsonValue],
+        *,
+        note: str | None = None,
+        who: str | None = None,
+    ) -> Hyperparameters:
+        """Change what a job trains with, from its next epoch on.
+
+        Raises SpecError for a field that cannot change, RevisionChanged, IllegalMove.
+        """
+        changed = self._steering.revise(known, spec, patch, note=note, who=who)
+        self._bulletin.announce(changed.job.id)
+        return changed
+
+    def checkpoints(self, job_id: str) -> tuple[Checkpoint, ...]:
+        """Where the job can go on, oldest first."""
+        return self._store.checkpoints.page(_job_id(job_id))
+
+    def marks(self, job_id: str) -> tuple[Event, ...]:
+        """What was asked of the job and what came of it, without its measurements."""
+        return self._store.measurements.marks(_job_id(job_id), MARKS, limit=self.settings.max_page)
+
+    def compare(self, job_ids: Sequence[str]) -> Comparison:
+        """Where jobs differ; raises UnknownJob, InvalidPage unless there are two to ten."""
+        wanted = list(dict.fromkeys(job_ids))
+        if not 2 <= len(wanted) <= MOST_JOBS:
+            raise InvalidPage("jobs", f"{len(wanted)} different jobs are not between 2 and {MOST_JOBS}")
+        return compare(self._store, [self.job(job_id) for job_id in wanted])
 
     def metrics(
         self,
@@ -171,10 +280,10 @@ class Yard:
         job = self.job(job_id)
         if job.result is None:
             raise NoModel(job_id, job.state)
-        warnings = self._store.measurements.warnings(job_id, job.attempt)
+        warnings = self._store.measurements.warnings(job_id)
         return diagnose(JobSpec.model_validate(job.spec), job.result, warnings)
 
-    def check_gradients(self, job_id: str, wanted: GradientCheckSpec) -> GradientCheck:
+    def check_gradients(self, job_id: str, wanted: GradientCheckSpec, once: Once | None = None) -> GradientCheck:
         """Queue a gradient check of the job, whatever its state.
 
         Raises MomentMissing, MomentNotKept, InputGone, QueueFull.
@@ -183,7 +292,8 @@ class Yard:
         refuse_unless_kept(job, wanted.at)
         refuse_if_gone(self._store, job.id)
         requested = wanted.model_dump(mode="json")
-        check = self._store.gradient_checks.create(job.id, requested, max_queued=self.settings.max_queued)
+        most = self.settings.max_queued
+        check = self._store.gradient_checks.create(job.id, requested, max_queued=most, once=once)
         self._nudger.nudge(job.id, job.queue, check=check.number)
         return check
 
@@ -212,7 +322,8 @@ class Yard:
     # uploads
 
     def receive(self) -> AbstractContextManager[Upload]:
-        """Somewhere to write an upload to; it is gone at the end of the block."""
+        """Somewhere to write an upload to; it is gone at the end of the block. Raises StorageFull."""
+        self._artifacts.refuse_if_full(self.settings.disk_reserve_bytes)
         return receive(self._artifacts, self.settings.max_upload_bytes)
 
     def add_dataset(
@@ -264,9 +375,11 @@ class Yard:
         """Remove a dataset; raises DatasetInUse while a job that is not done needs it."""
         self._datasets.delete(reference)
 
-    def add_parameters(self, name: str, media_type: str, upload: Upload) -> tuple[ParameterSet, bool]:
-        """Make a parameter set of an upload; raises what `add_dataset` raises."""
-        return self._parameters.add(name, media_type, upload)
+    def add_parameters(
+        self, name: str, media_type: str, upload: Upload, origin: Origin = "auto"
+    ) -> tuple[ParameterSet, bool]:
+        """Make a parameter set of an upload whose names are those of `origin`; raises what `add_dataset` raises."""
+        return self._parameters.add(name, media_type, upload, origin)
 
     def parameters(self, reference: str) -> ParameterSet:
         """The parameter set with this id or name; raises UnknownParameters."""
@@ -275,6 +388,166 @@ class Yard:
     def parameter_sets(self, *, limit: int = 20, after: str | None = None) -> Page[ParameterSet]:
         """Sets older than `after`, newest first."""
         return self._parameters.page(limit=self._limit(limit), after=_after("ps", after))
+
+    # registered models
+
+    def register_model(self, name: str, job_id: str, checkpoint: int | None = None) -> tuple[ModelVersion, bool]:
+        """Make a job's model, or a checkpoint of it, the next version of a name; whether it is new there.
+
+        Raises InvalidName, UnknownJob, NoModel, UnknownCheckpoint.
+        """
+        return self._registry.register(name, job_id, checkpoint)
+
+    def models(self, *, limit: int = 20, after: str | None = None) -> Page[RegisteredModel]:
+        """Models behind the name `after`, by name."""
+        return self._store.models.page(limit=self._limit(limit), after=after)
+
+    def registered_model(self, name: str) -> RegisteredModel:
+        """The model of this name; raises UnknownModel."""
+        return self._store.models.get(known_name(name))
+
+    def sample_features(self, name: str, wanted: bool) -> RegisteredModel:
+        """Whether the features of the model's requests are sampled, for `drift`; raises UnknownModel."""
+        self._store.models.sample_features(known_name(name), wanted)
+        return self.registered_model(name)
+
+    def model_versions(self, name: str, *, limit: int = 20, after: int | None = None) -> Page[ModelVersion]:
+        """Versions older than `after`, newest first."""
+        before = None if after is None else _number(after)
+        return self._store.models.versions(known_name(name), limit=self._limit(limit), after=before)
+
+    def model_version(self, name: str, reference: int | str | None = None, *, pointer: str = "") -> ModelVersion:
+        """The version with this number, or that this alias means, or the newest.
+
+        Raises UnknownModel, UnknownVersion, UnknownAlias.
+        """
+        if isinstance(reference, str) and reference.isascii() and reference.isdigit():
+            reference = int(reference)
+        meant = _number(reference) if isinstance(reference, int) else reference
+        return self._store.models.version(known_name(name), meant, pointer=pointer)
+
+    def model_version_path(self, version: ModelVersion) -> Path:
+        """Where the version's file lies; raises ArtifactDamaged when it is not what was stored."""
+        return self._registry.path(version)
+
+    def model_artifact(self, version: ModelVersion, form: ModelFormat) -> AbstractContextManager[Path]:
+        """The version's file, within the block, in one of the formats that a model can be written in.
+
+        Raises ArtifactDamaged, ExportMissing, ExportImpossible.
+        """
+        return self._registry.artifact(version, form)
+
+    def model_revisions(self, names: Iterable[str]) -> dict[str, int]:
+        """A number for each of these models that grows by every change of it; what is not there is left out."""
+        return self._store.models.revisions(names)
+
+    def delete_model_version(self, name: str, version: int) -> None:
+        """Forget a version; raises VersionInUse while an alias means it or predictions are made with it."""
+        self._registry.delete(known_name(name), _number(version))
+
+    def aliases(self, name: str) -> tuple[Alias, ...]:
+        """What the model's aliases mean, by name; raises UnknownModel."""
+        return self._store.models.aliases(known_name(name))
+
+    def alias(self, name: str, alias: str) -> Alias:
+        """What the alias means; raises UnknownModel, UnknownAlias."""
+        return self._store.models.alias(known_name(name), alias)
+
+    def set_alias(self, name: str, alias: str, version: int) -> Alias:
+        """Have the alias mean this version; raises InvalidName, UnknownModel, UnknownVersion."""
+        return self._store.models.set_alias(known_name(name), checked_alias(alias), _number(version))
+
+    def roll_back_alias(self, name: str, alias: str) -> Alias:
+        """Have the alias mean what it meant before; raises UnknownAlias, NoEarlierVersion."""
+        return self._store.models.roll_back(known_name(name), alias)
+
+    def remove_alias(self, name: str, alias: str) -> None:
+        """Forget the alias, not its history; raises UnknownAlias."""
+        self._store.models.remove_alias(known_name(name), alias)
+
+    def alias_history(
+        self, name: str, alias: str | None = None, *, limit: int = 20, after: int | None = None
+    ) -> Page[AliasChange]:
+        """Changes of the model's aliases older than number `after`, newest first."""
+        before = None if after is None else _number(after)
+        return self._store.models.history(known_name(name), alias, limit=self._limit(limit), before=before)
+
+    def labelled_table(self, model: Model, reference: str, *, pointer: str) -> Table:
+        """The rows of a dataset that has the model's features and its target; raises UnknownDataset, DataError."""
+        dataset = self._datasets.open(self._datasets.find(reference, pointer=pointer).id)
+        try:
+            check_columns(model, dataset.training)
+        except DataError as error:
+            raise DataError(error.detail, pointer=pointer) from error
+        if model.preprocessor.target.name not in dataset.training.columns:
+            target = model.preprocessor.target.name
+            raise DataError(f"dataset {reference!r} has no column {target!r}, the target of the model", pointer=pointer)
+        return dataset.pooled
+
+    def keep_feature_sample(
+        self,
+        name: str,
+        process: str,
+        since: float,
+        *,
+        seen: int,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[JsonValue]],
+    ) -> bool:
+        """Write down what a process has sampled of an hour's requests; False where that is not wanted any more."""
+        return self._store.feature_samples.keep(name, process, since, seen=seen, columns=columns, rows=rows)
+
+    def drift(self, name: str, reference: int | str | None = None) -> Drift:
+        """The sampled requests against the version's training rows; raises NothingToCompare."""
+        model, version = self.registered_model(name), self.model_version(name, reference)
+        return drift_of(model, version, self._store, self._artifacts, self._datasets)
+
+    # batch predictions
+
+    def predict_batch(
+        self, name: str, reference: int | str | None, dataset: str, form: AnswerFormat, *, once: Once | None = None
+    ) -> BatchPrediction:
+        """Queue the prediction of a whole dataset with the version that is meant.
+
+        Raises UnknownModel, UnknownVersion, UnknownAlias; UnknownDataset, DataError where the dataset does not fit.
+        """
+        version = self.model_version(name, reference)
+        record = self._datasets.find(dataset, pointer="/dataset")
+        self._registry.refuse_unless_fitting(version, self._datasets.open(record.id), pointer="/dataset")
+        limit = self.settings.max_queued
+        batch = self._store.batch_predictions.create(
+            new_id("bp"), version, record, dataset, form, max_queued=limit, once=once
+        )
+        self._nudger.nudge(batch.id, BATCH_QUEUE, batch=True)
+        return batch
+
+    def batch_prediction(self, name: str, batch_id: str) -> BatchPrediction:
+        """The batch prediction as it is now; raises UnknownBatch."""
+        if not is_id("bp", batch_id):
+            raise UnknownBatch(batch_id)
+        batch = self._store.batch_predictions.get(batch_id)
+        if batch.name != name:
+            raise UnknownBatch(batch_id)
+        return batch
+
+    def batch_predictions(self, name: str, *, limit: int = 20, after: str | None = None) -> Page[BatchPrediction]:
+        """Those of a model older than `after`, newest first."""
+        page = self._store.batch_predictions.page(name, limit=self._limit(limit), after=_after("bp", after))
+        if not page.data and after is None:
+            self.registered_model(name)  # whose predictions may outlive it
+        return page
+
+    def batch_result(self, batch: BatchPrediction) -> Path:
+        """Where the result lies; raises NoResult, ArtifactDamaged."""
+        if batch.file is None or batch.sha256 is None:
+            raise NoResult(batch.id, batch.state)
+        return self._artifacts.verified(batch.file, batch.sha256)
+
+    def delete_batch_prediction(self, name: str, batch_id: str) -> None:
+        """Forget a batch prediction and its result; one that is being made is given up."""
+        file = self._store.batch_predictions.delete(self.batch_prediction(name, batch_id).id)
+        if file is not None:
+            self._artifacts.discard(file)
 
     # the fleet
 

@@ -52,7 +52,7 @@ def compare(threads: str) -> None:
 
         def child(name: str) -> subprocess.Popen[str]:
             command = [*arguments, "--child", name]
-            return subprocess.Popen(  # noqa: S603 - this very file
+            return subprocess.Popen(
                 command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
 

@@ -19,6 +19,8 @@ from engine.data.spelling import did_you_mean
 from engine.data.table import Table
 from engine.errors import SpecError
 
+CHECKED = 1 << 20  # inputs made at a time to see whether they fit
+
 
 @dataclass(frozen=True)
 class PreparedData:
@@ -135,8 +137,8 @@ def prepare(
     holding = held(parts, preprocessor.n_in, dtype, memory_bytes, augmented=bool(spec.augment))
     x = {part: preprocessor.features(t, dtype) for part, t in parts.items()} if holding.held == "memory" else {}
     y = {part: preprocessor.targets(table, part) for part, table in parts.items()}
-    for part, array in x.items():
-        if not np.isfinite(array).all():
+    for part, table in parts.items():
+        if not _fits(x[part] if x else None, preprocessor, table, dtype):
             raise SpecError(
                 "/data/normalize",
                 f"inputs of {part} do not fit into {np.dtype(dtype)} after {spec.normalize.type!r}; scale them down",
@@ -145,3 +147,16 @@ def prepare(
         y = {part: array.astype(dtype, copy=False) for part, array in y.items()}
     tables = {} if x else {part: table.select(features) for part, table in parts.items()}
     return PreparedData(preprocessor, x, y, tables, holding)
+
+
+def _fits(x: NDArray[Any] | None, preprocessor: Preprocessor, table: Table, dtype: DTypeLike) -> bool:
+    """Whether all inputs are finite; of rows that are not held as inputs, those of wider columns are made once."""
+    if x is not None:
+        return bool(np.isfinite(x).all())
+    if not any(np.result_type(table.columns[name].dtype, dtype) != dtype for name in preprocessor.shapes):
+        return True
+    step = max(1, CHECKED // max(1, preprocessor.n_in))
+    return all(
+        np.isfinite(preprocessor.features(table.take(slice(start, start + step)).read(), dtype)).all()
+        for start in range(0, table.rows, step)
+    )

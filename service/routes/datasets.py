@@ -12,6 +12,7 @@ from engine.data.splits import Split
 from service import uploads
 from service.bodies import StrictRoute
 from service.dependencies import After, Limit, Name, Reference, YardDep
+from service.idempotency import Idempotent
 from service.problems import documented
 from service.query_json import asked_in_query, read_query
 from service.views import DatasetUsageView, DatasetView, Listing, Object
@@ -39,6 +40,7 @@ class SplitQuery(BaseModel):
 @router.post(
     "",
     status_code=201,
+    dependencies=[Idempotent],
     responses={
         200: {"model": DatasetView, "description": "The newest version of this name has this very content"},
         **documented(409, 413, 415, 422, 507),

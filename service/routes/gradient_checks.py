@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Path, Query, Response
 from engine import GradientCheckSpec
 from service.bodies import StrictRoute, strict
 from service.dependencies import JobId, Limit, WatchersDep, YardDep
+from service.idempotency import OnceDep
 from service.problems import documented
 from service.views import GradientCheckView, Listing
 from service.watching import settled
@@ -32,10 +33,11 @@ def check_gradients(
     job_id: JobId,
     response: Response,
     yard: YardDep,
+    once: OnceDep,
     wanted: Wanted = USUAL,
 ) -> GradientCheckView:
     """Queue a check of backpropagation against finite differences; a worker makes it beside the job's own course."""
-    check = yard.check_gradients(job_id, wanted)
+    check = yard.check_gradients(job_id, wanted, once)
     response.headers["Location"] = f"/v1/jobs/{job_id}/gradient-checks/{check.number}"
     return GradientCheckView.of(check)
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Query, Response
 from engine import JobSpec
 from service.bodies import StrictRoute, strict
 from service.dependencies import After, JobId, Limit, WatchersDep, YardDep
+from service.idempotency import OnceDep
 from service.problems import documented
 from service.views import JobView, Listing, Validated
 from service.watching import settled
@@ -44,19 +45,23 @@ Spec = Annotated[JobSpec, strict(JobSpec), Body(openapi_examples=EXAMPLES)]
 @router.post(
     "",
     status_code=201,
-    responses={200: {"model": Validated, "description": "With `validate_only`"}, **documented(400, 413, 415, 422)},
+    responses={
+        200: {"model": Validated, "description": "With `validate_only`"},
+        **documented(400, 409, 413, 415, 422, 507),
+    },
 )
 def submit_job(
     spec: Spec,
     response: Response,
     yard: YardDep,
+    once: OnceDep,
     validate_only: Annotated[bool, Query(description="say what the job would be and cost, and queue nothing")] = False,
 ) -> JobView | Validated:
     """Queue a training job. It is saved when the answer comes, whatever happens to the queue."""
     if validate_only:
         response.status_code = 200
         return Validated.of(yard.outline(spec))
-    job = yard.submit(spec)
+    job = yard.submit(spec, once)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return JobView.of(job)
 
@@ -84,9 +89,3 @@ async def get_job(
 ) -> JobView:
     """A job as it stands, or, with `wait`, as it ends; TRAINYARD_MAX_WAIT_SECONDS caps the wait."""
     return JobView.of(await settled(yard, watchers, job_id, wait, partial(yard.job, job_id)))
-
-
-@router.post("/{job_id}/cancel", status_code=202, responses=documented(404, 409, 422))
-def cancel_job(job_id: JobId, yard: YardDep) -> JobView:
-    """Ask for the end: at once for a queued job, at the worker's next look (`pending`) for a running one."""
-    return JobView.of(yard.cancel(job_id))

@@ -1,10 +1,14 @@
 """Parameter sets: initial weights to start from."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
 
+from fastapi import APIRouter, Query, Request, Response
+
+from engine.foreign_weights import Origin
 from service import uploads
 from service.bodies import StrictRoute
 from service.dependencies import After, Limit, Name, Reference, YardDep
+from service.idempotency import Idempotent
 from service.problems import documented
 from service.views import Listing, ParametersView
 
@@ -16,6 +20,7 @@ MEDIA_TYPES = ("application/x-npz", "application/vnd.safetensors")
 @router.post(
     "",
     status_code=201,
+    dependencies=[Idempotent],
     responses={
         200: {"model": ParametersView, "description": "The same content was there under this name"},
         **documented(409, 413, 415, 422, 507),
@@ -23,13 +28,22 @@ MEDIA_TYPES = ("application/x-npz", "application/vnd.safetensors")
     openapi_extra=uploads.body(
         MEDIA_TYPES,
         "Tensors named `W1 b1 W2 b2 …` (W: n_in × n_out, numbered by dense layer, the output layer last), with "
-        "batch norm also `gamma1 beta1 …`.",
+        "batch norm also `gamma1 beta1 mean1 variance1 …`. Also read: the state dict of a PyTorch `Sequential` "
+        "(`0.weight`, transposed here, `0.bias`, `1.running_mean`, …), Keras weights (`dense/kernel`, `dense/bias`, "
+        "`batch_normalization/gamma`, … or `arr_0 …` of `numpy.savez(file, *model.get_weights())`), and models that "
+        "were exported here.",
     ),
 )
-async def upload_parameters(request: Request, response: Response, yard: YardDep, name: Name) -> ParametersView:
+async def upload_parameters(
+    request: Request,
+    response: Response,
+    yard: YardDep,
+    name: Name,
+    layout: Annotated[Origin, Query(description="whose names the tensors have; auto goes by the names")] = "auto",
+) -> ParametersView:
     """Upload initial parameters for `{"initializer": {"type": "given", "parameters": name}}`."""
     stored, created = await uploads.received(
-        request, yard, MEDIA_TYPES, lambda media_type, file: yard.add_parameters(name, media_type, file)
+        request, yard, MEDIA_TYPES, lambda media_type, file: yard.add_parameters(name, media_type, file, layout)
     )
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/parameters/{stored.id}"

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from service.answers import predictions
 from service.bodies import StrictRoute, strict
 from service.dependencies import ExistingJob, PredictorsDep, YardDep
-from service.predictors import predictions
 from service.problems import documented
 from service.views import Predictions
 
@@ -39,5 +39,5 @@ def predict(
     predictors: PredictorsDep,
 ) -> Predictions:
     """Predict with the model that a succeeded job kept."""
-    model = predictors.get(job.id, lambda: yard.model_path(job.id))
+    model = predictors.get(yard.model(job.id).sha256, lambda: yard.model_path(job.id))
     return Predictions.of(predictions(model, body.rows))

@@ -4,10 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from engine import DataError, Model, load
+from engine import DataError, Model, Network, load
+from engine.initializers import He
+from engine.layers import Dense
+from engine.losses import SoftmaxCrossEntropy
+from engine.network import Target
+from engine.predictor import Predictor
+from engine.regularization import Regularization
 from tests.engine.jobs import KINDS, events_of, finished, spec_of, toy
 
+TARGET = Target("classes", 3, ("a", "b", "c"))
 LAYERS = [{"type": "dense", "units": 8}, {"type": "batch_norm"}, {"type": "relu"}, {"type": "dropout"}]
 
 
@@ -33,12 +42,33 @@ def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+@pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_row_alone_gets_the_prediction_it_gets_among_others(kind: str) -> None:
-    model, x = trained(kind, "float64"), toy(kind).parts["test"].columns["x"]
-    together = model.answers(model.preprocessor.rows(x))
-    alone = np.concatenate([model.answers(model.preprocessor.rows(x[i : i + 1])) for i in range(len(x))])
-    np.testing.assert_allclose(alone, together, rtol=1e-12)
+def test_one_row_alone_gets_the_very_bits_that_it_gets_among_others(kind: str, precision: str) -> None:
+    model = trained(kind, precision)
+    X = model.inputs(np.random.default_rng(0).standard_normal((1200, 4)))
+    together = model.answers(X)
+    for start, size in ((0, 1), (1, 2), (700, 3), (5, 16), (1100, 17), (64, 130), (1, 1030), (1199, 1)):
+        assert (model.answers(X[start : start + size]) == together[start : start + size]).all(), (start, size)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 140), min_size=1, max_size=3),
+    inputs=st.sampled_from([1, 3, 17, 64, 500]),
+    precision=st.sampled_from(["float32", "float64"]),
+    companies=st.lists(st.integers(1, 150), min_size=2, max_size=4),
+)
+def test_bits_do_not_depend_on_company_in_a_network_of_any_shape(
+    sizes: list[int], inputs: int, precision: str, companies: list[int]
+) -> None:
+    network = Network(tuple(Dense(units=n) for n in sizes), SoftmaxCrossEntropy(), Regularization(), inputs, TARGET)
+    parameters = network.initialized(He(), np.random.default_rng(1), precision)
+    X = np.random.default_rng(2).standard_normal((max(companies), inputs)).astype(precision)
+    together = Predictor(network, parameters)(X)
+    for m in companies:
+        last = X[len(X) - m :]
+        assert (Predictor(network, parameters)(last) == together[len(X) - m :]).all()
 
 
 def test_classes_come_with_probabilities_that_add_up_to_1_and_the_largest_wins() -> None:

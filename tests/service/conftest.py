@@ -1,15 +1,18 @@
 """A real service on a real port, without a worker: uvicorn in a thread, over a yard on SQLite."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import httpx
 import pytest
 
+from engine import load_sample
 from service.slow_clients import Patience
 from tests.service.running import Running, served
 from tests.service.stored import Snapshot, Stored
 from tests.service.work import Work
 from worker.settings import Settings
+from worker.station import Station
 from worker.yard import Yard, open_yard
 
 IMPATIENT = Patience(head=0.6, body=0.6, answer=1.0)
@@ -67,3 +70,25 @@ def job(client: httpx.Client) -> Callable[..., str]:
         return str(answer.json()["id"])
 
     return submit
+
+
+@pytest.fixture(scope="session")
+def train(yard: Yard, settings: Settings, client: httpx.Client) -> Iterator[Callable[..., str]]:
+    """Really trains a small job in this process, before all that wait; returns its id."""
+    load_sample("iris")  # scikit-learn is slow to import, and no request should have to wait for it
+    with closing(Station(settings, yard.transport, draining=lambda: False)) as station:
+
+        def job(**fields: object) -> str:
+            spec = {"data": {"train": "iris", "target": "label"}, "training": {"epochs": 3}, "priority": 9, **fields}
+            answer = client.post("/v1/jobs", json=spec)
+            assert answer.status_code == 201, answer.text
+            job_id = str(answer.json()["id"])
+            for _ in range(3):  # a message may bring another job, one of a test before that is as urgent
+                station.train(job_id)
+                done = client.get(f"/v1/jobs/{job_id}").json()
+                if done["done"]:
+                    break
+            assert done["state"] == "succeeded", done
+            return job_id
+
+        yield job

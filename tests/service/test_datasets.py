@@ -1,6 +1,7 @@
 """Datasets go in as files and are found again by id and by name."""
 
 import io
+import zipfile
 
 import httpx
 import numpy as np
@@ -33,6 +34,25 @@ def test_the_same_upload_again_is_answered_with_the_first(client: httpx.Client) 
     first = client.post("/v1/datasets", params={"name": "twice"}, content=table(4), headers=CSV)
     again = client.post("/v1/datasets", params={"name": "twice"}, content=table(4), headers=CSV)
     assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+
+
+def test_the_same_content_in_another_archive_is_no_new_version(client: httpx.Client) -> None:
+    """Two zips of equal arrays whose members carry other times, so that no byte count or hash of them agrees."""
+    arrays = {"x": np.arange(12.0).reshape(6, 2), "y": np.arange(6) % 2}
+    archives = []
+    for year, compression in ((1999, zipfile.ZIP_STORED), (2024, zipfile.ZIP_DEFLATED)):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", compression) as archive:
+            for name, array in arrays.items():
+                member = io.BytesIO()
+                np.save(member, array)
+                info = zipfile.ZipInfo(f"{name}.npy", (year, 1, 2, 3, 4, 6))
+                archive.writestr(info, member.getvalue(), compression)
+        archives.append(packed.getvalue())
+    npz = {"Content-Type": "application/x-npz"}
+    first, again = (client.post("/v1/datasets", params={"name": "zipped"}, content=a, headers=npz) for a in archives)
+    assert archives[0] != archives[1] and (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
 
 
@@ -142,3 +162,20 @@ def test_parameters_are_stored_with_their_shapes(client: httpx.Client, kind: str
     assert answer.json()["tensors"] == {"W1": [4, 3], "b1": [3]}
     assert client.get(answer.headers["location"]).json() == answer.json()
     assert kind in [stored["name"] for stored in client.get("/v1/parameters").json()["data"]]
+
+
+def test_weights_from_elsewhere_come_under_our_names(client: httpx.Client) -> None:
+    state = {"0.weight": np.ones((3, 4)), "0.bias": np.zeros(3), "1.num_batches_tracked": np.array(7)}
+    state |= {f"1.{name}": np.ones(3) for name in ("weight", "bias", "running_mean", "running_var")}
+    file = io.BytesIO()
+    np.savez(file, **state)  # type: ignore[arg-type]  # numpy types the keywords as its own options
+    for name, body, kind in (("a", file.getvalue(), "x-npz"), ("b", save(state), "vnd.safetensors")):
+        headers = {"Content-Type": f"application/{kind}"}
+        answer = client.post("/v1/parameters", params={"name": f"torch-{name}"}, content=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+        shapes = {"W1": [4, 3], "b1": [3], "batches1": [1]}
+        shapes |= {name: [3] for name in ("gamma1", "beta1", "mean1", "variance1")}
+        assert answer.json()["tensors"] == shapes
+        other = {"name": f"keras-{name}", "layout": "keras"}
+        problem = assert_problem(client.post("/v1/parameters", params=other, content=body, headers=headers), 422)
+        assert "dense/kernel" in problem["detail"]

@@ -9,18 +9,34 @@ from fastapi.routing import APIRoute
 
 from service.routes import (
     augmented,
+    batch_predictions,
+    comparison,
+    control,
     datasets,
+    explanations,
     gradient_checks,
     health,
+    hyperparameters,
     jobs,
+    model_predictions,
+    models,
     parameters,
     predictions,
     progress,
     schemas,
+    workers,
 )
 from tests.service.shape import assert_problem
 
 ROUTERS: list[APIRouter] = [
+    models.router,
+    model_predictions.router,
+    explanations.router,
+    batch_predictions.router,
+    workers.router,
+    hyperparameters.router,
+    control.router,
+    comparison.router,
     datasets.router,
     augmented.router,
     parameters.router,
@@ -39,12 +55,21 @@ ROUTES = sorted(
     for method in route.methods or ()
 )
 PATHS = sorted({path for _, path in ROUTES})
-WITH_ID = [(method, path) for method, path in ROUTES if "{" in path]
+MAKES_A_NAME = ("POST", "/v1/models/{name}/versions")
+WITH_ID = [route for route in ROUTES if "{" in route[1] and route != MAKES_A_NAME]
+BODIES: dict[tuple[str, str], dict[str, object]] = {
+    ("POST", "predict"): {"rows": [[1.0]]},
+    ("POST", "explain"): {"row": [1.0]},
+    ("POST", "batch-predictions"): {"dataset": "iris"},
+    ("PUT", "{name}"): {"drift": True},
+    ("PUT", "{alias}"): {"version": 1},
+}
 JSON_BODY = {"Content-Type": "application/json"}
 
 
 def unknown(path: str) -> str:
-    return re.sub(r"{\w+}", "job_00000000000000000000000000000000", path.replace("{number}", "1"))
+    counted = path.replace("{number}", "1").replace("{version}", "1")
+    return re.sub(r"{\w+}", "job_00000000000000000000000000000000", counted)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -54,7 +79,7 @@ def test_404_below_a_route(client: httpx.Client, path: str) -> None:
 
 @pytest.mark.parametrize(("method", "path"), WITH_ID)
 def test_404_for_what_is_not_there(client: httpx.Client, method: str, path: str) -> None:
-    body = {"rows": [[1.0]]} if path.endswith("predict") else None
+    body = BODIES.get((method, path.rpartition("/")[2]), {} if method == "PATCH" else None)
     problem = assert_problem(client.request(method, unknown(path), json=body), 404)
     assert problem["code"].startswith("unknown_")
     assert "00000" in problem["detail"]
@@ -62,7 +87,7 @@ def test_404_for_what_is_not_there(client: httpx.Client, method: str, path: str)
 
 @pytest.mark.parametrize("path", PATHS)
 def test_405_names_every_method_that_is_allowed(client: httpx.Client, path: str) -> None:
-    answer = client.patch(unknown(path))
+    answer = client.request("PROPFIND", unknown(path))
     assert_problem(answer, 405)
     assert answer.headers["allow"] == ", ".join(sorted({method for method, route in ROUTES if route == path}))
 

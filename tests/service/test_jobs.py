@@ -55,7 +55,8 @@ def test_a_queued_job_is_cancelled_at_once_and_only_once(client: httpx.Client, j
     path = f"/v1/jobs/{job()}"
     answer = client.post(f"{path}/cancel")
     assert (answer.status_code, answer.json()["state"], answer.json()["done"]) == (202, "cancelled", True)
-    problem = assert_problem(client.post(f"{path}/cancel"), 409)
+    assert client.post(f"{path}/cancel").json() == answer.json()
+    problem = assert_problem(client.post(f"{path}/pause"), 409)
     assert "cancelled" in problem["detail"]
 
 

@@ -1,33 +1,68 @@
-"""Few models are kept in memory, and those are the ones in use."""
+"""Models are kept in memory while they are used and there is room."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from service.predictors import Predictors
+from engine import JobSpec, Network, RandomStreams, load_sample, prepare
+from engine.model import Model
+from service.predictors import Predictors, size
 
 
-def test_the_model_that_was_not_used_for_longest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """A model with so many hidden units, on disk."""
+    folder = tmp_path_factory.mktemp("models")
+
+    def save(units: int) -> Path:
+        spec = JobSpec.model_validate(
+            {"data": {"train": "iris", "target": "label"}, "layers": [{"type": "dense", "units": units}]}
+        )
+        data = prepare(spec.data, {"iris": load_sample("iris")}, dtype="float32")
+        network = Network.of(spec, data.preprocessor)
+        parameters = network.initialized(spec.initializer, RandomStreams(0).initial(), "float32")
+        path = folder / f"{units}.safetensors"
+        Model(spec, data.preprocessor, parameters, network).save(path)
+        return path
+
+    return save
+
+
+def test_the_model_that_was_not_used_for_longest_goes_first(saved: Callable[[int], Path]) -> None:
     read: list[str] = []
 
-    def load(path: Path) -> str:
-        read.append(path.name)
-        return path.name
+    def path(key: str) -> Callable[[], Path]:
+        def reading() -> Path:
+            read.append(key)
+            return saved(100)
 
-    monkeypatch.setattr("service.predictors.load", load)
-    predictors = Predictors(capacity=2)
-    for job_id in ("a", "b", "a", "c", "a", "b"):
-        assert str(predictors.get(job_id, lambda job_id=job_id: Path(job_id))) == job_id  # type: ignore[misc]
-    assert read == ["a", "b", "c", "b"]
+        return reading
 
-
-def test_a_model_that_cannot_be_read_may_be_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     predictors = Predictors()
+    one = size(predictors.get("first", lambda: saved(100)))
+    predictors = Predictors(capacity=2 * one)
+    for key in ("a", "b", "a", "c", "a", "b"):
+        predictors.get(key, path(key))
+    assert read == ["a", "b", "c", "b"]
+    assert predictors.held("c") is None and predictors.held("a") is not None
+    assert predictors.bytes == 2 * one
 
-    def missing() -> Path:
-        raise FileNotFoundError("no such model")
 
+def test_room_is_counted_in_bytes(saved: Callable[[int], Path]) -> None:
+    small, large = size(Predictors().get("a", lambda: saved(1))), size(Predictors().get("a", lambda: saved(100_000)))
+    assert large > 2 * 10**6 > 10 * small
+    predictors = Predictors(capacity=large)
+    for key in "abc":
+        predictors.get(key, lambda: saved(1))
+    predictors.get("large", lambda: saved(100_000))  # for which the others make room
+    assert [key for key in ("a", "b", "c", "large") if predictors.held(key)] == ["large"]
+    predictors.get("larger", lambda: saved(100_001))  # more than there is room for, and needed all the same
+    assert predictors.held("larger") is not None and predictors.held("large") is None
+
+
+def test_a_model_that_cannot_be_read_may_be_asked_for_again(saved: Callable[[int], Path]) -> None:
+    predictors = Predictors()
     with pytest.raises(FileNotFoundError):
-        predictors.get("a", missing)
-    monkeypatch.setattr("service.predictors.load", lambda path: path.name)
-    assert str(predictors.get("a", lambda: Path("a"))) == "a"
+        predictors.get("a", lambda: Path("nowhere.safetensors"))
+    assert predictors.get("a", lambda: saved(1)) is predictors.held("a")

@@ -18,7 +18,14 @@ def served(folder, environment, started) -> tuple[subprocess.Popen[str], str]:
     """`trainyard serve` on a free port, with its data in `folder`; the process and its address."""
     environment |= {"TRAINYARD_DATA_DIR": str(folder / "data")}
     command = [sys.executable, "-m", "trainyard", "serve", "--port", "0"]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        # what a shell runs in the background ignores SIGINT, and so would all that it starts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     started.append(process)
     lines = iter(process.stdout.readline, "Ctrl-C stops it.\n")
     output = "".join(line for line in lines if line or pytest.fail(f"serve ended with {process.wait()}"))

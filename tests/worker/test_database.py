@@ -66,6 +66,37 @@ def test_reports_of_gradient_checks_move_to_the_checks(database_url: str) -> Non
     database.close()
 
 
+def test_jobs_keep_their_stories_when_their_table_is_made_anew(database_url: str) -> None:
+    database = Database(database_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(str(worker.__path__[0])) / "migrations"))
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        columns = "id, state, spec, seed, queue, data_hash, attempt, setbacks, batch, created_at, updated_at, stage"
+        for job, state, lease in (("job_1", "queued", "NULL"), ("job_2", "running", "9.0")):
+            values = f"'{job}', '{state}', '{{}}', 0, 'cpu', '', 2, 0, 0, 1.0, 5.0, 'done', {lease}, 3.0"
+            connection.exec_driver_sql(
+                f"INSERT INTO jobs ({columns}, lease_until, cancel_requested_at, "  # noqa: S608 - no input
+                f"epoch, epochs, warnings, version, seq, timeline) VALUES ({values}, 1, 1, 0, 0, 0, '[]')"
+            )
+            insert = sa.text("INSERT INTO events VALUES (:job, 1, 'state', 1.0, 0, '{}')")
+            connection.execute(insert, {"job": job})
+    database.upgrade()
+    with database.write() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM events")) == 2
+        found = connection.execute(sa.text("SELECT control, priority, spent_seconds, claimed_at FROM jobs ORDER BY id"))
+        assert found.all() == [("cancel", 5, 0.0, None)] * 2
+    for wrong in ("state = 'lost'", "control = 'explode'", "state = 'queued', lease_until = 1"):
+        with pytest.raises(sa.exc.IntegrityError), database.write() as connection:
+            connection.exec_driver_sql(f"UPDATE jobs SET {wrong} WHERE id = 'job_2'")  # noqa: S608 - no input
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET state = 'paused', lease_until = NULL WHERE id = 'job_2'")
+        connection.exec_driver_sql("DELETE FROM jobs WHERE id = 'job_1'")
+        assert connection.scalar(sa.text("SELECT count(*) FROM events")) == 1
+    database.close()
+
+
 def test_many_may_open_an_empty_database_at_once(database_url: str, table_names: set[str]) -> None:
     opened: list[Database] = []
     threads = [threading.Thread(target=lambda: opened.append(open_database(database_url))) for _ in range(4)]
@@ -116,7 +147,8 @@ def _write(path: str, number: int, failures: "Queue[str]") -> None:
         failures.put(str(error))
 
 
-def test_processes_that_write_and_checkpoint_at_once_leave_a_whole_database(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [4, pytest.param(8, marks=pytest.mark.accept)])
+def test_processes_that_write_and_checkpoint_at_once_leave_a_whole_database(tmp_path: Path, number: int) -> None:
     path = tmp_path / "test.db"
     database = Database(f"sqlite:///{path}")
     with database.write() as connection:
@@ -124,17 +156,17 @@ def test_processes_that_write_and_checkpoint_at_once_leave_a_whole_database(tmp_
     database.close()
     context = multiprocessing.get_context("spawn")
     failures: Queue[str] = context.Queue()
-    processes = [context.Process(target=_write, args=(str(path), number, failures)) for number in range(4)]
+    processes = [context.Process(target=_write, args=(str(path), one, failures)) for one in range(number)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
-    assert [process.exitcode for process in processes] == [0] * 4
+    assert [process.exitcode for process in processes] == [0] * number
     assert failures.empty()
     with closing(sqlite3.connect(path)) as looking:
         assert looking.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         rows = looking.execute("SELECT DISTINCT process, turn FROM log").fetchall()
-    assert len(rows) == 4 * WRITES
+    assert len(rows) == number * WRITES
 
 
 def test_whoever_waits_too_long_for_the_lock_is_told_so(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.database import open_database
-from worker.errors import IllegalMove, LeaseLost
-from worker.jobs import MOVES, Claim, Failure, Status
+from worker.errors import ControlPending, IllegalMove, LeaseLost, NothingToKeep
+from worker.jobs import MOVES, Claim, Failure, Saved, Status
 from worker.settings import Settings
 from worker.store import SavedModel, Store
 from worker.store.claims import Claims
@@ -19,7 +19,9 @@ from worker.store.jobs import Draft
 
 DRAFT = Draft(None, {}, 0, "cpu", 5, "", {}, {})
 MODEL = SavedModel("models/x", "a" * 64, "b" * 64)
-ACTIONS = ("claim", "claim_briefly", "renew", "finish", "fail", "cancelled", "release", "cancel", "reclaim")
+WORKER = ("claim", "claim_briefly", "next", "renew", "checkpoint", "finish", "fail", "cancelled", "paused", "release")
+OWNER = ("cancel", "pause", "resume", "stop")
+ACTIONS = (*WORKER, *OWNER, "reclaim")
 
 
 @contextmanager
@@ -53,9 +55,10 @@ def test_every_history_is_legal(actions: list[tuple[str, int]]) -> None:
                 act(store, brief, action, job_id, claim, claims)
             except LeaseLost:
                 assert not current
-            except IllegalMove:
-                assert action == "cancel"
-                assert before.done
+            except (IllegalMove, ControlPending, NothingToKeep) as refused:
+                assert action in OWNER
+                assert before.done or before.pending or isinstance(refused, NothingToKeep)
+                assert f"is {before.state}" in str(refused)
             after = store.jobs.get(job_id)
             assert after.attempt >= before.attempt
             if before.done:
@@ -71,15 +74,23 @@ def test_every_history_is_legal(actions: list[tuple[str, int]]) -> None:
 
 
 def act(store: Store, brief: Claims, action: str, job_id: str, claim: Claim | None, claims: list[Claim]) -> None:
-    if action == "cancel":
-        store.jobs.cancel(job_id)
+    if action in OWNER:
+        getattr(store.jobs, action)(job_id)
     elif action == "reclaim":
         store.sweeps.reclaim(job_id)
     elif action.startswith("claim"):
         new = (brief if action == "claim_briefly" else store.claims).claim(job_id, "worker")
         claims.extend([new] if new else [])
+    elif action == "next":
+        another = store.claims.next(job_id, "worker")
+        claims.extend([another] if another else [])
     elif claim is None:
         return
+    elif action == "paused":
+        store.claims.paused(claim)
+    elif action == "checkpoint":
+        file = f"checkpoints/{claim.attempt}"
+        store.claims.checkpoint(claim, Saved(1, 1, "periodic", file, "a" * 64, 1))
     elif action == "renew":
         store.claims.renew(claim)
     elif action == "finish":

@@ -6,7 +6,7 @@ import pytest
 
 from worker.errors import DatasetInUse, IllegalMove, NameTaken, QueueFull, UnknownDataset, UnknownJob
 from worker.ids import new_id
-from worker.jobs import Job, Status
+from worker.jobs import Job, Status, Wish
 from worker.store import Draft, Store, StoredFile
 
 
@@ -60,18 +60,20 @@ def test_an_unknown_job_is_unknown_to_every_question(store: Store) -> None:
 def test_a_queued_job_is_cancelled_at_once_and_only_once(store: Store, queued: Callable[[], Job]) -> None:
     job = store.jobs.cancel(queued().id)
     assert (job.state, job.done, job.pending, job.stop_reason) == (Status.CANCELLED, True, None, "cancelled")
-    with pytest.raises(IllegalMove) as refused:
-        store.jobs.cancel(job.id)
-    assert refused.value.state == "cancelled"
+    assert store.jobs.cancel(job.id) == job
+    for other in (store.jobs.pause, store.jobs.resume, store.jobs.stop):
+        with pytest.raises(IllegalMove) as refused:
+            other(job.id)
+        assert refused.value.state == "cancelled"
 
 
 def test_a_running_job_is_asked_to_stop(store: Store, queued: Callable[[], Job]) -> None:
     claim = store.claims.claim(queued().id, "worker")
     assert claim is not None
-    assert store.claims.renew(claim) is None
+    assert store.claims.renew(claim) == Wish(None, 0)
     assert store.jobs.cancel(claim.job_id).pending == "cancel"
     assert store.jobs.cancel(claim.job_id).pending == "cancel"
-    assert store.claims.renew(claim) == "cancel"
+    assert store.claims.renew(claim) == Wish("cancel", 0)
     store.claims.cancelled(claim)
     assert store.jobs.get(claim.job_id).state is Status.CANCELLED
 

@@ -12,8 +12,8 @@ from worker.database import Database
 from worker.errors import DatasetInUse, NameTaken
 from worker.jobs import LIVE
 from worker.names import versioned
-from worker.records import DatasetRecord, DatasetUse, Page
-from worker.store.jobs import moment
+from worker.records import DatasetRecord, DatasetUse, Page, PinnedDataset
+from worker.store.times import moment
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,7 @@ class Datasets:
         with self._database.write() as connection:
             versions = _locked_name(connection, stored.name)
             newest = connection.execute(_named(stored.name)).mappings().first()
-            if newest is not None and _content(newest) == (
-                media_type,
-                stored.upload_bytes,
-                stored.upload_sha256,
-                stored.sha256,
-            ):
+            if newest is not None and newest["sha256"] == stored.sha256:  # whatever archive or format it came in
                 return _record(newest), False
             names = tables.dataset_names
             connection.execute(sa.update(names).where(names.c.name == stored.name).values(versions=versions + 1))
@@ -72,6 +67,14 @@ class Datasets:
         with self._database.read() as connection:
             row = connection.execute(_named(reference)).mappings().first()
         return None if row is None else _record(row)
+
+    def pinned(self, reference: str) -> PinnedDataset | None:
+        """Which dataset `find` would find: without its summary, which is long."""
+        columns = tables.datasets.c
+        query = _named(reference).with_only_columns(columns.id, columns.sha256)
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else PinnedDataset(row.id, row.sha256)
 
     def stored(self, reference: str) -> StoredFile | None:
         """Where the dataset with this id or name lies, found as `find` does."""
@@ -134,7 +137,13 @@ class Datasets:
             )
             job_id: str | None = connection.scalar(needed.limit(1))
             if job_id is not None:
-                raise DatasetInUse(reference, job_id)
+                raise DatasetInUse(reference, f"job {job_id}; cancel the job")
+            batches = tables.batch_predictions.c
+            live = sa.select(batches.id).where(
+                batches.dataset_id == row["id"], batches.state.in_(("queued", "running"))
+            )
+            if (batch_id := connection.scalar(live.limit(1))) is not None:
+                raise DatasetInUse(reference, f"batch prediction {batch_id}; delete that")
             connection.execute(sa.delete(tables.datasets).where(tables.datasets.c.id == row["id"]))
         return stored_file(row)
 
@@ -170,10 +179,6 @@ def _locked_name(connection: sa.Connection, name: str) -> int:
             pass
         versions = connection.scalar(locking)
     return versions or 0
-
-
-def _content(row: sa.RowMapping) -> tuple[str | None, int, str, str]:
-    return row["media_type"], row["upload_bytes"], row["upload_sha256"], row["sha256"]
 
 
 def _record(row: sa.RowMapping) -> DatasetRecord:

@@ -4,7 +4,6 @@ A check is queued like a job and outlives the attempts at its job. Whoever needs
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
 import sqlalchemy as sa
 from pydantic import JsonValue
@@ -14,9 +13,12 @@ from worker.database import Database
 from worker.errors import LeaseLost, QueueFull, UnknownCheck, UnknownJob
 from worker.gradient_checks import CheckClaim, CheckState, GradientCheck
 from worker.jobs import Claim, Failure, Status
+from worker.once import Once
 from worker.records import Page
-from worker.store.jobs import moment
+from worker.store.idempotency_keys import created_before, note_created
+from worker.store.leased_rows import LeasedRows
 from worker.store.moves import Note, change, locked
+from worker.store.times import moment
 
 CHECKS = tables.gradient_checks.c
 
@@ -26,15 +28,20 @@ class GradientChecks:
 
     def __init__(self, database: Database, *, lease_seconds: float, max_attempts: int) -> None:
         self._database = database
-        self._lease_seconds = lease_seconds
-        self._max_attempts = max_attempts
+        self._rows = LeasedRows(
+            database, tables.gradient_checks, lease_seconds=lease_seconds, max_attempts=max_attempts
+        )
 
     # for whoever asks
 
-    def create(self, job_id: str, requested: Mapping[str, JsonValue], *, max_queued: int) -> GradientCheck:
+    def create(
+        self, job_id: str, requested: Mapping[str, JsonValue], *, max_queued: int, once: Once | None = None
+    ) -> GradientCheck:
         """Queue a check under the job's next number."""
         with self._database.write() as connection:
             locked(connection, job_id)  # so that no report of the job takes the same number
+            if (known := created_before(connection, once)) is not None:
+                return _read(connection, job_id, int(known))
             waiting = sa.select(sa.func.count()).where(CHECKS.state == CheckState.QUEUED.value)
             if (connection.scalar(waiting) or 0) >= max_queued:
                 raise QueueFull(max_queued)
@@ -50,6 +57,7 @@ class GradientChecks:
                     created_at=self._database.now(connection),
                 )
             )
+            note_created(connection, once, str(number))
             return _read(connection, job_id, number)
 
     def get(self, job_id: str, number: int) -> GradientCheck:
@@ -71,37 +79,23 @@ class GradientChecks:
     def claim(self, job_id: str, number: int, worker: str) -> CheckClaim | None:
         """The right to make the check, or None when it is not to be had: claimed, done, or never there."""
         with self._database.write() as connection:
-            row = _locked(connection, job_id, number)
-            if row is None:
+            if not self._rows.claim(connection, (job_id, number), worker):
                 return None
-            now = self._database.now(connection)
-            expired = row["state"] == CheckState.RUNNING and row["lease_until"] < now
-            setbacks = row["setbacks"] + (1 if expired else 0)
-            if (row["state"] != CheckState.QUEUED and not expired) or setbacks >= self._max_attempts:
-                return None
-            values = {
-                "state": CheckState.RUNNING.value,
-                "attempt": row["attempt"] + 1,
-                "setbacks": setbacks,
-                "worker": worker,
-                "lease_until": now + self._lease_seconds,
-            }
-            _update(connection, row, values)
             return CheckClaim(_read(connection, job_id, number), worker)
 
     def renew(self, claim: CheckClaim) -> None:
         """Hold the lease for another while."""
         with self._database.write() as connection:
-            row = _held(connection, claim)
-            _update(connection, row, {"lease_until": self._database.now(connection) + self._lease_seconds})
+            self._rows.renew(connection, self._held(connection, claim), {})
 
     def succeed(self, claim: CheckClaim, report: Mapping[str, JsonValue]) -> None:
         """Keep the report; the job's events tell of it, unless the job is done and its story over."""
         with self._database.write() as connection:
             job = _job(connection, claim)
-            row = _held(connection, claim)
+            self._rows.end(
+                connection, self._held(connection, claim), CheckState.SUCCEEDED.value, {"report": dict(report)}
+            )
             now = self._database.now(connection)
-            _end(connection, row, CheckState.SUCCEEDED, now, {"report": dict(report)})
             if not Status(job["state"]).terminal:
                 told = {key: report[key] for key in ("at", "difference", "verdict")}
                 change(connection, job, now, {}, [Note("gradients_checked", {**told, "number": claim.number})])
@@ -109,39 +103,24 @@ class GradientChecks:
     def fail(self, claim: CheckClaim, failure: Failure) -> None:
         """Close the check as one that cannot be made."""
         with self._database.write() as connection:
-            row = _held(connection, claim)
-            _end(connection, row, CheckState.FAILED, self._database.now(connection), {"error": asdict(failure)})
+            self._rows.fail(connection, self._held(connection, claim), failure)
 
     def release(self, claim: CheckClaim) -> None:
         """Give the check back to the queue, as this worker is about to end: that is no fault of the check's."""
         with self._database.write() as connection:
-            _requeue(connection, _held(connection, claim), {})
+            self._rows.requeue(connection, self._held(connection, claim), {})
 
     # for the sweeper: each answer is a compare-and-set
 
     def expired(self, limit: int = 100) -> list[tuple[str, int]]:
         """(job's id, number) of running checks whose lease has run out."""
-        with self._database.read() as connection:
-            now = self._database.now(connection)
-            query = sa.select(CHECKS.job_id, CHECKS.number).where(
-                CHECKS.state == CheckState.RUNNING.value, CHECKS.lease_until < now
-            )
-            return [(row.job_id, row.number) for row in connection.execute(query.limit(limit))]
+        return [(str(job_id), int(number)) for job_id, number in self._rows.expired(limit)]
 
     def reclaim(self, job_id: str, number: int) -> CheckState | None:
         """Take a check away from a worker that went silent; its new state, or None with nothing to take."""
         with self._database.write() as connection:
-            row = _locked(connection, job_id, number)
-            now = self._database.now(connection)
-            if row is None or row["state"] != CheckState.RUNNING or row["lease_until"] >= now:
-                return None
-            setbacks = row["setbacks"] + 1
-            if setbacks < self._max_attempts:
-                _requeue(connection, row, {"setbacks": setbacks})
-                return CheckState.QUEUED
-            failure = Failure("worker_lost", f"{setbacks} workers were lost while they made this check")
-            _end(connection, row, CheckState.FAILED, now, {"error": asdict(failure), "setbacks": setbacks})
-            return CheckState.FAILED
+            state = self._rows.reclaim(connection, (job_id, number), "this check")
+        return None if state is None else CheckState(state)
 
     def unpublished(self, limit: int = 1000) -> list[tuple[str, int, str]]:
         """(job's id, number, queue) of queued checks that nobody has been told of."""
@@ -165,13 +144,10 @@ class GradientChecks:
 
     def mark_published(self, checks: Sequence[tuple[str, int]]) -> None:
         """Remember that the checks were announced."""
-        with self._database.write() as connection:
-            now = self._database.now(connection)
-            connection.execute(
-                sa.update(tables.gradient_checks)
-                .where(sa.tuple_(CHECKS.job_id, CHECKS.number).in_(checks), CHECKS.state == CheckState.QUEUED.value)
-                .values(published_at=now)
-            )
+        self._rows.mark_published(checks)
+
+    def _held(self, connection: sa.Connection, claim: CheckClaim) -> sa.RowMapping:
+        return self._rows.held(connection, (claim.job_id, claim.number), claim.attempt, about=claim.job_id)
 
     def _queued(self, condition: sa.ColumnElement[bool], limit: int) -> list[tuple[str, int, str]]:
         query = (
@@ -188,7 +164,14 @@ class GradientChecks:
 def add_reports(
     connection: sa.Connection, claim: Claim, reports: Sequence[Mapping[str, JsonValue]], now: float
 ) -> None:
-    """Write down what an attempt has checked by itself, as the spec of its job wants it; the job is locked."""
+    """Write down what an attempt has checked by itself, as the spec of its job wants it; the job is locked.
+
+    A moment that an attempt before it has checked too, just before its last checkpoint, is told anew.
+    """
+    moments = {report["at"] for report in reports}
+    own = sa.select(CHECKS.number, CHECKS.report).where(CHECKS.job_id == claim.job_id, CHECKS.requested.is_(sa.null()))
+    twice = [row.number for row in connection.execute(own) if row.report["at"] in moments]
+    connection.execute(sa.delete(tables.gradient_checks).where(CHECKS.job_id == claim.job_id, CHECKS.number.in_(twice)))
     connection.execute(
         sa.insert(tables.gradient_checks),
         [
@@ -207,10 +190,16 @@ def add_reports(
     )
 
 
-def discard_reports(connection: sa.Connection, job_id: str) -> None:
-    """Remove what an attempt has checked by itself; what somebody asked for stays."""
+def discard_reports(connection: sa.Connection, job_id: str, *, after: int | None) -> None:
+    """Remove what attempts have checked by themselves after an epoch, or ever; what somebody asked for stays."""
     own = sa.and_(CHECKS.job_id == job_id, CHECKS.requested.is_(sa.null()))
-    connection.execute(sa.delete(tables.gradient_checks).where(own))
+    rows = connection.execute(sa.select(CHECKS.number, CHECKS.report).where(own)).all()
+    gone = [row.number for row in rows if after is None or not _before(row.report["at"], after)]
+    connection.execute(sa.delete(tables.gradient_checks).where(CHECKS.job_id == job_id, CHECKS.number.in_(gone)))
+
+
+def _before(at: str | int, epoch: int) -> bool:
+    return at == "start" or (isinstance(at, int) and at <= epoch)
 
 
 def _next_number(connection: sa.Connection, job_id: str) -> int:
@@ -223,38 +212,11 @@ def _key(job_id: str, number: int) -> sa.ColumnElement[bool]:
     return sa.and_(CHECKS.job_id == job_id, CHECKS.number == number)
 
 
-def _locked(connection: sa.Connection, job_id: str, number: int) -> sa.RowMapping | None:
-    query = sa.select(tables.gradient_checks).where(_key(job_id, number)).with_for_update()
-    return connection.execute(query).mappings().first()
-
-
-def _held(connection: sa.Connection, claim: CheckClaim) -> sa.RowMapping:
-    row = _locked(connection, claim.job_id, claim.number)
-    if row is None or row["state"] != CheckState.RUNNING or row["attempt"] != claim.attempt:
-        raise LeaseLost(claim.job_id, claim.attempt)
-    return row
-
-
 def _job(connection: sa.Connection, claim: CheckClaim) -> sa.RowMapping:
     try:
         return locked(connection, claim.job_id)
     except UnknownJob as error:
         raise LeaseLost(claim.job_id, claim.attempt) from error
-
-
-def _update(connection: sa.Connection, row: sa.RowMapping, values: Mapping[str, object]) -> None:
-    connection.execute(sa.update(tables.gradient_checks).where(_key(row["job_id"], row["number"])).values(**values))
-
-
-def _requeue(connection: sa.Connection, row: sa.RowMapping, values: Mapping[str, object]) -> None:
-    again = {"state": CheckState.QUEUED.value, "worker": None, "lease_until": None, "published_at": None}
-    _update(connection, row, {**again, **values})
-
-
-def _end(
-    connection: sa.Connection, row: sa.RowMapping, state: CheckState, now: float, values: Mapping[str, object]
-) -> None:
-    _update(connection, row, {"state": state.value, "lease_until": None, "finished_at": now, **values})
 
 
 def _read(connection: sa.Connection, job_id: str, number: int) -> GradientCheck:

@@ -1,6 +1,6 @@
 """What a job measured: its metrics by epoch, its events, its model."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import sqlalchemy as sa
 from pydantic import JsonValue
@@ -9,8 +9,8 @@ from worker import tables
 from worker.database import Database
 from worker.errors import NoModel, UnknownJob
 from worker.records import Event, LayersMeasured, MetricsRow, Page
-from worker.store.claims import SavedModel
-from worker.store.jobs import moment
+from worker.store.claims import SavedModel, warnings_until
+from worker.store.times import moment
 
 READ_ROWS = 1000
 """Rows that are in memory at a time while a whole series is read."""
@@ -67,6 +67,25 @@ class Measurements:
             if not page.has_more:
                 return
 
+    def every(self, job_id: str, stride: int) -> tuple[MetricsRow, ...]:
+        """Rows of the first, the last and every so many epochs: the same ones for whichever jobs are compared."""
+        columns = tables.metrics.c
+        own = columns.job_id == job_id
+        last = sa.select(sa.func.max(columns.epoch)).where(own).scalar_subquery()
+        query = sa.select(columns.row).where(
+            own, sa.or_(columns.epoch % stride == 0, columns.epoch == 1, columns.epoch == last)
+        )
+        with self._database.read() as connection:
+            return tuple(connection.scalars(query.order_by(columns.epoch)))
+
+    def marks(self, job_id: str, types: Collection[str], limit: int) -> tuple[Event, ...]:
+        """Events of these types, oldest first."""
+        columns = tables.events.c
+        query = sa.select(tables.events).where(columns.job_id == job_id, columns.type.in_(types))
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(columns.seq).limit(limit)).mappings()
+            return tuple(_event(row) for row in rows)
+
     def events(self, job_id: str, *, after: int, limit: int) -> Page[Event]:
         """Events behind number `after`, ascending."""
         columns = tables.events.c
@@ -79,10 +98,7 @@ class Measurements:
         with self._database.read() as connection:
             _exists(connection, job_id)
             rows = connection.execute(query).mappings().all()
-        found = tuple(
-            Event(row["seq"], row["type"], moment(row["at"]), row["attempt"], row["data"]) for row in rows[:limit]
-        )
-        return Page(found, has_more=len(rows) > limit)
+        return Page(tuple(_event(row) for row in rows[:limit]), has_more=len(rows) > limit)
 
     def layers(self, job_id: str, *, after: int, limit: int) -> Page[LayersMeasured]:
         """The layers' statistics of the measured epochs behind `after`, ascending."""
@@ -99,16 +115,10 @@ class Measurements:
         found = tuple(LayersMeasured(row.epoch, row.layers) for row in rows[:limit])
         return Page(found, has_more=len(rows) > limit)
 
-    def warnings(self, job_id: str, attempt: int) -> tuple[Mapping[str, JsonValue], ...]:
-        """What an attempt was warned of."""
-        columns = tables.events.c
-        query = (
-            sa.select(columns.data)
-            .where(columns.job_id == job_id, columns.attempt == attempt, columns.type == "warning")
-            .order_by(columns.seq)
-        )
+    def warnings(self, job_id: str) -> tuple[Mapping[str, JsonValue], ...]:
+        """What the job was warned of, in the epochs that count."""
         with self._database.read() as connection:
-            return tuple(connection.scalars(query))
+            return warnings_until(connection, job_id, None)
 
     def model(self, job_id: str) -> SavedModel:
         """Where the job's model is; `NoModel` before it has succeeded."""
@@ -120,6 +130,10 @@ class Measurements:
         if row is None:
             raise NoModel(job_id, state)
         return SavedModel(row.file, row.sha256, row.weights_sha256)
+
+
+def _event(row: sa.RowMapping) -> Event:
+    return Event(row["seq"], row["type"], moment(row["at"]), row["attempt"], row["data"])
 
 
 def _exists(connection: sa.Connection, job_id: str) -> str:

@@ -82,10 +82,17 @@ def move(
         "attempt": number,
         "timeline": [*row["timeline"], entered],
     }
-    if to is not Status.RUNNING:
-        consequences |= {"lease_until": None, "worker": None}
+    if state is Status.RUNNING:
+        spent = max(0.0, min(now, row["lease_until"]) - (row["claimed_at"] or now))
+        consequences |= {"spent_seconds": row["spent_seconds"] + spent}
+    if to is Status.RUNNING:
+        consequences |= {"claimed_at": now}
+    else:
+        consequences |= {"lease_until": None, "worker": None, "claimed_at": None}
     if to.terminal:
-        consequences |= {"finished_at": now, "stage": "done"}
+        consequences |= {"finished_at": now, "stage": "done", "control": None}
+    if to is Status.PAUSED:
+        consequences |= {"stage": "waiting", "control": None}
     if to is Status.QUEUED:  # as if it were new
         consequences |= {"published_at": None, "stage": "waiting"}
     story: dict[str, JsonValue] = {"from": state.value, "to": to.value, "reason": reason}

@@ -9,7 +9,7 @@ from worker import tables
 from worker.database import Database
 from worker.records import Page, ParameterSet
 from worker.store.datasets import StoredFile, name_taken, stored_file
-from worker.store.jobs import moment
+from worker.store.times import moment
 
 
 class ParameterSets:

@@ -1,13 +1,13 @@
 """What the sweeper asks of the store; each answer is a compare-and-set, so any number of sweepers may ask."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import sqlalchemy as sa
 
 from worker import tables
 from worker.database import Database
 from worker.jobs import Failure, Status
-from worker.store.claims import fail_row
+from worker.store.claims import cancel_row, fail_row
 from worker.store.moves import locked, move
 
 
@@ -35,26 +35,24 @@ class Sweeps:
             if row["state"] != Status.RUNNING or row["lease_until"] >= now:
                 return None
             setbacks = row["setbacks"] + 1
-            if row["cancel_requested_at"] is not None:
-                move(
-                    connection,
-                    row,
-                    Status.CANCELLED,
-                    now,
-                    reason="requested",
-                    values={"stop_reason": "cancelled"},
-                )
+            if row["control"] == "cancel":
+                cancel_row(connection, row, now)
                 return Status.CANCELLED
             if setbacks >= self._max_attempts:
+                workers = tables.workers.c
+                held = connection.scalar(sa.select(workers.memory_bytes).where(workers.id == row["worker"]))
+                memory = f"; the last held {held >> 20} MiB of memory when it was last seen" if held else ""
                 failure = Failure(
                     "worker_lost",
-                    f"{setbacks} workers were lost while they trained this job",
+                    f"{setbacks} workers in a row were lost while they trained this job, without a new checkpoint"
+                    f"{memory}",
                     hint="the job may need more memory than a worker has: try a smaller network or batch_size",
                 )
                 fail_row(connection, row, now, failure)
                 return Status.FAILED
-            move(connection, row, Status.QUEUED, now, reason="lease_expired", values={"setbacks": setbacks})
-            return Status.QUEUED
+            to = Status.PAUSED if row["control"] == "pause" else Status.QUEUED
+            move(connection, row, to, now, reason="lease_expired", values={"setbacks": setbacks})
+            return to
 
     def unpublished(self, limit: int = 1000) -> list[tuple[str, str]]:
         """(id, queue) of queued jobs that nobody has been told of."""
@@ -84,6 +82,16 @@ class Sweeps:
                 .values(published_at=now)
             )
 
+    def unnamed(self, files: Collection[str]) -> set[str]:
+        """Those of the files that no row names."""
+        named: set[str] = set()
+        naming = (tables.models.c.file, tables.model_versions.c.file, tables.checkpoints.c.file)
+        with self._database.read() as connection:
+            for some in batched(sorted(files), 500):
+                for column in naming:
+                    named.update(connection.scalars(sa.select(column).where(column.in_(some))))
+        return set(files) - named
+
     def _queued(self, condition: sa.ColumnElement[bool], limit: int) -> list[tuple[str, str]]:
         with self._database.read() as connection:
             query = sa.select(tables.jobs.c.id, tables.jobs.c.queue).where(
@@ -91,3 +99,8 @@ class Sweeps:
             )
             rows = connection.execute(query.order_by(tables.jobs.c.id).limit(limit))
             return [(row.id, row.queue) for row in rows]
+
+
+def batched(files: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """A statement cannot name any number of values."""
+    return (files[start : start + size] for start in range(0, len(files), size))

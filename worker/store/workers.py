@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from worker import tables
 from worker.database import Database
 from worker.records import WorkerRecord
-from worker.store.jobs import SEEN_SECONDS, moment
+from worker.store.jobs import SEEN_SECONDS
+from worker.store.times import moment
 
 FORGET_SECONDS = 3600.0
 
@@ -18,12 +19,28 @@ class Workers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def seen(self, worker: str, *, host: str, pid: int, queues: Sequence[str], job_id: str | None) -> None:
-        """Note that the worker lives, and what it does; forget those that have been silent for an hour."""
+    def seen(
+        self,
+        worker: str,
+        *,
+        host: str,
+        pid: int,
+        queues: Sequence[str],
+        job_id: str | None,
+        device: str | None = None,
+        memory_bytes: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """Note that the worker lives, and what it does; forget those that have been silent for an hour.
+
+        `device` is what it trains on, `memory_bytes` what it holds of the machine's memory, `threads` what one job may
+        compute with.
+        """
+        present = {"job_id": job_id, "device": device, "memory_bytes": memory_bytes, "threads": threads}
         columns = tables.workers.c
         with self._database.write() as connection:
             now = self._database.now(connection)
-            update = sa.update(tables.workers).where(columns.id == worker).values(seen_at=now, job_id=job_id)
+            update = sa.update(tables.workers).where(columns.id == worker).values(seen_at=now, **present)
             if connection.execute(update).rowcount == 0:
                 connection.execute(
                     sa.insert(tables.workers).values(
@@ -33,7 +50,7 @@ class Workers:
                         queues=f",{','.join(queues)},",
                         started_at=now,
                         seen_at=now,
-                        job_id=job_id,
+                        **present,
                     )
                 )
                 connection.execute(sa.delete(tables.workers).where(columns.seen_at < now - FORGET_SECONDS))
@@ -59,6 +76,9 @@ class Workers:
                 started_at=moment(row["started_at"]),
                 seen_at=moment(row["seen_at"]),
                 job_id=row["job_id"],
+                device=row["device"],
+                memory_bytes=row["memory_bytes"],
+                threads=row["threads"],
             )
             for row in rows
         )

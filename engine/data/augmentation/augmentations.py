@@ -5,6 +5,7 @@ Then come light, colors and noise, in the order of the list, and at last what mi
 h high, w wide, of c channels. Every strength of 0 leaves images as they are, exactly.
 """
 
+from abc import ABC, abstractmethod
 from math import ceil, prod
 from types import ModuleType
 from typing import Annotated, Any, ClassVar, Literal
@@ -33,17 +34,17 @@ class Augmentation(Component):
     works_on: ClassVar[Literal["images", "colors", "rows"]] = "images"
 
 
-class Geometry(Augmentation):
+class Geometry(Augmentation, ABC):
     """Moves pixels: an affine map about the image's center."""
 
     draws: ClassVar[int] = 1
 
+    @abstractmethod
     def inverse(self, drawn: Array, size: tuple[int, int]) -> Array:
         """(b, 3, 3): from the places (x, y, 1) of the new image to the old one's, in pixels from the center.
 
         `drawn` holds `draws` numbers in [−1, 1) a row; size is (h, w).
         """
-        raise NotImplementedError
 
 
 class Flip(Geometry):

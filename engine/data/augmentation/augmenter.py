@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from engine.data.augmentation.augmentations import (
     Mixup,
     Noise,
 )
-from engine.data.augmentation.image_warp import ImageWarp
+from engine.data.augmentation.image_warp import FusedWarp, ImageWarp
 from engine.data.augmentation.row_draws import RowDraws
 from engine.errors import SpecError
 
@@ -46,7 +46,7 @@ class Augmenter:
         self._coloring = [(p, item) for p, item in listed if isinstance(item, Brightness | Contrast | Color | Noise)]
         self._mixing = [(place, item) for place, item in listed if isinstance(item, Mixup)]
         self._buffer: Array = xp.empty(0)
-        self._warp: ImageWarp | None = None
+        self._warp: FusedWarp | ImageWarp | None = None
 
     @property
     def varies_images(self) -> bool:
@@ -129,14 +129,18 @@ class Augmenter:
                 maps = xp.matmul(maps, item.inverse(drawn, self._image[:2]))
         return maps
 
-    def _warping(self, rows: int, dtype: np.dtype[Any]) -> ImageWarp:
-        """The warp's buffers, made anew only for a larger chunk or another precision."""
+    def _warping(self, rows: int, dtype: np.dtype[Any]) -> FusedWarp | ImageWarp:
+        """What warps so many images; buffers are made anew only for a larger chunk or another precision."""
         if self._image is None:
             raise AssertionError("only images are warped")
-        if self._warp is None or self._warp.rows < rows or self._warp.dtype != dtype:
-            h, w, c = self._image
+        too_small = isinstance(self._warp, ImageWarp) and self._warp.rows < rows
+        if self._warp is None or too_small or self._warp.dtype != dtype:
             fills = [fill for _, item in self._moving if (fill := getattr(item, "fill", None)) is not None]
-            self._warp = ImageWarp(rows, (h, w, c), dtype, fills[0] if fills else "zero", self._xp)
+            chosen: Literal["zero", "edge"] = fills[0] if fills else "zero"
+            if self._xp is np and dtype in (np.float32, np.float64):
+                self._warp = FusedWarp(self._image, dtype, chosen)
+            else:
+                self._warp = ImageWarp(rows, self._image, dtype, chosen, self._xp)
         return self._warp
 
 

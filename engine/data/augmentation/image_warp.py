@@ -1,6 +1,7 @@
-"""Images read at other places than their own: bilinear, by one gather of four neighbors a pixel.
+"""Images read at other places than their own, bilinear: compiled, or by one gather of four neighbors a pixel.
 
-One chunk of images at a time goes through buffers that stay in the cache, so memory does not grow with the batch.
+The latter is the formula in plain arrays, for the GPU and for tests. One chunk of images at a time goes through buffers
+that stay in the cache, so memory does not grow with the batch.
 """
 
 from functools import partial
@@ -11,6 +12,25 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[Any]
+
+
+class FusedWarp:
+    """The warp of images of (h, w, c) on the CPU; what lies outside is 0, or the nearest edge."""
+
+    def __init__(self, shape: tuple[int, int, int], dtype: DTypeLike, fill: Literal["zero", "edge"]) -> None:
+        # Waited for, not replaced until it is there: a job that goes on elsewhere has to see the same images.
+        from engine.data.augmentation.fused_warp import fused_warp
+
+        self._warp, self._shape, self._edge = fused_warp, shape, fill == "edge"
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+
+    def apply(self, images: Array, maps: Array, displacement: Array | None, out: Array) -> None:
+        """As that of `ImageWarp`."""
+        h, w, _ = self._shape
+        images = np.ascontiguousarray(images, images.dtype if images.dtype == np.uint8 else self.dtype)
+        from_corner = maps[:, :2] + [[0, 0, (w - 1) / 2], [0, 0, (h - 1) / 2]]
+        moved = np.empty((0, 2, h, w), self.dtype) if displacement is None else np.ascontiguousarray(displacement)
+        self._warp(images, from_corner.astype(self.dtype), moved, self._edge, out)
 
 
 class ImageWarp:

@@ -8,12 +8,13 @@ from engine.data.checks.giveaways import about_giveaways, strongest
 from engine.data.checks.idle_columns import about_idle_columns, idle_columns
 from engine.data.checks.inputs import inputs_of, sample_rows
 from engine.data.checks.mismatch import about_mismatch, mismatches
-from engine.data.checks.parts import Parts, divided
+from engine.data.checks.parts import Parts, as_wanted, divided
 from engine.data.checks.repeated_rows import about_repeated_rows, repeated_rows
 from engine.data.checks.report import DataReport, SplitReport
 from engine.data.checks.target import Answers
 from engine.data.column_types import TextType
 from engine.data.dataset import Dataset
+from engine.data.encoding.column_options import AnyColumnOption
 from engine.data.encoding.target_column import TargetKind
 from engine.data.preparation import feature_names, target_kind
 from engine.data.specification import DataSpec
@@ -48,6 +49,7 @@ def report_of(
         target=spec.target,
         kind=kind,
         others=datasets,
+        options=spec.columns,
         title=title or spec.train,
     )
 
@@ -74,16 +76,20 @@ def examine(
     target: str | None = None,
     kind: TargetKind = "values",
     others: Mapping[str, Dataset] | None = None,
+    options: Mapping[str, AnyColumnOption] | None = None,
     title: str = "the dataset",
 ) -> DataReport:
     """Every check, on bounded samples where a table is large; without a target, those that need none.
 
-    SpecError where the split does not fit the dataset.
+    Options are what the spec says of columns: a number that it takes for a category is compared as one. SpecError
+    where the split does not fit the dataset.
     """
     table = dataset.training
-    answers = None if target is None else Answers.of(target, table, kind)
-    learned = [name for name in features if not isinstance(table.types[name], TextType)]
-    parts = divided(split, dataset, target if kind == "classes" else None, others or {}, title=title)
+    options = options or {}
+    answers = None if target is None else Answers.of(target, as_wanted(table.select([target]), options), kind)
+    learned = [name for name in features if name in options or not isinstance(table.types[name], TextType)]
+    strata = target if kind == "classes" else None
+    parts = divided(split, dataset, strata, others or {}, title=title, options=options)
     idle = idle_columns(table, learned)
     findings = list(about_idle_columns(idle))
     told = [name for name in learned if name not in (*idle.constant, *idle.row_numbers)]

@@ -4,12 +4,15 @@ Checks walk tables in the order they lie in, and read of a row only what they lo
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.column_types import BooleanType, CategoryType, NumberType
 from engine.data.dataset import PARTS, Dataset
+from engine.data.encoding.column_options import AnyColumnOption, BooleanColumn, CategoryColumn, NumberColumn
+from engine.data.encoding.conversions import as_boolean, as_category, as_number
 from engine.data.splits import AnySplit, GivenSplit
 from engine.data.table import Table
 
@@ -43,19 +46,41 @@ class Parts:
 
     sources: tuple[Source, ...]
     parts: Mapping[str, Part]
+    options: Mapping[str, AnyColumnOption] = field(default_factory=dict)  # what the spec says of columns
 
     @property
     def sizes(self) -> dict[str, int]:
         return {name: part.size for name, part in self.parts.items()}
 
     def sample(self, name: str, columns: Sequence[str], most: int | None = None) -> list[Table]:
-        """Columns of a part's rows in memory, a table for each source; with `most`, so many rows, evenly spread."""
+        """Columns of a part's rows in memory, of the types that the spec gives them, a table for each source.
+
+        With `most`, so many rows, evenly spread.
+        """
         part, taken = self.parts[name], []
         for number, rows in part.segments:
             share = len(rows) if most is None else max(1, most * len(rows) // part.size)
             table = self.sources[number].table.select(columns)
-            taken.append(table.take(rows[spread(len(rows), share)]).read())
+            taken.append(as_wanted(table.take(rows[spread(len(rows), share)]).read(), self.options))
         return taken
+
+
+def as_wanted(table: Table, options: Mapping[str, AnyColumnOption]) -> Table:
+    """The table with its columns of the types that the spec gives them; DataError where one cannot have it."""
+    columns, types = dict(table.columns), dict(table.types)
+    for name in columns.keys() & options.keys():
+        values, held = table.whole(name), table.types[name]
+        match options[name]:
+            case NumberColumn():
+                columns[name], types[name] = as_number(name, values, held), NumberType()
+            case BooleanColumn():
+                columns[name], types[name] = as_boolean(name, values, held), BooleanType()
+            case CategoryColumn():
+                columns[name], labels = as_category(name, values, held)
+                types[name] = CategoryType(labels=labels)
+            case _:
+                pass
+    return Table(columns, types)
 
 
 def spread(rows: int, most: int, seed: int = 0) -> Index:
@@ -67,7 +92,13 @@ def spread(rows: int, most: int, seed: int = 0) -> Index:
 
 
 def divided(
-    split: AnySplit, dataset: Dataset, strata: str | None, others: Mapping[str, Dataset], *, title: str
+    split: AnySplit,
+    dataset: Dataset,
+    strata: str | None,
+    others: Mapping[str, Dataset],
+    *,
+    title: str,
+    options: Mapping[str, AnyColumnOption],
 ) -> Parts:
     """What the split makes of the dataset; SpecError where it does not fit."""
     sources: list[Source] = []
@@ -85,7 +116,7 @@ def divided(
     named = (split.dev, split.test) if isinstance(split, GivenSplit) else ()
     narrowed = {name: narrow(others[name], [], name) for name in dict.fromkeys(named) if name is not None}
     marks = {name: table.whole(MARK) for name, table in split.parts(whole, strata, narrowed).items()}
-    return Parts(tuple(sources), {name: _part(marks[name]) for name in PARTS if name in marks})
+    return Parts(tuple(sources), {name: _part(marks[name]) for name in PARTS if name in marks}, options)
 
 
 def _part(marks: Index) -> Part:

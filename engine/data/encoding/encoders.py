@@ -55,10 +55,9 @@ class TensorEncoder(Component):
         out[:] = values.reshape(len(values), -1)
 
 
-class NumberEncoder(Component):
-    """A number, and where training rows lacked it another input that is 1 for those that do."""
+class OneInput(Component):
+    """A column that is one input, and another one that is 1 where it is missing if training rows lacked it."""
 
-    type: Literal["number"] = "number"
     name: str
     fill_with: float = 0.0
     indicator: bool = False
@@ -68,30 +67,42 @@ class NumberEncoder(Component):
         return 1 + self.indicator
 
     @property
-    def scaled(self) -> int:
-        return 1
-
-    @property
     def shape(self) -> tuple[int, ...]:
         return ()
+
+    def names(self) -> list[str]:
+        """What each input is called."""
+        return [self.name, *([f"{self.name} is missing"] if self.indicator else [])]
+
+    def impute(self, values: Values, out: Inputs) -> None:
+        """Put values, NaN where they are missing, into `out`, (rows, width)."""
+        missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
+        out[:, 0] = values
+        out[missing, 0] = self.fill_with
+        if self.indicator:
+            out[:, 1] = missing
+
+
+class NumberEncoder(OneInput):
+    """A number, and where training rows lacked it another input that is 1 for those that do."""
+
+    type: Literal["number"] = "number"
+
+    @property
+    def scaled(self) -> int:
+        return 1
 
     def option(self) -> NumberColumn:
         return NumberColumn()
 
-    def names(self) -> list[str]:
-        return [self.name, *([f"{self.name} is missing"] if self.indicator else [])]
-
     def fill(self, values: Values, held: AnyColumnType, out: Inputs) -> None:
-        out[:, 0] = as_number(self.name, values, held)
-        _impute(out, self.fill_with, self.indicator)
+        self.impute(as_number(self.name, values, held), out)
 
     def stored(self, values: Sequence[Any]) -> Stored:
         """The values of rows to predict as a column; ValueError with what it takes, and the place as argument."""
         found = np.empty(len(values))
         for place, value in enumerate(values):
-            if value is None or (isinstance(value, str) and is_missing(value)):
-                if not self.indicator:
-                    raise BadValue(place, f"holds {shown(value)}, but no training row lacks it; send a number")
+            if _is_absent(place, value, self.indicator, "a number"):
                 found[place] = np.nan
             elif type(value) is bool or not isinstance(value, int | float | np.number):
                 raise BadValue(place, f"holds {shown(value)}; it takes numbers")
@@ -105,43 +116,26 @@ class NumberEncoder(Component):
         return found, NumberType()
 
 
-class BooleanEncoder(Component):
+class BooleanEncoder(OneInput):
     """1 for true, 0 for false; not scaled."""
 
     type: Literal["boolean"] = "boolean"
-    name: str
-    fill_with: float = 0.0
-    indicator: bool = False
-
-    @property
-    def width(self) -> int:
-        return 1 + self.indicator
 
     @property
     def scaled(self) -> int:
         return 0
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return ()
-
     def option(self) -> BooleanColumn:
         return BooleanColumn()
 
-    def names(self) -> list[str]:
-        return [self.name, *([f"{self.name} is missing"] if self.indicator else [])]
-
     def fill(self, values: Values, held: AnyColumnType, out: Inputs) -> None:
-        out[:, 0] = as_boolean(self.name, values, held)
-        _impute(out, self.fill_with, self.indicator)
+        self.impute(as_boolean(self.name, values, held), out)
 
     def stored(self, values: Sequence[Any]) -> Stored:
         found = np.empty(len(values))
         for place, value in enumerate(values):
             word = value.strip().lower() if isinstance(value, str) else ""
-            if value is None or (isinstance(value, str) and is_missing(value)):
-                if not self.indicator:
-                    raise BadValue(place, f"holds {shown(value)}, but no training row lacks it; send true or false")
+            if _is_absent(place, value, self.indicator, "true or false"):
                 found[place] = np.nan
             elif word in YES | NO:
                 found[place] = word in YES
@@ -193,38 +187,23 @@ class OneHotEncoder(Component):
         return _words(self.labels, values, self.indicator)
 
 
-class OrdinalEncoder(Component):
+class OrdinalEncoder(OneInput):
     """How far along an order a label is, from 0; a label that is not in the order counts as missing."""
 
     type: Literal["ordinal"] = "ordinal"
-    name: str
     labels: tuple[str, ...]
-    fill_with: float = 0.0
-    indicator: bool = False
-
-    @property
-    def width(self) -> int:
-        return 1 + self.indicator
 
     @property
     def scaled(self) -> int:
         return 1
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return ()
-
     def option(self) -> CategoryColumn:
         return CategoryColumn(encoding="ordinal", order=self.labels)
-
-    def names(self) -> list[str]:
-        return [self.name, *([f"{self.name} is missing"] if self.indicator else [])]
 
     def fill(self, values: Values, held: AnyColumnType, out: Inputs) -> None:
         codes, labels = as_category(self.name, values, held)
         places = _places(self.labels, labels, -1)[codes]
-        out[:, 0] = np.where(places < 0, np.nan, places)
-        _impute(out, self.fill_with, self.indicator)
+        self.impute(np.where(places < 0, np.nan, places), out)
 
     def stored(self, values: Sequence[Any]) -> Stored:
         return _words(self.labels, values, self.indicator)
@@ -255,11 +234,13 @@ def shown(value: Any) -> str:
     return "an object" if isinstance(value, dict) else "a number"
 
 
-def _impute(out: Inputs, fill_with: float, indicator: bool) -> None:
-    missing = np.isnan(out[:, 0])
-    out[missing, 0] = fill_with
-    if indicator:
-        out[:, 1] = missing
+def _is_absent(place: int, value: Any, nullable: bool, wanted: str) -> bool:
+    """Whether nothing was sent; BadValue where every training row had a value, so that nothing can stand in."""
+    if value is not None and not (isinstance(value, str) and is_missing(value)):
+        return False
+    if not nullable:
+        raise BadValue(place, f"holds {shown(value)}, but no training row lacks it; send {wanted}")
+    return True
 
 
 def _words(known: tuple[str, ...], values: Sequence[Any], nullable: bool) -> Stored:
@@ -267,9 +248,7 @@ def _words(known: tuple[str, ...], values: Sequence[Any], nullable: bool) -> Sto
     places = {label: place for place, label in enumerate(known)}
     codes = np.empty(len(values), np.int32)
     for place, value in enumerate(values):
-        if value is None or (isinstance(value, str) and is_missing(value)):
-            if not nullable:
-                raise BadValue(place, f"holds {shown(value)}, but no training row lacks it; send a label")
+        if _is_absent(place, value, nullable, "a label"):
             codes[place] = -1
             continue
         label = _label(value)

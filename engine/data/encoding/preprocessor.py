@@ -6,6 +6,7 @@ Prediction needs nothing else: how each column becomes inputs, how those are sca
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from math import prod
 from typing import Any
 
@@ -24,6 +25,7 @@ from engine.data.table import Column, Table
 from engine.errors import DataError, RowError
 
 BLOCK = 1 << 20  # inputs made at a time: eight megabytes as float64
+CACHED = 1 << 16  # of rows to predict: as float64 they stay in a core's cache
 Row = Mapping[str, Any] | Sequence[Any]
 NORMALIZER: TypeAdapter[AnyNormalizer] = TypeAdapter(Normalizer)
 ENCODER: TypeAdapter[AnyEncoder] = TypeAdapter(Encoder)
@@ -115,16 +117,30 @@ class Preprocessor:
         values, held = self.target.answers(table)
         return self.target.encode(values, part, held)
 
-    def rows(self, rows: Sequence[Row] | NDArray[Any]) -> Array:
+    def rows(self, rows: Sequence[Row] | NDArray[Any], dtype: DTypeLike = np.float64) -> NDArray[Any]:
         """Inputs of rows to predict: objects keyed by feature, lists of all values in order, or one array.
 
         RowError names the row, counted from 0, and the field that is missing, unknown or not what it takes.
         """
+        if isinstance(rows, np.ndarray) and self._is_plain:
+            return self._plain_rows(rows, dtype)
         x = self.features(self._table(rows))
         strange = np.flatnonzero(~np.isfinite(x).all(axis=1))
         if strange.size:
             raise RowError(int(strange[0]), "", f"row {strange[0]} holds numbers that are not finite once scaled")
-        return x
+        with np.errstate(over="ignore"):
+            return x.astype(dtype, copy=False)
+
+    def table(self, rows: Sequence[Row] | NDArray[Any]) -> Table:
+        """Rows to predict as the table that they would be in a dataset; raises as `rows` does."""
+        return self._table(rows)
+
+    def faults(self, rows: Sequence[Row], *, most: int = 20) -> list[RowError]:
+        """Everything that is wrong with rows to predict, row by row and field by field, up to so many faults.
+
+        `rows` raises only the first; this is for saying all of it at once.
+        """
+        return list(islice((fault for number, row in enumerate(rows) for fault in self._faults(number, row)), most))
 
     def to_json(self) -> dict[str, Any]:
         """All but the arrays."""
@@ -149,7 +165,7 @@ class Preprocessor:
         statistics = {name.removeprefix("normalize."): a for name, a in arrays.items() if name.startswith("normalize.")}
         target = document["target"]
         return cls(
-            tuple(map(_encoder, document["features"])),
+            tuple(map(ENCODER.validate_python, document["features"])),
             NORMALIZER.validate_python(document["normalize"]),
             statistics,
             TargetColumn(target["name"], target["kind"], tuple(target["classes"]), target["width"]),
@@ -215,15 +231,42 @@ class Preprocessor:
         return Table(columns, types)
 
     def _table_of_array(self, rows: NDArray[Any]) -> Table:
-        size = sum(map(prod, self.shapes.values()))
         if not self._takes_numbers:
             raise RowError(0, "", "an array of numbers has no categories; send objects keyed by feature, or lists")
+        flat = self._flat_rows(rows)
+        _check_finite(flat, 0, "holds NaN or infinity; send finite numbers")
+        return self._cut(flat.astype(np.float64))
+
+    def _flat_rows(self, rows: NDArray[Any]) -> NDArray[Any]:
+        size = self._numbers
         if rows.ndim < 2 or rows.dtype.kind not in "fiub" or rows.size != len(rows) * size:
             raise RowError(0, "", f"an array {rows.shape} of {rows.dtype} is no table of rows of {size} numbers")
-        strange = np.flatnonzero(~np.isfinite(rows.reshape(len(rows), -1)).all(axis=1))
-        if strange.size:
-            raise RowError(int(strange[0]), "", f"row {strange[0]} holds NaN or infinity; send finite numbers")
-        return self._cut(rows.reshape(len(rows), size).astype(np.float64))
+        return rows.reshape(len(rows), size)
+
+    @cached_property
+    def _numbers(self) -> int:
+        """Numbers in a row of numbers."""
+        return sum(map(prod, self.shapes.values()))
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        """Inputs are the numbers of a row in order, all of them scaled."""
+        return self._takes_numbers and isinstance(self.scaled, slice)
+
+    def _plain_rows(self, rows: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+        """What `features` would make of them, a few at a time, without a table in between."""
+        flat = self._flat_rows(rows)
+        x = np.empty((len(rows), self.n_in), dtype)
+        step = max(1, CACHED // max(1, self.n_in))
+        with np.errstate(over="ignore"):
+            for start in range(0, len(rows), step):
+                block = flat[start : start + step].astype(np.float64)
+                if rows.dtype.kind == "f":
+                    _check_finite(block, start, "holds NaN or infinity; send finite numbers")
+                block = self.normalizer.apply(block, self.statistics)
+                _check_finite(block, start, "holds numbers that are not finite once scaled")
+                x[start : start + step] = block
+        return x
 
     @cached_property
     def _takes_numbers(self) -> bool:
@@ -239,15 +282,44 @@ class Preprocessor:
         return Table(columns)
 
     def _check_names(self, number: int, row: Mapping[str, Any]) -> None:
+        for fault in self._strange_names(number, row):
+            raise fault
+
+    def _strange_names(self, number: int, row: Mapping[str, Any]) -> Iterator[RowError]:
         for name in row:
             if name not in self.shapes:
-                raise RowError(
+                yield RowError(
                     number, str(name), f"row {number} has the unknown field {str(name)[:80]!r}. "
                     f"{did_you_mean(str(name)[:80], self.shapes)}",
                 )  # fmt: skip
         for name in self.shapes:
             if name not in row:
-                raise RowError(number, name, f"row {number} lacks the field {name!r}; every feature is needed")
+                yield RowError(number, name, f"row {number} lacks the field {name!r}; every feature is needed")
+
+    def _faults(self, number: int, row: Row) -> Iterator[RowError]:
+        """What is wrong with one row: its names, then the values of the fields that it has."""
+        if isinstance(row, Mapping):
+            yield from self._strange_names(number, row)
+            given = [(encoder, encoder.name, row[encoder.name]) for encoder in self.encoders if encoder.name in row]
+        elif isinstance(row, list | tuple) and len(row) == len(self.encoders) > 1:
+            given = [(encoder, str(place), row[place]) for place, encoder in enumerate(self.encoders)]
+        else:
+            try:
+                self._table([row])
+            except RowError as fault:  # which calls the row 0
+                detail = fault.detail.replace("row 0", f"row {number}", 1)
+                yield RowError(number, fault.field, detail)
+            return
+        for encoder, field, value in given:
+            try:
+                if isinstance(encoder, TensorEncoder):
+                    _flat(number, encoder.name, value, encoder.shape)
+                else:
+                    encoder.stored([value])
+            except RowError as fault:
+                yield RowError(number, field, fault.detail)
+            except BadValue as bad:
+                yield RowError(number, field, f"row {number}, field {encoder.name!r} {bad.detail}")
 
     def _check_list(self, number: int, row: object) -> None:
         if not isinstance(row, list | tuple | np.ndarray):
@@ -267,12 +339,11 @@ class Preprocessor:
         return _flat(number, "", row, (size,))
 
 
-def _encoder(document: Mapping[str, Any]) -> AnyEncoder:
-    """An encoder as it was stored; the first models knew only numbers and arrays, and said their shape alone."""
-    if "type" in document:
-        return ENCODER.validate_python(document)
-    name, shape = document["name"], tuple(document["shape"])
-    return TensorEncoder(name=name, shape=shape) if shape else NumberEncoder(name=name)
+def _check_finite(rows: NDArray[Any], first: int, says: str) -> None:
+    """RowError for the first of these rows that holds another number; `first` is what the row at the top is called."""
+    if not np.isfinite(rows).all():
+        number = first + int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
+        raise RowError(number, "", f"row {number} {says}")
 
 
 def _flat(number: int, field: str, value: Any, shape: tuple[int, ...]) -> Array:

@@ -1,6 +1,6 @@
 """Comma-separated values under a header row, read block by block: the text is never in memory as a whole.
 
-Where there are no quotes, NumPy finds the cells and reads the numbers; where there are, Python's csv module does.
+Two threads find the rows of the next blocks while those of the last are kept.
 """
 
 import csv
@@ -16,9 +16,9 @@ from pydantic import Field
 
 from engine.component import Component
 from engine.data.dataset import Dataset
-from engine.data.formats.cell_values import is_missing, number_in, shown
-from engine.data.formats.csv_cells import Cells, Numbers, Strange
-from engine.data.formats.csv_text import SNIFFED, Dialect, Lines, cells_of, lines_of
+from engine.data.formats.cell_values import number_in, shown
+from engine.data.formats.csv_rows import COMPILER, Layout, Rows, ScannedRows, Strange, scanned, split
+from engine.data.formats.csv_text import SNIFFED, Blocks, Dialect, Lines, lines_of
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.intake import Intake
 from engine.data.formats.limits import ReadLimits
@@ -27,6 +27,7 @@ from engine.errors import DataError
 
 MAX_NAME = 64
 READERS = 2  # threads
+HEAD = 1 << 16  # bytes that are read before all others: most columns of words show there
 NOWHERE = "\0"  # no file that is read holds it
 
 
@@ -66,47 +67,61 @@ def _pass(path: Path, words: dict[int, Words], limits: ReadLimits) -> Intake | N
     if len(names) == 1:
         dialect = Dialect(NOWHERE)  # a lone column's cells may hold what sets cells apart elsewhere
     rest = first.raw.split(b"\n", used)[used]
-    below = chain([Lines(first.number + used, rest)] if rest else [], blocks)
+    head = rest.find(b"\n", HEAD) + 1 if len(rest) > HEAD else len(rest)
+    begun = Lines(first.number + used, rest[:head])
+    more = Lines(begun.number + begun.raw.count(b"\n"), rest[head:])
+    below = chain((lines for lines in (begun, more) if lines.raw), blocks)
     intake = Intake(names, dict(words), path.parent, limits)
+    reading = _Reading(Blocks(below), dialect, limits, Layout(len(names), tuple(words)))
     surprised = False
-    for cells, numbers, strange in _numbers(cells_of(below, dialect, len(names), limits), intake.numbers):
-        for row, place in strange:
-            column = intake.numbers[place]
-            if column not in words and (example := _strange(cells, row, column, names[column])):
-                words[column] = Words(example)
+    for rows in reading:
+        for strange in rows.strange:
+            if strange.column not in words:
+                words[strange.column] = Words(_example(rows, strange, names))
                 surprised = True
         if surprised and not intake.rows:
             return None
-        if surprised:
-            for column in words.keys() - intake.words.keys():
-                words[column].codes(())
+        if surprised:  # nothing is kept any more: what is still to find are other columns of words
+            reading.layout = Layout(len(names), tuple(words))
             continue
-        intake.add(numbers, [cells.codes(column, found) for column, found in intake.words.items()])
+        intake.add(rows.numbers, [rows.codes(place, found) for place, found in enumerate(intake.words.values())])
     return None if surprised else intake
 
 
-def _numbers(blocks: Iterator[Cells], columns: list[int]) -> Iterator[tuple[Cells, Numbers, Strange]]:
-    """The numbers of every block, read by other threads while the next blocks are found; NumPy lets them run."""
-    with ThreadPoolExecutor(READERS) as readers:
-        waiting: deque[tuple[Cells, Future[tuple[Numbers, Strange]]]] = deque()
-        for cells in blocks:
-            waiting.append((cells, readers.submit(cells.numbers, columns)))
-            if len(waiting) > READERS:
-                cells, reading = waiting.popleft()
-                yield cells, *reading.result()
-        for cells, reading in waiting:
-            yield cells, *reading.result()
+class _Reading:
+    """The rows of a file, block by block; other threads find them while the last ones are used."""
+
+    def __init__(self, blocks: Blocks, dialect: Dialect, limits: ReadLimits, layout: Layout) -> None:
+        self._blocks, self._dialect, self._limits, self.layout = blocks, dialect, limits, layout
+
+    def __iter__(self) -> Iterator[Rows]:
+        waiting: deque[tuple[Lines, Layout, Future[ScannedRows | None]]] = deque()
+        most = 1
+        with ThreadPoolExecutor(READERS) as readers:
+            while True:
+                compiled = COMPILER.scan()
+                while compiled and len(waiting) < most and (ahead := self._blocks.whole()):
+                    found = readers.submit(scanned, compiled, ahead, self._dialect, self.layout)
+                    waiting.append((ahead, self.layout, found))
+                block, layout, reading = waiting.popleft() if waiting else (next(self._blocks, None), self.layout, None)
+                if block is None:
+                    return
+                rows = reading.result() if reading is not None else None
+                if rows is None:  # a quote may be open at its end
+                    self._blocks.put_back([ahead for ahead, *_ in waiting])
+                    waiting.clear()
+                    yield split(block, self._blocks, self._dialect, layout, self._limits)
+                else:
+                    yield rows
+                most = READERS + 1
 
 
-def _strange(cells: Cells, row: int, column: int, name: str) -> str | None:
-    """The cell and its line, where it is neither a number nor missing; DataError where it is infinite."""
-    cell = cells.cell(row, column)
-    if is_missing(cell):
-        return None
-    line = cells.lines[row]
+def _example(rows: Rows, strange: Strange, names: list[str]) -> str:
+    """The cell and its line; DataError where it is infinite."""
+    line, cell = rows.line(strange.row), strange.cell
     number = number_in(cell)
     if number is not None and not np.isfinite(number):
-        raise DataError(f"line {line}, column {name!r} is {shown(cell)}; every number must be finite")
+        raise DataError(f"line {line}, column {names[strange.column]!r} is {shown(cell)}; every number must be finite")
     return f"{shown(cell)} in line {line}"
 
 

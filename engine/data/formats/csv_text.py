@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.data.formats.csv_cells import Cells, PlainCells, QuotedCells
 from engine.data.formats.limits import ReadLimits
 from engine.errors import DataError
 
-BLOCK = 1 << 18  # bytes
+BLOCK = 1 << 20  # bytes
+MOST_JOINED = 4  # blocks
 DELIMITERS = ",;\t|"
 SNIFFED = 20  # lines
 BOM = b"\xef\xbb\xbf"
@@ -66,11 +66,11 @@ def lines_of(path: Path, limits: ReadLimits) -> Iterator[Lines]:
             if b"\0" in read:
                 raise DataError(f"the file holds a NUL byte after line {number}: it is binary, or UTF-16")
             text = rest + read if read else rest + b"\n" * bool(rest)
-            whole, newline, rest = text.rpartition(b"\n")
+            end = text.rfind(b"\n") + 1
+            raw, rest = text[:end], text[end:]
             if len(rest) > limits.max_line:
                 raise DataError(f"line {number} or later is longer than {limits.max_line} bytes; check line ends")
-            if newline:
-                raw = whole + newline
+            if raw:
                 if not raw.isascii():
                     _check_utf8(raw, number)
                 yield Lines(number, raw)
@@ -79,91 +79,33 @@ def lines_of(path: Path, limits: ReadLimits) -> Iterator[Lines]:
                 return
 
 
-def cells_of(blocks: Iterator[Lines], dialect: Dialect, columns: int, limits: ReadLimits) -> Iterator[Cells]:
-    """The rows below the header, a block of lines at a time; DataError for one that has not `columns` cells."""
-    quoted = _QuotedLines(blocks, limits)
-    reader = csv.reader(quoted, delimiter=dialect.delimiter, skipinitialspace=dialect.spaced, strict=True)
-    while (block := quoted.next_block()) is not None:
-        if b'"' not in block.raw:
-            yield _plain(block, dialect, columns)
-            continue
-        quoted.begin(block)
-        rows, numbers = [], []
-        while quoted.pending:
-            number = quoted.number
-            try:
-                row = next(reader, [])
-            except csv.Error as error:
-                raise DataError(f"line {number} is not CSV: {error}; check its quotes") from None
-            if row and (len(row) > 1 or columns == 1 or row[0].strip()):
-                if len(row) != columns:
-                    raise _ragged(number, len(row), columns)
-                rows.append(row)
-                numbers.append(number)
-        if rows:
-            yield QuotedCells(rows, numbers)
+class Blocks:
+    """Blocks of lines one after the other, of which some may be put back."""
 
+    def __init__(self, blocks: Iterator[Lines]) -> None:
+        self._blocks, self._returned = blocks, deque[Lines]()
 
-class _QuotedLines:
-    """Lines for Python's csv module, which asks for more as long as a quote is open."""
-
-    def __init__(self, blocks: Iterator[Lines], limits: ReadLimits) -> None:
-        self._blocks, self._limits = blocks, limits
-        self.number = 1
-        self.pending: deque[str] = deque()
-        self._open = 0  # bytes read while more were asked for
-
-    def next_block(self) -> Lines | None:
-        return next(self._blocks, None)
-
-    def begin(self, block: Lines) -> None:
-        self.number = block.number
-        self.pending.extend(line.decode() + "\n" for line in block.split())
-        self._open = 0
-
-    def __iter__(self) -> "_QuotedLines":
+    def __iter__(self) -> "Blocks":
         return self
 
-    def __next__(self) -> str:
-        if not self.pending:
-            more = next(self._blocks, None)
-            if more is None:
-                raise StopIteration
-            opened, self._open = self._open, self._open + len(more.raw)
-            if opened > self._limits.max_line:
-                raise DataError(
-                    f"a quote that is opened before line {more.number} is not closed within "
-                    f"{self._limits.max_line} bytes; check the quotes"
-                )
-            self.pending.extend(line.decode() + "\n" for line in more.split())
-        self.number += 1
-        return self.pending.popleft()
+    def __next__(self) -> Lines:
+        return self._returned.popleft() if self._returned else next(self._blocks)
 
+    def whole(self) -> Lines | None:
+        """The next block, with those behind it as long as a quote seems to be open at its end; None at the end."""
+        block = next(self, None)
+        if block is None or not block.raw.count(b'"') % 2:
+            return block
+        joined = [block]
+        for more in self:
+            joined.append(more)
+            if more.raw.count(b'"') % 2 or len(joined) == MOST_JOINED:
+                break
+        return Lines(block.number, b"".join(lines.raw for lines in joined))
 
-def _plain(block: Lines, dialect: Dialect, columns: int) -> Cells:
-    raw, count = block.raw, block.raw.count(b"\n")
-    numbers = range(block.number, block.number + count)
-    if columns > 1:
-        cells = PlainCells.of(raw, columns, dialect.delimiter, numbers, spaced=dialect.spaced)
-        if cells is not None:
-            return cells
-    # A blank line, or a row that is too short or too long.
-    kept = [(n, line) for n, line in enumerate(block.split(), block.number) if line.strip()]
-    delimiter = dialect.delimiter.encode()
-    for number, line in kept:
-        if columns > 1 and line.count(delimiter) + 1 != columns:
-            raise _ragged(number, line.count(delimiter) + 1, columns)
-    raw = b"".join(line + b"\n" for _, line in kept)
-    if not kept:
-        return QuotedCells([], [])
-    cells = PlainCells.of(raw, columns, dialect.delimiter, [n for n, _ in kept], spaced=dialect.spaced)
-    if cells is None:
-        raise DataError(f"lines {block.number} to {block.number + count - 1} are not rows of {columns} cells")
-    return cells
-
-
-def _ragged(number: int, cells: int, columns: int) -> DataError:
-    return DataError(f"line {number} has {cells} cells, but the header names {columns} columns")
+    def put_back(self, blocks: list[Lines]) -> None:
+        """Give these out once more, before all others."""
+        self._returned.extendleft(reversed(blocks))
 
 
 def _check_utf8(raw: bytes, number: int) -> None:

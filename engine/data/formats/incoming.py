@@ -16,6 +16,25 @@ from engine.data.table import Table
 Block = Mapping[str, NDArray[Any]]
 
 
+@dataclass(frozen=True, eq=False)
+class MatrixBlock(Mapping[str, NDArray[Any]]):
+    """A block of which some columns, by their places, are those of one row-major matrix."""
+
+    matrix: NDArray[Any]
+    places: Mapping[str, int]
+    others: Mapping[str, NDArray[Any]]
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self.matrix[:, self.places[name]] if name in self.places else self.others[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.places
+        yield from self.others
+
+    def __len__(self) -> int:
+        return len(self.places) + len(self.others)
+
+
 @dataclass(frozen=True)
 class Incoming:
     """What a file holds, and its rows in blocks of arrays, every column in its final dtype and codes.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, NumberType, TextType
-from engine.data.formats.incoming import Block, Incoming
+from engine.data.formats.incoming import Block, Incoming, MatrixBlock
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.words import Codes, Words
 from engine.errors import DataError
@@ -37,11 +37,11 @@ class Intake:
         self.names, self.words, self._limits = names, words, limits
         self.numbers = [column for column in range(len(names)) if column not in words]
         self.rows = 0
-        self._sizes: list[int] = []
+        self._sizes: list[tuple[int, np.dtype[Any]]] = []  # rows, and what their numbers wait as
         self._scratch = SpooledTemporaryFile(IN_MEMORY, dir=str(folder))  # noqa: SIM115 - lives as long as the intake
         finalize(self, self._scratch.close)
 
-    def add(self, numbers: NDArray[np.float64], codes: Sequence[Codes]) -> None:
+    def add(self, numbers: NDArray[np.float64] | NDArray[np.uint8], codes: Sequence[Codes]) -> None:
         """Keep some rows: the numbers (rows × columns of numbers), and the codes of every column of words."""
         limits = self._limits
         self.rows += len(numbers)
@@ -51,7 +51,7 @@ class Intake:
                 f"the table is too big: at most {limits.max_rows} rows and {limits.max_expanded_bytes} "
                 "bytes in memory, eight a cell; upload fewer rows or columns"
             )
-        self._sizes.append(len(numbers))
+        self._sizes.append((len(numbers), numbers.dtype))
         self._scratch.write(np.ascontiguousarray(numbers).reshape(-1).view(np.uint8).data)
         for column in codes:
             self._scratch.write(column.view(np.uint8).data)
@@ -68,25 +68,25 @@ class Intake:
             types[name] = settled[column][0] if column in settled else plain
             dtypes[name] = _dtype(types[name])
 
+        numbered = {self.names[column]: place for place, column in enumerate(self.numbers)}
+
         def blocks() -> Iterator[Block]:
             self._scratch.seek(0)
-            for rows in self._sizes:
-                numbers = self._values(np.float64, rows * len(self.numbers)).reshape(rows, -1)
-                block: dict[str, NDArray[Any]] = {
-                    self.names[column]: numbers[:, place] for place, column in enumerate(self.numbers)
-                }
+            for rows, dtype in self._sizes:
+                numbers = self._values(dtype, rows * len(self.numbers)).astype(np.float64, copy=False)
+                words: dict[str, NDArray[Any]] = {}
                 for column, (_, places) in settled.items():
                     codes = self._values(np.int64, rows)
                     known = codes < len(places)
                     found = places[np.where(known, codes, 0)] if not known.all() else places[codes]
                     name = self.names[column]
-                    block[name] = np.where(known, found, codes).astype(dtypes[name])
-                yield {name: block[name] for name in self.names}
+                    words[name] = np.where(known, found, codes).astype(dtypes[name])
+                yield MatrixBlock(numbers.reshape(rows, len(self.numbers)), numbered, words)
 
         return Incoming(self.rows, types, dtypes, dict.fromkeys(self.names, ()), blocks)
 
     def _values(self, dtype: DTypeLike, count: int) -> NDArray[Any]:
-        return np.frombuffer(self._scratch.read(count * 8), dtype)
+        return np.frombuffer(self._scratch.read(count * np.dtype(dtype).itemsize), dtype)
 
 
 def _dtype(column: AnyColumnType) -> np.dtype[Any]:

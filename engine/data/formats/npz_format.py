@@ -90,12 +90,15 @@ class NpzFormat(Component):
 
 
 def read_arrays(path: Path, limits: ReadLimits, names: re.Pattern[str], wanted: str) -> dict[str, Values]:
-    """The arrays of any archive whose members match the names; wanted says in an error which those are."""
+    """The arrays of any archive whose members match the names; wanted says in an error which those are.
+
+    A scalar comes as an array of one value.
+    """
     with _opened(path, limits, names, wanted) as (archive, members):
         arrays = {}
         for name, member in members.items():
             with archive.open(member) as file:
-                header = _header(name, file, member.file_size, limits)
+                header = _header(name, file, member.file_size, limits, scalars=True)
                 arrays[name] = np.concatenate(list(_rows(file, header, path.parent, BLOCK)))
     return arrays
 
@@ -160,7 +163,7 @@ def _members(
     return members
 
 
-def _header(name: str, file: IO[bytes], size: int, limits: ReadLimits) -> Header:
+def _header(name: str, file: IO[bytes], size: int, limits: ReadLimits, *, scalars: bool = False) -> Header:
     """The header of a .npy file, which leaves the file where the values begin."""
     start = file.read(8)
     if start[:6] != b"\x93NUMPY" or len(start) < 8 or start[6] not in (1, 2, 3):
@@ -176,6 +179,7 @@ def _header(name: str, file: IO[bytes], size: int, limits: ReadLimits) -> Header
     shape = tuple(int(extent) for extent in re.findall(r"\d+", header[5]))
     if prod(shape) * dtype.itemsize != size - 8 - width - length:
         raise DataError(f"{name!r} claims the shape {_short(shape)}, which is not what the file holds")
+    shape = shape or (1,) * scalars
     if not 1 <= len(shape) <= 4 or 0 in shape:
         raise DataError(f"{name!r} has the shape {_short(shape)}; it needs one to four axes and a row at least")
     if shape[0] > limits.max_rows or prod(shape[1:]) > limits.max_features:

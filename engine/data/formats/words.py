@@ -2,18 +2,21 @@
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, TextType
 from engine.data.formats.cell_values import YES_NO, is_date, is_missing, number_in, shown
+from engine.data.formats.word_table import WordTable
 
 MOST_LABELS = 1 << 16  # distinct words kept of one column
 MOST_CHARACTERS = 1 << 22  # of them together
 MOST_CATEGORIES = 1000  # more distinct words are hardly categories
 FEW_CATEGORIES = 20  # so few always are
 LONGEST_CATEGORY = 200  # characters
+FIRST_LOOK = 512  # words of a block
 HASHED = 1 << 62  # codes from here on are hashes of words that were not kept
 
 Codes = NDArray[np.int64]
@@ -30,24 +33,38 @@ class Words:
         self.labels: list[str] = []
         self.present = 0  # cells that are not missing
         self._known: dict[str, int] = {}
-        self._raw: dict[bytes, int] = {}
+        self._table = WordTable()
         self._characters = 0
         self.overflowed = False
 
     def codes(self, cells: Iterable[str]) -> Codes:
         return self._counted(np.array([self._code(cell) for cell in cells], np.int64))
 
-    def raw_codes(self, cells: list[bytes]) -> Codes:
-        """The codes of words in UTF-8, which `bytes.decode` is spared for words met before."""
-        known = self._raw
-        codes = [known.get(cell, -2) for cell in cells]
-        if -2 in codes:
-            for place, code in enumerate(codes):
-                if code == -2:
-                    codes[place] = code = self._code(cells[place].decode())
-                    if code < HASHED:
-                        known[cells[place]] = code
-        return self._counted(np.array(codes, np.int64))
+    def scanned_codes(self, compiled: ModuleType, raw: bytes, cells: NDArray[np.int32]) -> Codes:
+        """The codes of words in UTF-8 from a first byte to an end (~end: a quote is doubled inside)."""
+        text, codes = np.frombuffer(raw, np.uint8), np.empty(len(cells), np.int64)
+        begin, step = 0, FIRST_LOOK
+        while begin < len(cells):  # a few first: what they hold is known by the time of the rest
+            part, found = cells[begin : begin + step], codes[begin : begin + step]
+            compiled.look_up(text, part, *self._table.arrays, found)
+            if unknown := np.flatnonzero(found == -2).tolist():
+                self._learn(compiled, raw, part, found, unknown)
+            begin, step = begin + step, step * 4
+        return self._counted(codes)
+
+    def _learn(
+        self, compiled: ModuleType, raw: bytes, cells: NDArray[np.int32], codes: Codes, unknown: list[int]
+    ) -> None:
+        """Fill in the codes of words that the table did not know, and enter them there."""
+        fresh: dict[bytes, int] = {}
+        for row, (start, end) in zip(unknown, cells[unknown].tolist(), strict=True):
+            word = raw[start:end] if end >= 0 else raw[start:~end].replace(b'""', b'"')
+            code = fresh.get(word)
+            codes[row] = code = self._code(word.decode()) if code is None else code
+            if code < HASHED and len(word) <= LONGEST_CATEGORY:
+                fresh[word] = code
+        if fresh:
+            self._table.enter(compiled, fresh)
 
     def settled(self) -> tuple[AnyColumnType, Codes | NDArray[np.float64]]:
         """The type of the column, and what each code becomes in it, the last entry being that of -1."""

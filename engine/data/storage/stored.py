@@ -7,7 +7,7 @@ and its type.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.column_types import COLUMN_TYPES
-from engine.data.formats.incoming import Incoming
+from engine.data.formats.incoming import Block, Incoming, MatrixBlock
 from engine.data.storage.stored_columns import BlockColumn, FileBlock, RowFile
 from engine.data.storage.tensor_file import Place, layout, read_layout
 from engine.data.table import Table
@@ -86,33 +86,33 @@ def _tensors(table: Incoming, columns: list[Where]) -> dict[str, tuple[np.dtype[
 def _write_part(file: int, table: Incoming, columns: list[Where], places: Mapping[str, Place]) -> None:
     """The rows of a part, every block of them into each tensor."""
     done = 0
+    together: dict[str, list[str]] = {}
+    for name, tensor, _ in columns:
+        together.setdefault(tensor, []).append(name)
     for block in table.blocks():
         rows = len(next(iter(block.values())))
         if done + rows > table.rows:
             raise DataError(f"the file changed while it was read: it has more than {table.rows} rows")
-        for tensor, values in _grouped(block, columns, places):
+        for tensor, names in together.items():
             place = places[tensor]
             stride = place.dtype.itemsize * int(np.prod(place.shape[1:], dtype=np.int64))
+            values = _joined(block, names, place.dtype)
             _write(file, values.reshape(-1).view(np.uint8).data, place.offset + done * stride)
         done += rows
     if done != table.rows:
         raise DataError(f"the file changed while it was read: it has {done} rows, not {table.rows}")
 
 
-def _grouped(
-    block: Mapping[str, NDArray[Any]], columns: list[Where], places: Mapping[str, Place]
-) -> Iterator[tuple[str, NDArray[Any]]]:
-    """The block's values for each tensor, contiguous."""
-    shared: dict[str, NDArray[Any]] = {}
-    for name, tensor, place in columns:
-        values = block[name]
-        if place is None:
-            yield tensor, np.ascontiguousarray(values, places[tensor].dtype)
-            continue
-        if tensor not in shared:
-            shared[tensor] = np.empty((len(values), places[tensor].shape[1]), places[tensor].dtype)
-        shared[tensor][:, place] = values
-    yield from shared.items()
+def _joined(block: Block, names: list[str], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The block's values of some columns, row by row, contiguous."""
+    if isinstance(block, MatrixBlock) and block.matrix.dtype == dtype and list(block.places) == names:
+        return np.ascontiguousarray(block.matrix)
+    if len(names) == 1:
+        return np.ascontiguousarray(block[names[0]], dtype)
+    joined = np.empty((len(block[names[0]]), len(names)), dtype)
+    for place, name in enumerate(names):
+        joined[:, place] = block[name]
+    return joined
 
 
 def _write(file: int, view: memoryview, offset: int) -> None:

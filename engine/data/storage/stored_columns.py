@@ -113,13 +113,15 @@ class FileBlock:
         stride = max(1, self._stride)
         step = max(1, SPAN // stride)
         scratch = np.empty((0, *self.shape[1:]), self.dtype)
-        breaks = np.flatnonzero((wanted[1:] - wanted[:-1]) * stride > NEAR + stride) + 1
+        steps = wanted[1:] - wanted[:-1]
+        breaks = np.flatnonzero(steps * stride > NEAR + stride) + 1
+        once = order is None and bool(steps.all())  # otherwise as many rows as there are places may be others
         for first, last in zip([0, *breaks.tolist()], [*breaks.tolist(), len(wanted)], strict=True):
             while first < last:
                 begin = int(wanted[first])
                 end = first + int(np.searchsorted(wanted[first:last], begin + step))
                 rows = int(wanted[end - 1]) - begin + 1
-                if order is None and rows == end - first:
+                if once and rows == end - first:
                     self.file.read(self.offset + begin * stride, out[first:end])
                 else:
                     if len(scratch) < rows:
@@ -193,6 +195,8 @@ class PickedBlock:
         if not isinstance(wanted, slice):
             return rows.start + rows.step * np.where(wanted < 0, wanted + len(rows), wanted)
         rows = rows[wanted]
+        if not rows:  # ends such as -1 would mean other rows in a slice than they do in a range
+            return slice(0, 0)
         return slice(rows.start, rows.stop if rows.stop >= 0 else None, rows.step)
 
 
@@ -221,6 +225,10 @@ class ChainedBlock:
     def read(self, wanted: Wanted, out: Values | None = None) -> Values:
         if isinstance(wanted, slice):
             wanted = np.arange(*wanted.indices(self.shape[0]))
+        else:
+            wanted = np.where(wanted < 0, wanted + self.shape[0], wanted)
+            if len(wanted) and not 0 <= wanted.min() <= wanted.max() < self.shape[0]:
+                raise IndexError(f"rows {wanted.min()} to {wanted.max()} of {self.shape[0]}")
         if out is None:
             out = np.empty((len(wanted), *self.shape[1:]), self.dtype)
         for start, block in zip(self._starts(), self.blocks, strict=True):

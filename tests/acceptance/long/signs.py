@@ -7,7 +7,7 @@ from tests.acceptance.long.runs import Advance, LongRun, Verdict
 from tests.acceptance.published import SHARED_DATA
 
 EPOCHS = 1500
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 CHANCE = 1 / 6
 
 

@@ -11,6 +11,7 @@ from scipy import ndimage, stats
 
 from engine.data.augmentation.augmentations import AnyAugmentation, Elastic, Mixup
 from engine.data.augmentation.augmenter import Augmenter, augmented_column
+from engine.data.augmentation.image_warp import FusedWarp, ImageWarp
 from engine.data.augmentation.row_draws import RowDraws
 from engine.errors import SpecError
 from tests.engine.families import members, type_of
@@ -89,6 +90,27 @@ def test_the_warp_reads_where_scipy_reads(shape: tuple[int, ...], fill: str) -> 
             30:-30, 30:-30
         ]
         np.testing.assert_allclose(found[..., channel], wanted, atol=2e-3)
+
+
+@pytest.mark.parametrize("pulled", [False, True])
+@pytest.mark.parametrize("fill", ["zero", "edge"])
+@pytest.mark.parametrize(("dtype", "off"), [("u1", 2**-23), ("f4", 2**-23), ("f8", 2**-52)])
+@pytest.mark.parametrize("shape", [(28, 28, 1), (9, 14, 3), (16, 12, 4)])
+def test_the_compiled_warp_is_the_plain_formula(
+    shape: tuple[int, int, int], dtype: str, off: float, fill: str, pulled: bool
+) -> None:
+    """Places differ by rounding only: by a few units in the last place of a place, and that times a slope of 255."""
+    h, w, _ = shape
+    x, rng = images(shape, 50, dtype), np.random.default_rng(2)
+    maps = np.tile(np.eye(3), (50, 1, 1))
+    maps[:, :2] += rng.normal(0, 0.3, (50, 2, 3)) * [1, 1, w]
+    number = np.result_type(dtype, np.float32)
+    field = rng.normal(0, 3, (50, 2, h, w)).astype(number) if pulled else None
+    plain, fused = np.empty(x.shape, number), np.empty(x.shape, number)
+    ImageWarp(50, shape, number, fill).apply(x, maps, field, plain)
+    FusedWarp(shape, number, fill).apply(x, maps, field, fused)
+    np.testing.assert_allclose(fused, plain, rtol=0, atol=255 * 8 * max(h, w) * off)
+    assert np.mean(fused == plain) > 0.1  # what neither rounds is equal
 
 
 @given(st.lists(st.integers(1, 59), max_size=5, unique=True), st.randoms(use_true_random=False))

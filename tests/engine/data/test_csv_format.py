@@ -6,12 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.data import CsvFormat, ReadLimits
 from engine.data.column_types import BooleanType, CategoryType, NumberType, TextType
+from engine.data.formats import csv_text
 from engine.data.formats.cell_values import MISSING, YES_NO, number_in
+from engine.data.formats.csv_format import NOWHERE
+from engine.data.formats.csv_rows import COMPILER, Layout, scanned, split
+from engine.data.formats.csv_text import Blocks, Dialect, Lines
+from engine.data.formats.words import Words
 from engine.errors import DataError
 
 PRINTABLE = st.characters(codec="utf-8", exclude_categories=("C", "Z"))
@@ -39,6 +44,7 @@ def numeric(name: str) -> bool:
     end=st.sampled_from(["\r\n", "\n", "\r"]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig"]),
 )
+@settings(deadline=None)
 def test_what_the_csv_module_wrote_reads_back_equal(tmp_path_factory, table, quoting, end, encoding):
     names, rows = table
     path = tmp_path_factory.mktemp("csv") / "table.csv"
@@ -73,6 +79,7 @@ def meant(cell: str) -> object:
     delimiter=st.sampled_from(",;\t|"),
     encoding=st.sampled_from(["utf-8", "utf-8-sig"]),
 )
+@settings(deadline=None)
 def test_words_that_the_csv_module_wrote_read_back_equal(tmp_path_factory, table, dialect, delimiter, encoding):
     names, rows = table
     path = tmp_path_factory.mktemp("csv") / "table.csv"
@@ -150,6 +157,67 @@ def test_what_shows_far_down_counts_for_the_column_and_an_error_names_its_line(t
         CsvFormat().read(path)
 
 
+PIECES = st.sampled_from(
+    ["1", "-2.5", "1e3", "007", "?", "NA", "", "word", "wörd", '"', '""', '"a,b"', '"x\ny"', '"d""d"', '"5"', " ", "\r",
+     ",", ",", ",", "\n", "\n", "\r\n", "\t", "\x0b", "+", ".", "e", "inf", "12345678901234567890"]
+)  # fmt: skip
+
+
+@given(
+    text=st.lists(PIECES, max_size=60).map("".join),
+    columns=st.integers(1, 3),
+    spaced=st.booleans(),
+    words=st.sets(st.integers(0, 2)),
+)
+@settings(deadline=None)  # compiled in the first example
+def test_compiled_code_reads_what_the_csv_module_reads_or_leaves_it_to_that(text, columns, spaced, words):
+    compiled = COMPILER.scan(wait=True)
+    block = Lines(3, (text + "\n").encode())
+    layout = Layout(columns, tuple(sorted(word for word in words if word < columns)))
+    dialect = Dialect("," if columns > 1 else NOWHERE, spaced)
+    rows = scanned(compiled, block, dialect, layout)
+    try:
+        expected = split(block, Blocks(iter([])), dialect, layout, ReadLimits())
+    except DataError:
+        assert rows is None
+        return
+    if rows is None:
+        return
+    np.testing.assert_array_equal(rows.numbers, expected.numbers)
+    first = {strange.column: strange for strange in reversed(expected.strange)}
+    assert {strange.column: strange for strange in reversed(rows.strange)} == first
+    assert [rows.line(row) for row in range(len(rows.begins))] == expected.lines
+    for place in range(len(layout.words)):
+        known, other = Words(), Words()
+        for _ in range(2):  # the second time from the table
+            np.testing.assert_array_equal(rows.codes(place, known), expected.codes(place, other))
+        assert known.labels == other.labels
+
+
+def test_most_plain_files_are_left_to_compiled_code():
+    raw = b'1,a,"x, y"\r\n\r\n-2.5e3, b,"d""d"\r\n?,"two\nlines",NA\r\n'
+    rows = scanned(COMPILER.scan(wait=True), Lines(1, raw), Dialect(), Layout(3, (1, 2)))
+    words = Words()
+    assert rows.numbers.tolist()[:2] == [[1], [-2500]] and np.isnan(rows.numbers[2, 0])
+    assert rows.codes(1, words).tolist() == [0, 1, -1] and words.labels == ["x, y", 'd"d']
+    assert [rows.line(row) for row in range(3)] == [1, 3, 4]
+
+
+def test_blocks_that_end_within_a_quote_read_alike(tmp_path, monkeypatch):
+    path = tmp_path / "quoted.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["n", "word"])
+        writer.writerows([n, f"line\nbreak, {n % 5}"] for n in range(3000))
+    COMPILER.scan(wait=True)
+    whole = CsvFormat().read(path).training
+    assert whole.values("word", slice(0, 2)) == ["line\nbreak, 0", "line\nbreak, 1"]
+    monkeypatch.setattr(csv_text, "BLOCK", 700)
+    assert CsvFormat().read(path).training.values("word") == whole.values("word")
+    monkeypatch.setattr(COMPILER, "scan", lambda: None)
+    assert CsvFormat().read(path).training.values("word") == whole.values("word")
+
+
 HOSTILE = {
     "an empty file": (b"", "empty"),
     "a byte order mark alone": (b"\xef\xbb\xbf", "empty"),
@@ -199,6 +267,7 @@ def test_a_hostile_file_is_refused_with_a_sentence(tmp_path, name):
 
 
 @given(content=st.binary(max_size=200) | st.text('a1,"\n\r .-e_;\t', max_size=80).map(str.encode))
+@settings(deadline=None)
 def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("csv") / "any.csv"
     path.write_bytes(content)

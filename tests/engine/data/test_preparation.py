@@ -151,8 +151,9 @@ def test_inputs_beyond_float32_are_refused():
     wide = {"d": dataset(a=X[:, 0] * 1e300)}
     raw = spec(normalize={"type": "none"})
     assert prepare(raw, wide, dtype="float64").x["train"].max() > 1e299
-    with pytest.raises(SpecError, match="do not fit into float32"):
-        prepare(raw, wide, dtype="float32")
+    for memory_bytes in (None, 1000):  # held as inputs, or as rows of which they are made batch by batch
+        with pytest.raises(SpecError, match="do not fit into float32"):
+            prepare(raw, wide, dtype="float32", memory_bytes=memory_bytes)
 
 
 def test_every_dataset_that_a_spec_names_is_listed():

@@ -1,16 +1,17 @@
 """Columns in a file give the rows that the same columns in memory give, and read no more than those."""
 
 import tracemalloc
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.data import Dataset, Table
 from engine.data.storage import stored
-from engine.data.storage.stored_columns import BlockColumn, RowFile
+from engine.data.storage.stored_columns import ArrayBlock, BlockColumn, PickedBlock, RowFile
 from engine.data.table import stacked
 from engine.errors import DataError
 
@@ -55,22 +56,50 @@ MASKS = st.lists(st.booleans(), min_size=ROWS, max_size=ROWS).map(np.array)
 
 
 @given(SLICES | INDICES | MASKS)
+@example(np.array([7, 7, 9]))
 def test_any_choice_of_rows_is_the_one_that_an_array_makes(in_file: Table, wanted: slice | np.ndarray) -> None:
     for name, column in table().columns.items():
         np.testing.assert_array_equal(in_file.columns[name][wanted], column[wanted])
 
 
-@given(st.data())
+@st.composite
+def choices(draw: st.DrawFn) -> list[tuple[bool, slice | list[int]]]:
+    """Steps of which each doubles the rows, or not, and then takes some of them."""
+    steps, rows = [], ROWS
+    for _ in range(draw(st.integers(1, 4))):
+        doubled = draw(st.booleans())
+        rows *= 1 + doubled
+        index = draw(st.slices(rows) | (st.lists(st.integers(-rows, rows - 1), max_size=99) if rows else st.just([])))
+        steps.append((doubled, index))
+        rows = len(np.arange(rows)[index if isinstance(index, slice) else np.array(index, np.intp)])
+    return steps
+
+
+@given(choices())
+@example([(False, slice(None, 0)), (False, slice(None, None, -1))])
+@example([(False, slice(None, None, -1)), (False, slice(None, None, -1)), (False, slice(-1, None, -2))])
+@example([(False, slice(3, 3)), (True, slice(None, None, -3)), (False, slice(None, None, 2))])
+@example([(True, [-1, 0, 50]), (False, [-1, -3]), (True, slice(None, None, -1))])
 @settings(deadline=None)
-def test_choices_of_choices_and_stacks_too(in_file: Table, data: st.DataObject) -> None:
+def test_choices_of_choices_and_stacks_too(in_file: Table, steps: list[tuple[bool, slice | list[int]]]) -> None:
     here, there = in_file, table()
-    for _ in range(data.draw(st.integers(1, 4))):
-        if data.draw(st.booleans()):
+    for doubled, step in steps:
+        if doubled:
             here, there = stacked([here, here]), stacked([there, there])
-        step = data.draw(st.slices(there.rows) | st.lists(st.integers(0, max(0, there.rows - 1)), max_size=99))
-        index = step if isinstance(step, slice) else np.array(step if there.rows else [], np.intp)
+        index = step if isinstance(step, slice) else np.array(step, np.intp)
         here, there = here.take(index), there.take(index)
     same(here, there)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5])
+def test_every_slice_of_every_slice_is_the_one_of_an_array(rows: int) -> None:
+    numbers = np.arange(rows)
+    ends = [None, -9, -2, -1, 0, 1, 3, 9]
+    slices = [slice(*bounds) for bounds in product(ends, ends, (None, 2, -1))]
+    for first in slices:
+        picked, expected = PickedBlock(ArrayBlock(numbers), first), numbers[first]
+        for second in slices:
+            assert picked.read(second).tolist() == expected[second].tolist(), (first, second)
 
 
 def test_columns_of_a_block_are_read_once_together(in_file: Table, monkeypatch: pytest.MonkeyPatch) -> None:

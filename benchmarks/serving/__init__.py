@@ -1,0 +1,1 @@
+"""How fast predictions are served: against MLServer, a plain FastAPI endpoint, and the bare products."""

@@ -1,0 +1,91 @@
+"""Requests that arrive together are predicted together: one matrix product reads the weights once for all of them.
+
+Nothing waits for company. Rows are predicted at the end of the event loop's turn in which they were read, with
+whatever else was read in that turn: a request alone goes alone and at once. A product too long for the event loop runs
+in a thread; what arrives meanwhile goes together when it is done.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import Model
+
+INLINE = 20_000_000
+"""Floating-point operations that the event loop may spend on a product: half a millisecond on one core."""
+
+Answers = NDArray[np.floating]
+
+
+class Waiting(NamedTuple):
+    """Prepared inputs, and who waits for their answers."""
+
+    X: NDArray[np.floating]
+    future: "asyncio.Future[Answers]"
+
+
+class Gatherer:
+    """Of one event loop; it is called from there only."""
+
+    def __init__(self) -> None:
+        self.products = 0
+        self.requests = 0
+        self._waiting: dict[int, tuple[Model, list[Waiting]]] = {}  # by the model's identity
+        self._busy: set[int] = set()
+
+    async def answers(self, model: Model, X: NDArray[np.floating]) -> Answers:
+        """What `model.answers(X)` returns, to the bit."""
+        loop = asyncio.get_running_loop()
+        waiting = Waiting(X, loop.create_future())
+        key = id(model)
+        if key in self._waiting:
+            self._waiting[key][1].append(waiting)
+        else:
+            self._waiting[key] = (model, [waiting])
+            if key not in self._busy:
+                loop.call_soon(self._start, key)
+        return await waiting.future
+
+    def _start(self, key: int) -> None:
+        model, gathered = self._waiting.pop(key)
+        gathered = [waiting for waiting in gathered if not waiting.future.done()]  # clients that left
+        if not gathered:
+            return
+        self.products += 1
+        self.requests += len(gathered)
+        rows = sum(len(waiting.X) for waiting in gathered)
+        if 2 * model.network.layout.weights * max(rows, 16) <= INLINE:
+            settle(gathered, together(model, gathered))
+            return
+        self._busy.add(key)
+        running = asyncio.get_running_loop().run_in_executor(None, together, model, gathered)
+        running.add_done_callback(lambda done: self._finish(key, gathered, done))
+
+    def _finish(self, key: int, gathered: Sequence[Waiting], done: "asyncio.Future[Answers]") -> None:
+        self._busy.discard(key)
+        if (error := done.exception()) is not None:
+            for waiting in gathered:
+                if not waiting.future.done():
+                    waiting.future.set_exception(error)
+        else:
+            settle(gathered, done.result())
+        if key in self._waiting:
+            self._start(key)
+
+
+def together(model: Model, gathered: Sequence[Waiting]) -> Answers:
+    """The answers to all inputs, one behind the other."""
+    return model.answers(gathered[0].X if len(gathered) == 1 else np.concatenate([waiting.X for waiting in gathered]))
+
+
+def settle(gathered: Sequence[Waiting], answers: Answers) -> None:
+    """Hand everybody the answers to their inputs."""
+    start = 0
+    for waiting in gathered:
+        end = start + len(waiting.X)
+        if not waiting.future.done():
+            waiting.future.set_result(answers[start:end])
+        start = end

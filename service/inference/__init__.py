@@ -1,0 +1,1 @@
+"""The Open Inference Protocol, version 2: tensors on the wire, and what they are to a model."""

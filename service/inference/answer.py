@@ -1,0 +1,80 @@
+"""An inference answer on its way to the wire: JSON, and behind it the tensors that are asked for as bytes."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic_core import to_json
+
+from engine import Model
+from engine.model import check_finite
+from service.inference.datatypes import BYTES, Values, name_of, packed
+from service.inference.refusal import refused
+from service.inference.request import InferRequest, OutputDocument
+from service.inference.signature import outputs, ranked
+from service.serving import Served
+
+JSON, OCTETS = "application/json", "application/octet-stream"
+
+
+class Answer(NamedTuple):
+    """A body, its media type, and how many of its bytes are JSON where others follow."""
+
+    body: bytes
+    media_type: str
+    json_bytes: int | None
+
+
+def written(served: Served, request: InferRequest, answers: NDArray[np.floating]) -> Answer:
+    """The answer to a request, of a model's answers to its rows; refused for an output that there is not."""
+    check_finite(answers)
+    tensors = outputs(served.model, answers)
+    described: list[Mapping[str, object]] = []
+    parts: list[bytes] = []
+    for wanted, array in _chosen(served.model, request.outputs, tensors):
+        datatype = name_of(array)
+        about: dict[str, object] = {"name": wanted.name, "datatype": datatype, "shape": list(array.shape)}
+        binary = wanted.parameters.binary_data
+        if request.binary if binary is None else binary:
+            part = packed(array)
+            parts.append(part)
+            described.append({**about, "parameters": {"binary_data_size": len(part)}})
+        else:
+            flat = array.reshape(-1)
+            described.append({**about, "data": [str(t) for t in flat] if datatype == BYTES else flat.tolist()})
+    head = to_json(
+        {
+            "model_name": served.name,
+            "model_version": str(served.version),
+            **({} if request.id is None else {"id": request.id}),
+            "outputs": described,
+        }
+    )
+    if not parts:
+        return Answer(head, JSON, None)
+    return Answer(b"".join([head, *parts]), OCTETS, len(head))
+
+
+def _chosen(
+    model: Model, wanted: Sequence[OutputDocument] | None, tensors: Mapping[str, Values]
+) -> list[tuple[OutputDocument, Values]]:
+    if wanted is None or not wanted:
+        return [(OutputDocument(name=name), array) for name, array in tensors.items()]
+    chosen: list[tuple[OutputDocument, Values]] = []
+    for place, one in enumerate(wanted):
+        if one.name not in tensors:
+            raise refused(
+                f"/outputs/{place}/name", f"{one.name[:80]!r} is no output of this model; it has {', '.join(tensors)}"
+            )
+        array = tensors[one.name]
+        if most := one.parameters.classification:
+            if one.name != "probabilities":
+                raise refused(
+                    f"/outputs/{place}/parameters/classification",
+                    f"ranks probabilities, and {one.name!r} has none"
+                    + ("; ask for it of 'probabilities'" if "probabilities" in tensors else ""),
+                )
+            array = ranked(model, np.asarray(array, np.float64), most)
+        chosen.append((one, array))
+    return chosen

@@ -1,0 +1,9 @@
+"""What is said to a client whose request cannot be inferred from: 400, as the protocol has it."""
+
+from service.problems import Fault, RequestRefused, summary
+
+
+def refused(pointer: str, detail: str) -> RequestRefused:
+    """The refusal of one place in the request."""
+    faults = [Fault(pointer=pointer, part="body", detail=detail)]
+    return RequestRefused(400, "invalid_inference", "The inference request is not valid", summary(faults), faults)

@@ -1,0 +1,165 @@
+"""An inference request off the wire: a JSON document, and behind it the bytes of the tensors that travel as such."""
+
+from collections.abc import Mapping
+from math import prod
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from service import quick_json
+from service.inference.datatypes import ALLOWED, BYTES, DTYPES, Values, unpacked
+from service.inference.refusal import refused
+from service.pointers import pointer
+from service.problems import RequestRefused
+
+MOST_TENSORS = 65_536
+Extent = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class Parameters(BaseModel):
+    """The parameters that are understood; others are for others."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    binary_data_size: int | None = Field(None, ge=0)
+    binary_data: bool | None = None
+    binary_data_output: bool | None = None
+    classification: int | None = Field(None, ge=0)
+
+
+class InputDocument(BaseModel):
+    """An input as the JSON part has it."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    name: str
+    shape: list[Extent] = Field(min_length=1, max_length=8)
+    datatype: str
+    parameters: Parameters = Parameters()
+    data: Any = None
+
+
+class OutputDocument(BaseModel):
+    """An output that is asked for."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    name: str
+    parameters: Parameters = Parameters()
+
+
+class InferDocument(BaseModel):
+    """The JSON part."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    id: str | None = None
+    parameters: Parameters = Parameters()
+    inputs: list[InputDocument] = Field(min_length=1, max_length=MOST_TENSORS)
+    outputs: list[OutputDocument] | None = None
+
+
+class Tensor(NamedTuple):
+    """An input: its place in the request, its datatype and its values; text is an array of str objects."""
+
+    place: int
+    datatype: str
+    array: Values
+
+
+class InferRequest(NamedTuple):
+    """A request that was read."""
+
+    id: str | None
+    inputs: Mapping[str, Tensor]
+    outputs: list[OutputDocument] | None  # None: all of them
+    binary: bool  # outputs that do not say go as bytes
+
+
+def read(body: bytes, json_bytes: int | None) -> InferRequest:
+    """The request in a body; json_bytes is what Inference-Header-Content-Length says, where it is sent.
+
+    Refused (400) where it is not JSON, not an inference request, or its bytes do not add up.
+    """
+    if json_bytes is not None and json_bytes > len(body):
+        raise RequestRefused(
+            400, "malformed_body", "The body is not whole",
+            f"Inference-Header-Content-Length is {json_bytes}, and the body has {len(body)} bytes",
+        )  # fmt: skip
+    document = _validated(quick_json.read(body if json_bytes is None else body[:json_bytes]))
+    binary = memoryview(body)[len(body) if json_bytes is None else json_bytes :]
+    tensors: dict[str, Tensor] = {}
+    for place, one in enumerate(document.inputs):
+        where = f"/inputs/{place}"
+        if one.datatype not in ALLOWED:
+            raise refused(f"{where}/datatype", f"is {one.datatype[:40]!r}; allowed are {', '.join(ALLOWED)}")
+        if one.name in tensors:
+            raise refused(f"{where}/name", f"is {one.name[:80]!r} a second time")
+        size = one.parameters.binary_data_size
+        if size is None:
+            array = _listed(one, where)
+        elif one.data is not None:
+            raise refused(f"{where}/data", "stands beside binary_data_size; send one of them")
+        elif size > len(binary):
+            raise refused(
+                f"{where}/parameters/binary_data_size", f"is {size}, and {len(binary)} bytes of the body are left"
+            )
+        else:
+            array = unpacked(binary[:size], one.datatype, prod(one.shape), where)
+            binary = binary[size:]
+        tensors[one.name] = Tensor(place, one.datatype, array.reshape(one.shape))
+    if len(binary):
+        raise refused("", f"{len(binary)} bytes follow the last tensor")
+    return InferRequest(document.id, tensors, document.outputs, bool(document.parameters.binary_data_output))
+
+
+def _validated(document: object) -> InferDocument:
+    try:
+        return InferDocument.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise refused(pointer(first["loc"]), first["msg"]) from error
+
+
+def _listed(one: InputDocument, where: str) -> Values:
+    """Values in JSON, nested in the shape or flat."""
+    if not isinstance(one.data, list):
+        raise refused(f"{where}/data", "is missing; send a list of values, nested or flat, or binary_data_size")
+    level: list[Any] = one.data
+    for extent in one.shape[1:]:
+        if not level or not isinstance(level[0], list):
+            break
+        if any(not isinstance(part, list) or len(part) != extent for part in level):
+            raise refused(f"{where}/data", f"is not nested as its shape {one.shape} says")
+        level = [leaf for part in level for leaf in part]
+    if len(level) != prod(one.shape):
+        raise refused(f"{where}/data", f"holds {len(level)} values; its shape {one.shape} says {prod(one.shape)}")
+    kinds = set(map(type, level))
+    if one.datatype == BYTES:
+        if kinds - {str, type(None)}:
+            raise refused(f"{where}/data", f"holds {_kind(kinds - {str, type(None)})}; BYTES are strings")
+        texts = np.empty(len(level), object)
+        texts[:] = level
+        return texts
+    if one.datatype == "BOOL":
+        if kinds - {bool} and not (kinds <= {bool, int, float} and set(level) <= {0, 1}):
+            raise refused(f"{where}/data", f"holds {_kind(kinds - {bool})}; BOOL is true or false")
+        return np.array(level, np.bool_)
+    dtype = DTYPES[one.datatype]
+    # A missing number is NaN, for which JSON has no other word than null.
+    allowed = {int, float, type(None)} if dtype.kind == "f" else {int}
+    whole = dtype.kind != "f" and kinds <= {int, float} and all(value == int(value) for value in level)
+    if kinds - allowed and not whole:
+        raise refused(f"{where}/data", f"holds {_kind(kinds - allowed)}; {one.datatype} are numbers")
+    try:
+        return (
+            np.array(level, np.float64).astype(dtype) if dtype.kind == "f" else np.array(list(map(int, level)), dtype)
+        )
+    except (OverflowError, ValueError):
+        raise refused(f"{where}/data", f"holds a number beyond {one.datatype}") from None
+
+
+def _kind(kinds: set[type]) -> str:
+    names = {str: "text", bool: "true or false", float: "fractions", list: "lists", dict: "objects", type(None): "null"}
+    return names.get(next(iter(kinds)), "other values")

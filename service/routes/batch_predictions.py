@@ -1,0 +1,89 @@
+"""Batch predictions: a whole dataset, predicted by a worker into a file."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+from starlette.responses import FileResponse
+
+from service.bodies import StrictRoute, strict
+from service.dependencies import After, Limit, ModelName, WatchersDep, Which, YardDep
+from service.idempotency import OnceDep
+from service.model_views import BatchView, NewBatch
+from service.problems import documented
+from service.views import Listing
+from service.watching import settled
+
+router = APIRouter(prefix="/v1/models/{name}/batch-predictions", tags=["models"], route_class=StrictRoute)
+
+MEDIA_TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
+BatchId = Annotated[str, Path(description="id of a batch prediction")]
+
+
+@router.post("", status_code=201, responses=documented(400, 404, 409, 413, 415, 422))
+def predict_batch(
+    name: ModelName,
+    which: Which,
+    wanted: Annotated[NewBatch, strict(NewBatch)],
+    response: Response,
+    yard: YardDep,
+    once: OnceDep,
+) -> BatchView:
+    """Queue the prediction of a dataset with the newest version, or with the one that `alias` or `version` means.
+
+    The version is settled now: an alias that is moved later moves no prediction. Columns that the model does not
+    predict from are passed over.
+    """
+    batch = yard.predict_batch(name, which, wanted.dataset, wanted.format, once=once)
+    response.headers["Location"] = f"/v1/models/{name}/batch-predictions/{batch.id}"
+    return BatchView.of(batch)
+
+
+@router.get("", responses=documented(404, 422))
+def list_batches(name: ModelName, yard: YardDep, limit: Limit = 20, after: After = None) -> Listing[BatchView]:
+    """List a model's batch predictions, newest first."""
+    return Listing[BatchView].of(yard.batch_predictions(name, limit=limit, after=after), BatchView.of)
+
+
+@router.get("/{batch}", responses=documented(404, 422))
+async def get_batch(
+    name: ModelName,
+    batch: BatchId,
+    yard: YardDep,
+    watchers: WatchersDep,
+    wait: Annotated[
+        float, Query(ge=0, allow_inf_nan=False, description="answer when it is done, or after so many seconds")
+    ] = 0,
+) -> BatchView:
+    """A batch prediction as it stands, or, with `wait`, as it ends; TRAINYARD_MAX_WAIT_SECONDS caps the wait."""
+    read = partial(yard.batch_prediction, name, batch)
+    return BatchView.of(await settled(yard, watchers, batch, wait, read))
+
+
+@router.get(
+    "/{batch}/result",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()}},
+        **documented(404, 409, 422),
+    },
+)
+def download_result(name: ModelName, batch: BatchId, yard: YardDep) -> FileResponse:
+    """The predictions, a row for each of the dataset's and in their order; of given parts train, dev, test.
+
+    Classes: `label` and `probability_…` of each. Several labels: for each whether it is on, and its probability.
+    Values: `value`.
+    """
+    found = yard.batch_prediction(name, batch)
+    return FileResponse(
+        yard.batch_result(found),
+        media_type=MEDIA_TYPES[found.format],
+        filename=f"{name}-{batch}.{found.format}",
+        headers={"Trainyard-Model": f"{found.name}@{found.version}"},
+    )
+
+
+@router.delete("/{batch}", status_code=204, responses=documented(404, 422))
+def delete_batch(name: ModelName, batch: BatchId, yard: YardDep) -> None:
+    """Delete a batch prediction and its result; one that is being made is given up."""
+    yard.delete_batch_prediction(name, batch)

@@ -1,0 +1,79 @@
+"""Why a registered model answers as it does, and whether it is still asked about what it learned."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+
+from engine import RowError
+from engine.importance import MOST_ANSWERS, permutation_importance
+from engine.saliency import saliency
+from service.answers import refused
+from service.bodies import StrictRoute, invalid, strict
+from service.dependencies import ModelName, SamplesDep, ServingDep, Which, YardDep
+from service.model_views import DriftView, Explain, Explained
+from service.problems import Fault, documented
+from service.serving import Served
+from worker.yard import Yard
+
+router = APIRouter(prefix="/v1/models/{name}", tags=["models"], route_class=StrictRoute)
+
+EXAMPLES = {
+    "importance": {
+        "summary": "What each feature is worth on a dataset",
+        "value": {"dataset": "iris", "rows": 1000, "repeats": 5, "seed": 0},
+    },
+    "gradient": {
+        "summary": "How the answer to one row moves with its features",
+        "value": {"row": [5.1, 3.5, 1.4, 0.2]},
+    },
+}
+
+
+@router.post("/explain", responses=documented(400, 404, 413, 415, 422))
+def explain(
+    name: ModelName,
+    which: Which,
+    wanted: Annotated[Explain, strict(Explain), Body(openapi_examples=EXAMPLES)],
+    yard: YardDep,
+    serving: ServingDep,
+) -> Explained:
+    """What the features are worth on a dataset, by shuffling them; or the gradient of an answer by one row's inputs.
+
+    The importance of features that say the same is shared among them, and each alone may look idle.
+    """
+    served = serving.served(name, which)
+    if wanted.row is not None:
+        try:
+            found = saliency(served.model, wanted.row, wanted.output)
+        except RowError as error:
+            problem = refused(served.model, [wanted.row], error)
+            for fault in problem.faults:
+                fault.pointer = "/row" + fault.pointer.removeprefix("/rows/0")
+            raise problem from error
+        return Explained(model=served.name, version=served.version, importance=None, gradient=found)
+    return importance(served, wanted, yard)
+
+
+@router.get("/drift", responses=documented(404, 409, 422))
+def get_drift(name: ModelName, which: Which, yard: YardDep, samples: SamplesDep) -> DriftView:
+    """Whether the requests of the last day look like the training rows: can a logistic regression tell them apart?
+
+    Needs `PUT /v1/models/{name}` with `{"drift": true}`; what came through other API processes counts, a few seconds
+    late.
+    """
+    samples.flush()
+    return DriftView.of(yard.drift(name, which))
+
+
+def importance(served: Served, wanted: Explain, yard: Yard) -> Explained:
+    """Permutation importance, unless it would take too long."""
+    table = yard.labelled_table(served.model, str(wanted.dataset), pointer="/dataset")
+    answers = min(wanted.rows, table.rows) * wanted.repeats * len(served.model.preprocessor.shapes)
+    if answers > MOST_ANSWERS:
+        detail = (
+            f"{answers} answers (rows x repeats x features) are more than the {MOST_ANSWERS} allowed; lower rows or "
+            "repeats"
+        )
+        raise invalid([Fault(pointer="/rows", part="body", detail=detail)])
+    found = permutation_importance(served.model, table, rows=wanted.rows, repeats=wanted.repeats, seed=wanted.seed)
+    return Explained(model=served.name, version=served.version, importance=found, gradient=None)

@@ -1,0 +1,75 @@
+"""The hyper-parameters of a job, which a person may change while it trains."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Header, Request, Response
+from pydantic import JsonValue, WrapValidator
+
+from engine import JobSpec
+from service.bodies import StrictRoute, an_object, invalid, tag_of, validated
+from service.dependencies import JobId, YardDep
+from service.problems import Fault, RequestRefused, documented
+from service.steering_views import HyperparametersView
+from service.views import JobView
+from worker.hyperparameters import merged
+
+router = APIRouter(prefix="/v1/jobs/{job_id}/hyperparameters", tags=["control"], route_class=StrictRoute)
+
+EXAMPLES = {
+    "rate": {"summary": "A larger learning rate", "value": {"optimizer": {"learning_rate": 0.01}, "note": "too slow"}},
+    "longer": {"summary": "More epochs, more patience", "value": {"training": {"epochs": 200}}},
+}
+LONGEST_NOTE = 1024
+
+Patch = Annotated[dict[str, JsonValue], WrapValidator(an_object), Body(openapi_examples=EXAMPLES)]
+
+
+@router.get("", responses=documented(404, 422))
+def get_hyperparameters(job_id: JobId, yard: YardDep) -> HyperparametersView:
+    """What may change while the job trains, its values, and every change so far."""
+    return HyperparametersView.of(yard.hyperparameters(job_id))
+
+
+@router.patch(
+    "",
+    status_code=202,
+    responses=documented(400, 404, 409, 412, 413, 415, 422),
+    openapi_extra={"requestBody": {"content": {"application/merge-patch+json": {"schema": {"type": "object"}}}}},
+)
+def change_hyperparameters(
+    job_id: JobId,
+    patch: Patch,
+    request: Request,
+    response: Response,
+    yard: YardDep,
+    if_match: Annotated[
+        str | None, Header(description="ETag of the job or of its hyper-parameters: changed since, 412")
+    ] = None,
+) -> HyperparametersView:
+    """Change hyper-parameters with a merge patch (RFC 7396) of the spec; a member `note` says why.
+
+    A running job saves a checkpoint and trains on with them from its next epoch; a queued or paused one when it trains
+    again. A field that cannot change is refused by name, and then nothing changes.
+    """
+    known = yard.hyperparameters(job_id)
+    if if_match is not None:
+        tags = [
+            tag_of(view.model_dump_json().encode()) for view in (HyperparametersView.of(known), JobView.of(known.job))
+        ]
+        held = [tag.strip().removeprefix("W/") for tag in if_match.split(",")]
+        if "*" not in held and not set(tags) & set(held):
+            raise RequestRefused(
+                412,
+                "changed_since",
+                "The job is not what it was",
+                f"the job or its hyper-parameters have changed since; they are at revision {known.revision}",
+            )
+    note = patch.get("note")
+    if note is not None and not (isinstance(note, str) and len(note) <= LONGEST_NOTE):
+        raise invalid([Fault(pointer="/note", part="body", detail=f"must be a text of at most {LONGEST_NOTE} letters")])
+    wanted = {name: value for name, value in patch.items() if name != "note"}
+    spec = validated(JobSpec, merged(dict(known.spec), wanted))
+    who = request.client.host if request.client else None
+    view = HyperparametersView.of(yard.revise(known, spec, wanted, note=note, who=who))
+    response.headers["ETag"] = tag_of(view.model_dump_json().encode())
+    return view

@@ -1,0 +1,245 @@
+"""The Open Inference Protocol, version 2, over REST: what Triton's, KServe's and MLServer's clients speak.
+
+A request's Content-Type is not asked for, since some clients send none. Success is 200. An error has the shape of
+every problem here and the string member `error`.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Path, Request
+from fastapi.concurrency import run_in_threadpool
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.responses import Response
+
+from engine import Model, RowError
+from service import quick_json
+from service.bodies import StrictRoute
+from service.dependencies import ModelName, ServingDep, YardDep
+from service.feature_samples import FeatureSamples
+from service.gathering import Gatherer
+from service.inference import repository
+from service.inference.answer import Answer, written
+from service.inference.content_coding import decoded, encoded
+from service.inference.refusal import refused
+from service.inference.request import InferRequest, read
+from service.inference.signature import Rows, inputs_of, outputs_of, raw_rows
+from service.pointers import pointer
+from service.problems import Fault, RequestRefused, documented, summary
+from service.serving import Served, Serving
+from worker.yard import Yard
+
+router = APIRouter(prefix="/v2", tags=["inference"], route_class=StrictRoute)
+
+EXTENSIONS = ["binary_tensor_data", "classification"]
+LENGTH = "Inference-Header-Content-Length"
+SMALL = 32 * 1024
+"""Bytes of a body that is answered in the event loop: handing it to a thread takes longer than the answer."""
+
+Version = Annotated[str, Path(description="number of a version, or an alias", max_length=64)]
+
+
+class ServerMetadata(BaseModel):
+    """Who answers, and what it can beside the protocol's core."""
+
+    name: str = "trainyard"
+    version: str
+    extensions: list[str] = EXTENSIONS
+
+
+class ServerLive(BaseModel):
+    """The process answers."""
+
+    live: bool = True
+
+
+class ServerReady(BaseModel):
+    """Models can be looked up. The protocol's text prints `live` here, its clients read `ready`."""
+
+    ready: bool = True
+    live: bool = True
+
+
+class ModelReady(BaseModel):
+    """The model is in memory."""
+
+    name: str
+    ready: bool = True
+
+
+class TensorMetadata(BaseModel):
+    """A tensor that a model takes or answers; −1 is any number of rows."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ModelMetadata(BaseModel):
+    """What a model takes and answers."""
+
+    name: str
+    versions: list[str]
+    platform: str = "trainyard"
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
+
+
+class IndexRequest(BaseModel):
+    """Which models to list."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    ready: bool = Field(False, description="only those that are ready; all of them are")
+
+
+class IndexEntry(BaseModel):
+    """A version of a model."""
+
+    name: str
+    version: str
+    state: str = "READY"
+    reason: str = ""
+
+
+@router.get("", responses=documented())
+async def server_metadata(request: Request) -> ServerMetadata:
+    """The server's name, version and extensions."""
+    return ServerMetadata(version=request.app.version)
+
+
+@router.get("/health/live")
+async def server_live() -> ServerLive:
+    """The process answers."""
+    return ServerLive()
+
+
+@router.get("/health/ready", responses=documented())
+def server_ready(yard: YardDep) -> ServerReady:
+    """Models can be looked up."""
+    yard.models(limit=1)
+    return ServerReady()
+
+
+@router.post("/repository/index", responses=documented(400, 413))
+async def repository_index(request: Request, yard: YardDep) -> list[IndexEntry]:
+    """Every version of every model."""
+    body = await request.body()
+    if body.strip():
+        try:
+            IndexRequest.model_validate(quick_json.read(body))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise refused(pointer(first["loc"]), first["msg"]) from error
+    return await run_in_threadpool(lambda: list(listed(yard)))
+
+
+@router.get("/models/{name}", responses=documented(404, 422))
+@router.get("/models/{name}/versions/{version}", responses=documented(404, 422))
+def model_metadata(
+    name: ModelName, serving: ServingDep, yard: YardDep, version: Version | None = None
+) -> ModelMetadata:
+    """The tensors that a model takes and answers; without a version those of the newest."""
+    served = serving.served(name, reference(version))
+    return ModelMetadata(
+        name=name,
+        versions=[str(number) for number in repository.versions(yard, name)],
+        inputs=[TensorMetadata(**info._asdict()) for info in inputs_of(served.model)],
+        outputs=[TensorMetadata(**info._asdict()) for info in outputs_of(served.model)],
+    )
+
+
+@router.get("/models/{name}/ready", responses=documented(404, 422))
+@router.get("/models/{name}/versions/{version}/ready", responses=documented(404, 422))
+def model_ready(name: ModelName, serving: ServingDep, version: Version | None = None) -> ModelReady:
+    """The model is in memory; it is read from disk for that if need be."""
+    serving.served(name, reference(version))
+    return ModelReady(name=name)
+
+
+@router.post("/models/{name}/infer", responses=documented(400, 404, 413, 415, 422))
+@router.post("/models/{name}/versions/{version}/infer", responses=documented(400, 404, 413, 415, 422))
+async def infer(request: Request, name: ModelName, version: Version | None = None) -> Response:
+    """Predict from tensors, in JSON or as bytes behind it; without a version by the newest."""
+    serving: Serving = request.app.state.serving
+    served = serving.known(name, reference(version))
+    if served is None:
+        served = await run_in_threadpool(serving.served, name, reference(version))
+    body = await request.body()
+    coding, length = request.headers.get("content-encoding", ""), json_length(request)
+    limit = request.app.state.yard.settings.max_predict_bytes
+    accepted = request.headers.get("accept-encoding", "")
+    samples: FeatureSamples = request.app.state.samples
+    if len(body) > SMALL or coding:
+        return await run_in_threadpool(
+            lambda: response(whole(served, samples, decoded(body, coding, limit), length), accepted)
+        )
+    asked = read(body, length)
+    gatherer: Gatherer = request.app.state.gatherer
+    rows = raw_rows(served.model, asked.inputs)
+    answers = await gatherer.answers(served.model, prepared(served.model, rows))
+    return response(answered(served, samples, asked, rows, answers), accepted)
+
+
+def whole(served: Served, samples: FeatureSamples, body: bytes, length: int | None) -> Answer:
+    """All of a large request, in one thread."""
+    asked = read(body, length)
+    rows = raw_rows(served.model, asked.inputs)
+    return answered(served, samples, asked, rows, served.model.answers(prepared(served.model, rows)))
+
+
+def prepared(model: Model, rows: Rows) -> NDArray[np.floating]:
+    """The network's inputs of a request; refused for what cannot be read."""
+    try:
+        return model.inputs(rows)
+    except RowError as error:
+        raise refused("/inputs", str(error)) from error
+
+
+def answered(
+    served: Served, samples: FeatureSamples, asked: InferRequest, rows: Rows, answers: NDArray[np.floating]
+) -> Answer:
+    """The answer, once it is known to be one."""
+    try:
+        answer = written(served, asked, answers)
+    except RowError as error:
+        raise refused("/inputs", str(error)) from error
+    if served.sampled:
+        samples.offer(served.name, served.model, rows)
+    return answer
+
+
+def response(answer: Answer, accepted: str) -> Response:
+    """The answer with the headers that say how to read it, compressed if that is asked for."""
+    body, coding = encoded(answer.body, accepted)
+    headers = {"Vary": "Accept-Encoding"}
+    if coding is not None:
+        headers["Content-Encoding"] = coding
+    if answer.json_bytes is not None:
+        headers[LENGTH] = str(answer.json_bytes)
+    return Response(body, media_type=answer.media_type, headers=headers)
+
+
+def json_length(request: Request) -> int | None:
+    """How many bytes of the body are JSON, where others follow."""
+    text = request.headers.get(LENGTH)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        fault = Fault(pointer=f"/{LENGTH}", part="header", detail=f"is {text[:40]!r}; it takes a number of bytes")
+        raise RequestRefused(400, "invalid_inference", "The inference request is not valid", summary([fault]), [fault])
+    return int(text)
+
+
+def listed(yard: Yard) -> Iterator[IndexEntry]:
+    """The entries of the index."""
+    for name in repository.names(yard):
+        for version in repository.versions(yard, name):
+            yield IndexEntry(name=name, version=str(version))
+
+
+def reference(version: str | None) -> int | str | None:
+    """What the path means: a number, an alias, or the newest version."""
+    return int(version) if version is not None and version.isascii() and version.isdigit() else version

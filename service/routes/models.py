@@ -1,0 +1,242 @@
+"""Registered models: names, versions that never change, and the aliases that say which one is meant."""
+
+from contextlib import ExitStack
+from typing import Annotated, Any, Literal, TypeAlias
+
+from fastapi import APIRouter, Header, Path, Query, Response
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse
+
+from service.bodies import StrictRoute, strict
+from service.dependencies import Limit, ModelName, ServingDep, Which, YardDep
+from service.idempotency import Idempotent
+from service.model_views import (
+    AliasChangeView,
+    AliasTarget,
+    AliasView,
+    ModelCard,
+    ModelSettings,
+    ModelView,
+    NewVersion,
+    VersionView,
+)
+from service.problems import documented
+from service.views import Listing
+from worker.model_card import markdown
+from worker.models import ModelVersion
+from worker.registry import ModelFormat
+from worker.yard import Yard
+
+router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictRoute)
+
+MEDIA_TYPES = {
+    "safetensors": "application/vnd.safetensors",
+    "npz": "application/x-npz",
+    "onnx": "application/onnx",
+}
+
+Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="number of a version")]
+AliasName = Annotated[str, Path(description="name of an alias")]
+NewAlias = Annotated[
+    str,
+    Path(
+        pattern="^[A-Za-z][A-Za-z0-9_.-]{0,63}$",
+        description="a letter, then letters, digits, `_`, `-` or `.`; at most 64 in all",
+    ),
+]
+NewName = Annotated[
+    str,
+    Path(
+        pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        description="a letter or digit, then letters, digits, `_`, `-` or `.`; at most 64 in all",
+    ),
+]
+Before = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="number of the last entry of the page before")]
+CardFormat = Annotated[Literal["json", "markdown"] | None, Query(description="overrides the Accept header")]
+Accept = Annotated[str, Header(include_in_schema=False)]
+Responses: TypeAlias = dict[int | str, dict[str, Any]]
+
+FILE: Responses = {
+    200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()}}
+}
+CARD: Responses = {200: {"content": {"text/markdown": {"schema": {"type": "string"}}}}}
+
+
+@router.get("", responses=documented(422))
+def list_models(
+    yard: YardDep,
+    limit: Limit = 20,
+    after: Annotated[str | None, Query(max_length=64, description="name of the last entry of the page before")] = None,
+) -> Listing[ModelView]:
+    """List registered models by name."""
+    return Listing[ModelView].of(yard.models(limit=limit, after=after), ModelView.of)
+
+
+@router.get("/{name}", responses=documented(404, 422))
+def get_model(name: ModelName, yard: YardDep) -> ModelView:
+    """A registered model: how many versions it has, and what its aliases mean."""
+    return ModelView.of(yard.registered_model(name))
+
+
+@router.put("/{name}", responses=documented(400, 404, 413, 415, 422))
+def change_model(
+    name: ModelName, settings: Annotated[ModelSettings, strict(ModelSettings)], yard: YardDep, serving: ServingDep
+) -> ModelView:
+    """Have the features of requests sampled for `GET …/drift`, or no longer."""
+    model = yard.sample_features(name, settings.drift)
+    serving.changed(name)
+    return ModelView.of(model)
+
+
+# versions
+
+
+@router.post(
+    "/{name}/versions",
+    status_code=201,
+    dependencies=[Idempotent],
+    responses={
+        200: {"model": VersionView, "description": "The job was registered under this name before"},
+        **documented(400, 409, 413, 415, 422, 507),
+    },
+)
+def register_version(
+    name: NewName,
+    wanted: Annotated[NewVersion, strict(NewVersion)],
+    response: Response,
+    yard: YardDep,
+    serving: ServingDep,
+) -> VersionView:
+    """Make the model of a job that has succeeded the next version of a name; the first one makes the name, too."""
+    version, created = yard.register_model(name, wanted.job, wanted.checkpoint)
+    serving.changed(name)
+    response.status_code = 201 if created else 200
+    response.headers["Location"] = f"/v1/models/{name}/versions/{version.version}"
+    return VersionView.of(version)
+
+
+@router.get("/{name}/versions", responses=documented(404, 422))
+def list_versions(name: ModelName, yard: YardDep, limit: Limit = 20, after: Before = None) -> Listing[VersionView]:
+    """List a model's versions, newest first."""
+    return Listing[VersionView].of(yard.model_versions(name, limit=limit, after=after), VersionView.of)
+
+
+@router.get("/{name}/versions/{version}", responses=documented(404, 422))
+def get_version(name: ModelName, version: Number, yard: YardDep) -> VersionView:
+    """A version: its spec, the hash of its data, its metrics and what it was trained with."""
+    return VersionView.of(yard.model_version(name, version))
+
+
+@router.delete("/{name}/versions/{version}", status_code=204, responses=documented(404, 409, 422))
+def delete_version(name: ModelName, version: Number, yard: YardDep, serving: ServingDep) -> None:
+    """Delete a version that no alias means and no batch prediction is being made with."""
+    yard.delete_model_version(name, version)
+    serving.changed(name)
+
+
+@router.get(
+    "/{name}/versions/{version}/artifact", response_class=FileResponse, responses={**FILE, **documented(404, 422)}
+)
+def download_version(
+    name: ModelName, version: Number, yard: YardDep, format: ModelFormat = "safetensors"
+) -> FileResponse:
+    """The model as a file: safetensors for `engine.load`, plain NPZ, or ONNX with the preprocessing in it."""
+    return download(yard, yard.model_version(name, version), format)
+
+
+@router.get("/{name}/artifact", response_class=FileResponse, responses={**FILE, **documented(404, 422)})
+def download_model(name: ModelName, which: Which, yard: YardDep, format: ModelFormat = "safetensors") -> FileResponse:
+    """The same of the version that is meant: by `alias`, by `version`, or the newest."""
+    return download(yard, yard.model_version(name, which), format)
+
+
+@router.get("/{name}/versions/{version}/card", response_model=ModelCard, responses={**CARD, **documented(404, 422)})
+def get_version_card(
+    name: ModelName, version: Number, yard: YardDep, format: CardFormat = None, accept: Accept = ""
+) -> Response | ModelCard:
+    """What the version learned from, how well it does and where not to trust it, as JSON or Markdown."""
+    return card(yard.model_version(name, version), format, accept)
+
+
+@router.get("/{name}/card", response_model=ModelCard, responses={**CARD, **documented(404, 422)})
+def get_card(
+    name: ModelName, which: Which, yard: YardDep, format: CardFormat = None, accept: Accept = ""
+) -> Response | ModelCard:
+    """The same of the version that is meant: by `alias`, by `version`, or the newest."""
+    return card(yard.model_version(name, which), format, accept)
+
+
+# aliases
+
+
+@router.get("/{name}/aliases", responses=documented(404, 422))
+def list_aliases(name: ModelName, yard: YardDep) -> Listing[AliasView]:
+    """What every alias of a model means now."""
+    return Listing[AliasView](data=[AliasView.of(alias) for alias in yard.aliases(name)], has_more=False)
+
+
+@router.get("/{name}/aliases/{alias}", responses=documented(404, 422))
+def get_alias(name: ModelName, alias: AliasName, yard: YardDep) -> AliasView:
+    """What an alias means now."""
+    return AliasView.of(yard.alias(name, alias))
+
+
+@router.put("/{name}/aliases/{alias}", responses=documented(400, 404, 413, 415, 422))
+def set_alias(
+    name: ModelName,
+    alias: NewAlias,
+    target: Annotated[AliasTarget, strict(AliasTarget)],
+    yard: YardDep,
+    serving: ServingDep,
+) -> AliasView:
+    """Have an alias mean another version: at once, with no request lost.
+
+    The version is loaded first. Other API processes follow within TRAINYARD_LOOK_SECONDS.
+    """
+    serving.warm(yard.model_version(name, target.version, pointer="/version"))
+    changed = yard.set_alias(name, alias, target.version)
+    serving.changed(name)
+    return AliasView.of(changed)
+
+
+@router.delete("/{name}/aliases/{alias}", status_code=204, responses=documented(404, 422))
+def remove_alias(name: ModelName, alias: AliasName, yard: YardDep, serving: ServingDep) -> None:
+    """Delete an alias; its history stays."""
+    yard.remove_alias(name, alias)
+    serving.changed(name)
+
+
+@router.post("/{name}/aliases/{alias}/rollback", responses=documented(404, 409, 422))
+def roll_back_alias(name: ModelName, alias: AliasName, yard: YardDep, serving: ServingDep) -> AliasView:
+    """Have an alias mean what it meant before; once more goes back once more."""
+    changed = yard.roll_back_alias(name, alias)
+    serving.changed(name)
+    return AliasView.of(changed)
+
+
+@router.get("/{name}/aliases/{alias}/history", responses=documented(404, 422))
+def alias_history(
+    name: ModelName, alias: AliasName, yard: YardDep, limit: Limit = 20, after: Before = None
+) -> Listing[AliasChangeView]:
+    """Every change of an alias, newest first; also of one that was deleted."""
+    return Listing[AliasChangeView].of(yard.alias_history(name, alias, limit=limit, after=after), AliasChangeView.of)
+
+
+def download(yard: Yard, version: ModelVersion, format: ModelFormat) -> FileResponse:
+    """A version's file in one of its formats; what is made for this answer is removed behind it."""
+    stack = ExitStack()
+    path = stack.enter_context(yard.model_artifact(version, format))
+    return FileResponse(
+        path,
+        media_type=MEDIA_TYPES[format],
+        filename=f"{version.name}-{version.version}.{format}",
+        headers={"Trainyard-Model": f"{version.name}@{version.version}"},
+        background=BackgroundTask(stack.close),
+    )
+
+
+def card(version: ModelVersion, format: str | None, accept: str) -> Response | ModelCard:
+    """A version's card in the format that is asked for."""
+    if format == "markdown" or (format is None and "text/markdown" in accept and "json" not in accept):
+        return Response(markdown(version.card, version.version, version.aliases), media_type="text/markdown")
+    return ModelCard.of(version)

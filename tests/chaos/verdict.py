@@ -1,0 +1,123 @@
+"""What must be true of every job after the chaos, whatever happened to its workers."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from engine import load
+from worker.errors import NoModel
+from worker.jobs import Job, Status
+from worker.yard import Yard
+
+TERMINAL = {"succeeded", "failed", "cancelled"}
+
+
+@dataclass
+class Verdict:
+    """Figures, and every complaint there is."""
+
+    figures: Counter[str] = field(default_factory=Counter)
+    complaints: list[str] = field(default_factory=list)
+
+    def expect(self, condition: bool, complaint: str) -> None:
+        """Note the complaint unless the condition holds."""
+        if not condition:
+            self.complaints.append(complaint)
+
+
+def twin_of(yard: Yard, job: Job) -> dict[str, Any]:
+    """All that two jobs of one spec must have in common, to the last bit."""
+    return {
+        "result": job.result,
+        "warnings": job.warnings,
+        "rows": [{k: v for k, v in row.items() if k != "seconds"} for row in yard.metric_rows(job.id)],
+        "layers": [(one.epoch, one.layers) for one in all_layers(yard, job.id)],
+        "checks": [check.report for check in yard.gradient_checks(job.id).data],
+    }
+
+
+def all_layers(yard: Yard, job_id: str) -> list[Any]:
+    found, page = [], yard.layers(job_id, limit=1000)
+    while True:
+        found += page.data
+        if not page.has_more:
+            return found
+        page = yard.layers(job_id, after=found[-1].epoch, limit=1000)
+
+
+def all_events(yard: Yard, job_id: str) -> list[Any]:
+    found, page = [], yard.events(job_id, limit=1000)
+    while True:
+        found += page.data
+        if not page.has_more:
+            return found
+        page = yard.events(job_id, after=found[-1].seq, limit=1000)
+
+
+def recoveries(yard: Yard, struck: list[tuple[str, float]]) -> list[float]:
+    """Seconds from the loss of a job's worker until another one trained it."""
+    waited = []
+    for job_id, at in struck:
+        begun = [event.at.timestamp() for event in all_events(yard, job_id) if event.data.get("to") == "running"]
+        waited += [min(time for time in begun if time > at) - at] if any(time > at for time in begun) else []
+    return waited
+
+
+def judge(verdict: Verdict, yard: Yard, job_id: str, twin: dict[str, Any] | None) -> None:
+    """One job: an end, only one, the twin's result, a model that is whole, and a story without gaps."""
+    job = yard.job(job_id)
+    verdict.figures["jobs"] += 1
+    verdict.figures[str(job.state)] += 1
+    verdict.figures["attempts"] += job.attempt
+    verdict.expect(job.done, f"{job_id} is still {job.state}")
+    events = all_events(yard, job_id)
+    verdict.expect([e.seq for e in events] == list(range(1, len(events) + 1)), f"{job_id}: the events have gaps")
+    moves = [(event.data["from"], event.data["to"]) for event in events if event.type == "state"]
+    verdict.expect(
+        all(before[1] == after[0] for before, after in pairwise(moves)),
+        f"{job_id} did not move from state to state: {moves}",
+    )
+    ends = [to for _, to in moves if to in TERMINAL]
+    verdict.expect(len(ends) == int(job.done), f"{job_id} ended {len(ends)} times: {ends}")
+    for event in events:
+        verdict.figures[event.type] += event.type in (
+            "resumed",
+            "checkpoint",
+            "checkpoint_damaged",
+            "resumed_elsewhere",
+        )
+    resumed = [event.data["step"] for event in events if event.type == "resumed"]
+    verdict.figures["resumed in the middle"] += sum(step > 0 for step in resumed)
+    verdict.expect(
+        not any(event.type == "checkpoint_damaged" for event in events),
+        f"{job_id}: a registered checkpoint was damaged",
+    )
+    if job.state is Status.SUCCEEDED:
+        model = yard.model(job_id)
+        verdict.expect(
+            yard.model_path(job_id).is_file() and load(model.path).weights_sha256 == model.weights_sha256,
+            f"{job_id}: the model is not the one that was stored",
+        )
+        if twin is not None:
+            found = twin_of(yard, job)
+            differing = [name for name in twin if twin[name] != found[name]]
+            verdict.expect(not differing, f"{job_id} differs from its undisturbed twin in {', '.join(differing)}")
+            verdict.figures["equal to their twin"] += not differing
+    else:
+        try:
+            yard.model(job_id)
+            verdict.complaints.append(f"{job_id} is {job.state} and has a model")
+        except NoModel:
+            pass
+        verdict.expect(twin is None or not job.done, f"{job_id} {job.state}: {job.error}")
+
+
+def superfluous(verdict: Verdict, yard: Yard, data_dir: Path) -> None:
+    """Files that no row names, of jobs that are done; what a killed worker had not finished is swept after an hour."""
+    for folder in (data_dir / "checkpoints").glob("*"):
+        named = {Path(one.file).name for one in yard.checkpoints(folder.name)}
+        extra = {path.name for path in folder.glob("*")} - named
+        verdict.expect(not extra, f"{folder.name} has left {', '.join(sorted(extra))}")
+        verdict.expect(not named - {p.name for p in folder.glob("*")}, f"{folder.name} lacks files that rows name")

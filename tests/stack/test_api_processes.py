@@ -1,0 +1,77 @@
+"""Several API processes on one port: all of them answer, and none outlives the others."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+pytestmark = pytest.mark.accept
+
+
+@contextmanager
+def two_processes(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, list[psutil.Process]]]:
+    """`trainyard api --workers 2`, its address, and the two once they answer."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    environment = os.environ | {
+        "TRAINYARD_DATA_DIR": str(folder), "TRAINYARD_BROKER": "filesystem", "TRAINYARD_PORT": str(port)
+    }  # fmt: skip
+    command = [sys.executable, "-m", "trainyard", "api", "--workers", "2"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 240
+        while (folder / "log").read_text().count('"listening"') < 2:
+            assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.1)
+        serving = [
+            child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())
+        ]
+        assert len(serving) == 2
+        yield process, url, serving
+    finally:
+        process.kill()
+        process.wait()
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not psutil.wait_procs(processes, timeout=30)[1]
+
+
+def test_both_serve_and_both_stop(tmp_path: Path) -> None:
+    with two_processes(tmp_path) as (process, url, serving):
+        assert all(httpx.get(f"{url}/health/live", timeout=60).status_code == 200 for _ in range(20))
+        for one in serving:  # while one is held, the other answers
+            one.suspend()
+            assert any(answers(url) for _ in range(20))
+            one.resume()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0 and gone(serving)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/live", timeout=1).status_code == 200
+    except httpx.TimeoutException:
+        return False  # the held process had taken this connection
+
+
+@pytest.mark.parametrize("victim", ["one of them", "their parent"])
+def test_none_outlives_the_others(victim: str, tmp_path: Path) -> None:
+    with two_processes(tmp_path) as (process, _, serving):
+        if victim == "one of them":
+            serving[0].kill()
+            assert process.wait(40) == 1
+        else:
+            process.kill()
+        assert gone(serving)

@@ -1,0 +1,62 @@
+"""Registered models through the client and the command: from `register_as` to a predicted dataset."""
+
+import csv
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from engine import load
+from trainyard import ProblemError
+from trainyard.cli import app
+
+SPEC = {"data": {"train": "iris", "target": "label"}, "training": {"epochs": 2}, "checks": {"gradients": []}}
+FLOWERS = [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]]
+
+
+@pytest.fixture
+def run(stack):
+    """Run a command against the running stack."""
+
+    def invoke(*arguments: str, text: str = ""):
+        return CliRunner(env={"TRAINYARD_URL": stack.url}).invoke(app, list(arguments), input=text)
+
+    return invoke
+
+
+def test_a_model_is_registered_by_its_job_and_serves(client, run, tmp_path) -> None:
+    first = client.wait(client.submit({**SPEC, "register_as": "irises"})["id"], 60)
+    (told,) = [event["data"] for event in client.stream(first["id"]) if event["type"] == "registered"]
+    assert told == {"model": "irises", "version": 1}
+    second = client.wait(client.submit({**SPEC, "seed": 1})["id"], 60)
+    assert run("register", "irises", second["id"]).stdout == "2\n"
+    assert client.register("irises", second["id"])["version"] == 2  # once more is the same
+    assert run("alias", "irises", "production", "1").stdout == "1\n"
+    assert client.set_alias("irises", "production", 2)["version"] == 2
+    assert "irises  newest=2  production=2" in run("models").stdout
+    assert run("alias", "irises", "production", "--rollback").stdout == "1\n"
+    assert client.model("irises")["aliases"] == {"production": 1}
+    assert [one["job"] for one in client.model_versions("irises")] == [second["id"], first["id"]]
+
+    answer = client.predict_with("irises", FLOWERS, alias="production")
+    assert (answer["version"], answer["predictions"]) == (1, client.predict(first["id"], FLOWERS))
+    lines = run("predict", "irises", "-", "--version", "1", text=json.dumps(FLOWERS)).stdout.splitlines()
+    assert [json.loads(line) for line in lines] == answer["predictions"]
+
+    file = tmp_path / "model.safetensors"
+    client.download_model("irises", file, alias="production")
+    assert load(file).predict(FLOWERS) == answer["predictions"]
+
+    result = tmp_path / "iris.csv"
+    said = run("batch", "irises", "iris", str(result), "--alias", "production")
+    assert said.stdout == "150 rows, irises version 1\n", said.output
+    with result.open() as lines_of_file:
+        rows = list(csv.DictReader(lines_of_file))
+    assert len(rows) == 150 and {row["label"] for row in rows} <= {"0", "1", "2"}
+
+
+def test_a_name_that_cannot_be_is_refused_when_the_job_is_submitted(client) -> None:
+    for name in ("", "two words", "job_" + "0" * 32):
+        with pytest.raises(ProblemError) as refused:
+            client.submit({**SPEC, "register_as": name})
+        assert refused.value.status == 422 and refused.value.errors[0]["pointer"] == "/register_as"

@@ -1,0 +1,205 @@
+"""A batch prediction is queued, claimed, made in bounded memory and answered as the engine answers."""
+
+import csv
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from engine import JobSpec, load
+from tests.worker.conftest import ROOT
+from worker.batch_predictions import BatchState
+from worker.errors import (
+    DatasetInUse,
+    LeaseLost,
+    NoResult,
+    UnknownBatch,
+    UnknownDataset,
+    VersionInUse,
+)
+from worker.jobs import Failure
+from worker.settings import Settings
+from worker.station import Station
+from worker.store.batch_predictions import BatchPredictions
+from worker.yard import Yard
+
+HEADER = "a,b,color,extra,y"
+
+
+def table(rows: int, seed: int = 0) -> bytes:
+    rng = np.random.default_rng(seed)
+    a, b, color = rng.normal(size=rows), rng.integers(0, 9, rows), rng.integers(0, 3, rows)
+    text = io.StringIO()
+    print(HEADER, file=text)
+    for number in range(rows):
+        answer = "yes" if a[number] + color[number] > 1 else "no"
+        print(f"{a[number]:.4f},{b[number]},{['red', 'green', 'blue'][color[number]]},7,{answer}", file=text)
+    return text.getvalue().encode()
+
+
+def upload(yard: Yard, name: str, content: bytes) -> str:
+    with yard.receive() as file:
+        file.write(content)
+        return yard.add_dataset(name, "text/csv", file)[0].id
+
+
+@pytest.fixture
+def station(yard: Yard, settings: Settings) -> Station:
+    return Station(settings, yard.transport, draining=lambda: False)
+
+
+@pytest.fixture
+def model(yard: Yard, station: Station) -> str:
+    """A registered model of a job that was really trained."""
+    upload(yard, "small", table(60))
+    spec = {
+        "data": {"train": "small", "target": "y", "columns": {"extra": {"type": "ignore"}}},
+        "layers": [{"type": "dense", "units": 4}, {"type": "relu"}],
+        "training": {"epochs": 2},
+        "checks": {"gradients": []},
+    }
+    job = yard.submit(JobSpec.model_validate(spec))
+    station.train(job.id)
+    yard.register_model("colors", job.id)
+    return "colors"
+
+
+def test_the_result_is_what_the_engine_answers_row_by_row(yard: Yard, station: Station, model: str) -> None:
+    upload(yard, "large", table(5000, seed=1))
+    asked = yard.predict_batch(model, None, "large", "csv")
+    assert (asked.state, asked.rows, asked.rows_done) == (BatchState.QUEUED, 5000, 0)
+    station.predict_batch(asked.id)
+    done = yard.batch_prediction(model, asked.id)
+    assert (done.state, done.rows_done, done.error) == (BatchState.SUCCEEDED, 5000, None)
+    served = load(yard.model_version_path(yard.model_version(model)))
+    rows = list(csv.DictReader(io.StringIO(table(5000, seed=1).decode())))
+    sent = [{"a": float(row["a"]), "b": int(row["b"]), "color": row["color"]} for row in rows]
+    expected = served.predict(sent)
+    with yard.batch_result(done).open() as file:
+        found = list(csv.DictReader(file))
+    assert [row["label"] for row in found] == [one["label"] for one in expected]
+    for name in ("yes", "no"):
+        wanted = np.array([one["probabilities"][name] for one in expected], np.float32)  # type: ignore[index]
+        np.testing.assert_array_equal(np.array([row[f"probability_{name}"] for row in found], np.float32), wanted)
+
+
+def test_parquet_holds_the_same(yard: Yard, station: Station, model: str) -> None:
+    arro3 = pytest.importorskip("arro3.io")
+    batches = [yard.predict_batch(model, None, "small", form) for form in ("csv", "parquet")]
+    for batch in batches:
+        station.predict_batch(batch.id)
+    as_csv, as_parquet = (yard.batch_result(yard.batch_prediction(model, batch.id)) for batch in batches)
+    with as_csv.open() as file:
+        expected = list(csv.DictReader(file))
+    read = arro3.read_parquet(str(as_parquet)).read_all()
+    assert read.num_rows == 60 and list(read.schema.names) == ["label", "probability_no", "probability_yes"]
+    assert read["label"].to_pylist() == [row["label"] for row in expected]
+    np.testing.assert_array_equal(
+        np.array(read["probability_no"].to_pylist(), np.float32),
+        np.array([row["probability_no"] for row in expected], np.float32),
+    )
+
+
+def test_what_does_not_fit_is_refused_or_fails_with_its_row(yard: Yard, station: Station, model: str) -> None:
+    upload(yard, "narrow", b"a,color\n1,red\n2,blue\n")
+    with pytest.raises(Exception, match="no column 'b'") as refused:
+        yard.predict_batch(model, None, "narrow", "csv")
+    assert refused.value.pointer == "/dataset"  # type: ignore[attr-defined]
+    with pytest.raises(UnknownDataset):
+        yard.predict_batch(model, None, "nothing", "csv")
+    upload(yard, "holes", b"a,b,color\n1,2,red\n2,NA,blue\n3,1,red\n")
+    batch = yard.predict_batch(model, None, "holes", "csv")
+    with pytest.raises(NoResult):
+        yard.batch_result(batch)
+    station.predict_batch(batch.id)
+    failed = yard.batch_prediction(model, batch.id)
+    assert failed.state is BatchState.FAILED and failed.error is not None
+    assert "row 1 lacks 'b'" in failed.error.message
+
+
+def test_what_is_needed_cannot_be_deleted(yard: Yard, station: Station, model: str) -> None:
+    upload(yard, "other", table(40, seed=2))
+    batch = yard.predict_batch(model, 1, "other", "csv")
+    with pytest.raises(DatasetInUse, match=batch.id):
+        yard.delete_dataset("other")
+    with pytest.raises(VersionInUse, match=batch.id):
+        yard.delete_model_version(model, 1)
+    station.predict_batch(batch.id)
+    yard.delete_dataset("other")
+    path = yard.batch_result(yard.batch_prediction(model, batch.id))
+    yard.delete_batch_prediction(model, batch.id)
+    assert not path.exists()
+    with pytest.raises(UnknownBatch):
+        yard.batch_prediction(model, batch.id)
+    yard.delete_model_version(model, 1)
+
+
+def test_one_that_is_deleted_while_it_is_made_leaves_nothing(
+    yard: Yard, station: Station, model: str, settings: Settings
+) -> None:
+    batch = yard.predict_batch(model, None, "small", "csv")
+    claim = station._store.batch_predictions.claim(batch.id, "worker")
+    assert claim is not None
+    yard.delete_batch_prediction(model, batch.id)
+    with pytest.raises(LeaseLost):
+        station._store.batch_predictions.renew(claim, 3)
+    station.predict_batch(batch.id)  # there is nothing to claim any more
+    assert not list((settings.data_dir / "predictions").glob("*"))
+
+
+def test_a_worker_that_falls_silent_loses_it(yard: Yard, station: Station, model: str) -> None:
+    batch = yard.predict_batch(model, None, "small", "csv")
+    hasty = BatchPredictions(station._store.database, lease_seconds=-1, max_attempts=2)
+    late = hasty.claim(batch.id, "worker")
+    assert late is not None and batch.id in hasty.expired()
+    assert hasty.reclaim(batch.id) is BatchState.QUEUED
+    with pytest.raises(LeaseLost):
+        hasty.fail(late, Failure("late", "too late"))
+    station.predict_batch(batch.id)
+    assert yard.batch_prediction(model, batch.id).state is BatchState.SUCCEEDED
+    again = yard.predict_batch(model, None, "small", "csv")
+    for _ in range(2):
+        hasty.claim(again.id, "worker")
+    assert hasty.reclaim(again.id) is BatchState.FAILED
+    error = yard.batch_prediction(model, again.id).error
+    assert error is not None and error.code == "worker_lost"
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from worker.settings import Settings
+from worker.broker import find_transport
+from worker.station import Station
+
+settings = Settings(data_dir=Path(sys.argv[1]), broker="filesystem")
+station = Station(settings, find_transport(settings), draining=lambda: False)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+station.predict_batch(sys.argv[2])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+station.close()
+"""
+
+
+@pytest.mark.accept
+def test_a_million_rows_need_no_more_memory_than_a_few_thousand(
+    yard: Yard, station: Station, model: str, settings: Settings
+) -> None:
+    rng = np.random.default_rng(3)
+    rows = 1_000_000
+    file = io.BytesIO()
+    file.write(b"a,b,color\n")
+    for _ in range(100):
+        part = np.char.mod("%.4f", rng.normal(size=rows // 100))
+        file.write("\n".join(f"{a},3,red" for a in part.tolist()).encode() + b"\n")
+    upload(yard, "million", file.getvalue())
+    batch = yard.predict_batch(model, None, "million", "csv")
+    command = [sys.executable, "-c", PEAK, str(settings.data_dir), batch.id]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    finished = yard.batch_prediction(model, batch.id)
+    assert finished.state is BatchState.SUCCEEDED and finished.rows_done == rows
+    with yard.batch_result(finished).open() as lines:
+        assert sum(1 for _ in lines) == rows + 1
+    assert int(done.stdout.splitlines()[-1]) < 150 * 1024  # kilobytes; the rows as floats alone would take 24 MB a copy

@@ -1,0 +1,318 @@
+"""One attempt after the other at a job, in this very process: each goes on where the last one has saved."""
+
+import resource
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+import engine.training
+from engine import Checkpoint, JobSpec, load
+from tests.chaos import mutants
+from tests.worker.conftest import quick
+from worker import tables
+from worker.artifacts import Artifacts
+from worker.broker import open_transport
+from worker.bulletin import Bulletin
+from worker.errors import IllegalMove
+from worker.execution import Execution
+from worker.ids import new_id
+from worker.jobs import Job, Status
+from worker.store import open_store
+from worker.store.claims import Claims
+from worker.yard import Yard, open_yard
+
+LAYERS = [{"type": "dense", "units": 8}, {"type": "batch_norm"}, {"type": "relu"}, {"type": "dropout"}]
+FIELDS: dict[str, Any] = {
+    "layers": LAYERS,
+    "training": {"epochs": 6, "batch_size": 16, "early_stopping": {"patience": 3}},
+    "checks": {"gradients": [2, "end"]},
+}
+
+
+def merged(document: dict[str, Any], patch: dict[str, dict[str, object]]) -> dict[str, Any]:
+    """The sections of the patch laid over those of the document."""
+    return document | {section: document[section] | fields for section, fields in patch.items()}
+
+
+class Killed(BaseException):
+    """As sudden as the end of a process: nothing of the worker's own catches it."""
+
+
+class Workshop:
+    """A yard, and workers of it that do one thing at the chosen moment."""
+
+    def __init__(self, yard: Yard, bulletin: Bulletin) -> None:
+        self.yard = yard
+        self.store = open_store(yard.settings)
+        self.artifacts = Artifacts(yard.settings.data_dir)
+        self.bulletin = bulletin
+
+    def submit(self, **changes: Any) -> Job:
+        """Queue a job of FIELDS, with changes."""
+        data = {"data": {"train": "iris", "target": "label"}}
+        return self.yard.submit(JobSpec.model_validate(data | FIELDS | changes))
+
+    def attempt(self, job_id: str, after: int = 0, then: Callable[[], object] = lambda: None) -> Job:
+        """Claim the job and train it; `then` is called when the worker has looked up `after` times from its work.
+
+        What `then` returns is whether the worker is asked to end.
+        """
+        claim = self.store.claims.claim(job_id, new_id("worker"))
+        assert claim is not None
+        looks, answer = 0, False
+
+        def draining() -> bool:
+            nonlocal looks, answer
+            looks += 1
+            answer = answer or (looks == after and bool(then()))
+            return answer
+
+        Execution(claim, self.yard.settings, self.store, self.artifacts, self.bulletin, draining=draining).run()
+        return self.yard.job(job_id)
+
+    def lost(self, job_id: str, after: int) -> None:
+        """An attempt whose process is killed; its lease is over at once."""
+
+        def kill() -> None:
+            raise Killed
+
+        with pytest.raises(Killed):
+            self.attempt(job_id, after, kill)
+        self.expire(job_id)
+
+    def overtaken(self, job_id: str, after: int) -> list[object]:
+        """An attempt that sleeps through its lease and wakes when another has trained the job to its end.
+
+        Returns the job's events as they were then.
+        """
+        events: list[object] = []
+
+        def sleep() -> None:
+            self.expire(job_id)
+            self.attempt(job_id)
+            events.extend(self.yard.events(job_id, limit=1000).data)
+
+        self.attempt(job_id, after, sleep)
+        return events
+
+    def expire(self, job_id: str) -> None:
+        """Have the lease be over, and the sweeper find that."""
+        with self.store.database.write() as connection:
+            connection.execute(tables.jobs.update().where(tables.jobs.c.id == job_id).values(lease_until=0))
+        self.store.sweeps.reclaim(job_id)
+
+    def told(self, job_id: str) -> dict[str, object]:
+        """All that must be the same for two jobs of one spec."""
+        job, events = self.yard.job(job_id), self.yard.events(job_id, limit=1000).data
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        return {
+            "state": job.state,
+            "result": job.result,
+            "warnings": job.warnings,
+            "rows": [{k: v for k, v in row.items() if k != "seconds"} for row in self.yard.metric_rows(job_id)],
+            "layers": self.yard.layers(job_id).data,
+            "checks": [check.report for check in self.yard.gradient_checks(job_id).data],
+            "weights": load(self.yard.model_path(job_id)).weights_sha256,
+        }
+
+    def files(self, job_id: str) -> set[str]:
+        return {path.name for path in (self.yard.settings.data_dir / "checkpoints" / job_id).glob("*")}
+
+    def types(self, job_id: str) -> list[str]:
+        return [event.type for event in self.yard.events(job_id, limit=1000).data]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+    # leases that no clock ends: what is refused is refused by the store
+    leases = {"lease_seconds": 1000.0, "heartbeat_seconds": 400.0}
+    settings = quick(tmp_path_factory.mktemp("shop"), checkpoint_seconds=1e-6, max_attempts=3, **leases)
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        open_yard(settings) as yard,
+        open_transport(settings) as transport,
+    ):
+        patched.setattr(engine.training, "TICK_SECONDS", -1.0)  # an event a batch
+        workshop = Workshop(yard, Bulletin(transport))
+        yield workshop
+        workshop.store.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(shop: Workshop) -> dict[str, object]:
+    """What the job of FIELDS comes to when nothing happens to it."""
+    return shop.told(shop.attempt(shop.submit().id).id)
+
+
+# of looks up from the work: before the first epoch, within epochs, and into a gradient check
+@pytest.mark.parametrize(("how", "moments"), [("killed", (9, 12)), ("drained", (6, 90)), ("paused", (2, 14))])
+def test_a_job_that_is_interrupted_ends_like_its_undisturbed_twin(
+    shop: Workshop, undisturbed: dict[str, object], how: str, moments: tuple[int, int]
+) -> None:
+    job = shop.submit()
+    for after in moments:
+        if how == "killed":
+            shop.lost(job.id, after)
+        elif how == "drained":
+            assert shop.attempt(job.id, after, lambda: True).state is Status.QUEUED
+        else:
+            assert shop.attempt(job.id, after, lambda: shop.yard.pause(job.id) and None).state is Status.PAUSED
+            shop.yard.resume(job.id)
+    done = shop.attempt(job.id)
+    assert (done.state, done.attempt) == (Status.SUCCEEDED, 3)
+    assert shop.told(job.id) == undisturbed
+    kept = shop.yard.checkpoints(job.id)
+    assert shop.files(job.id) == {Path(one.file).name for one in kept}
+    assert len(kept) <= 3  # the newest two and the best
+
+
+def test_a_checkpoint_that_is_damaged_gives_way_to_the_one_before(
+    shop: Workshop, undisturbed: dict[str, object]
+) -> None:
+    job = shop.submit()
+    shop.lost(job.id, 14)
+    *_, before, newest = shop.yard.checkpoints(job.id)
+    path = shop.yard.settings.data_dir / newest.file
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    shop.lost(job.id, 6)
+    damaged = [event for event in shop.yard.events(job.id, limit=1000).data if event.type == "checkpoint_damaged"]
+    assert len(damaged) == 1 and f"checkpoint {newest.number}" in str(damaged[0].data["detail"])
+    resumed = [event for event in shop.yard.events(job.id, limit=1000).data if event.type == "resumed"]
+    assert resumed[-1].data["checkpoint"] == before.number
+    for one in shop.yard.checkpoints(job.id):
+        (shop.yard.settings.data_dir / one.file).unlink()
+    shop.attempt(job.id)
+    assert shop.told(job.id) == undisturbed
+
+
+@pytest.mark.parametrize("after", [1, 9, 20])
+def test_a_zombie_changes_nothing(shop: Workshop, undisturbed: dict[str, object], after: int) -> None:
+    job = shop.submit()
+    events = shop.overtaken(job.id, after)
+    assert list(shop.yard.events(job.id, limit=1000).data) == events
+    assert shop.told(job.id) == undisturbed
+    assert shop.files(job.id) == {Path(one.file).name for one in shop.yard.checkpoints(job.id)}
+
+
+@pytest.mark.parametrize("mutant", ["fence_off", "position_lost"])
+def test_without_fences_or_positions_these_tests_would_fail(
+    shop: Workshop, undisturbed: dict[str, object], monkeypatch: pytest.MonkeyPatch, mutant: str
+) -> None:
+    monkeypatch.setattr(Claims, "_held", Claims._held)  # and so put back at the end
+    monkeypatch.setattr(engine.training.Run, "restore", engine.training.Run.restore)
+    getattr(mutants, mutant)()
+    job = shop.submit()
+    if mutant == "fence_off":
+        with pytest.raises((IllegalMove, IntegrityError)):  # what is done would be done once more
+            shop.overtaken(job.id, 9)
+    else:
+        shop.lost(job.id, 10)
+        shop.attempt(job.id)
+        assert shop.told(job.id) != undisturbed
+
+
+def test_attempts_count_against_a_job_only_while_it_gets_no_further(shop: Workshop) -> None:
+    job = shop.submit()
+    for _ in range(4):  # more than max_attempts
+        shop.lost(job.id, 12)
+    assert shop.yard.job(job.id).state is Status.QUEUED
+    for _ in range(2):  # and the last one of those
+        shop.lost(job.id, 1)
+    failed = shop.yard.job(job.id)
+    assert failed.state is Status.FAILED and failed.error is not None and failed.error.code == "worker_lost"
+
+
+def test_a_stop_keeps_the_best_model_and_a_cancel_none(shop: Workshop) -> None:
+    stopped, cancelled = (shop.submit() for _ in range(2))
+    done = shop.attempt(stopped.id, 14, lambda: shop.yard.stop(stopped.id) and None)
+    assert (done.state, done.stop_reason) == (Status.SUCCEEDED, "stopped_by_user")
+    assert done.result is not None and done.result["epochs"] < 6
+    assert load(shop.yard.model_path(stopped.id)).weights_sha256 == done.result["weights_sha256"]
+    assert shop.attempt(cancelled.id, 14, lambda: shop.yard.cancel(cancelled.id) and None).state is Status.CANCELLED
+
+
+def test_a_revision_takes_effect_once_at_an_epochs_start_whatever_happens_to_its_worker(shop: Workshop) -> None:
+    jobs = [shop.submit(checks={"gradients": []}) for _ in range(2)]
+    patch = {"optimizer": {"learning_rate": 0.05}, "training": {"epochs": 8, "batch_size": 10}}
+    for job in jobs:
+        known = shop.yard.hyperparameters(job.id)
+        changed = merged(dict(known.spec), patch)
+        shop.yard.revise(known, JobSpec.model_validate(changed), patch)
+    twin, disturbed = jobs
+    shop.attempt(twin.id)
+    for after in (5, 12, 17):
+        shop.lost(disturbed.id, after)
+    shop.attempt(disturbed.id)
+    assert shop.told(disturbed.id) == shop.told(twin.id)
+    (revision,) = shop.store.revisions.page(disturbed.id)
+    assert revision.effective_epoch == 1
+
+
+def test_the_environment_is_noted_and_a_resume_elsewhere_says_that_bits_may_differ(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = shop.submit()
+    shop.lost(job.id, 14)
+    noted = shop.yard.job(job.id).environment
+    assert noted is not None and noted["numpy"] == np.__version__ and noted["threads"]
+    shop.lost(job.id, 1)
+    assert "resumed_elsewhere" not in shop.types(job.id)
+    monkeypatch.setattr("worker.execution.environment", lambda: dict(noted) | {"blas_kernel": "Another"})
+    shop.attempt(job.id)
+    (said,) = [event.data for event in shop.yard.events(job.id, limit=1000).data if event.type == "resumed_elsewhere"]
+    assert said["differences"] == {"blas_kernel": [noted["blas_kernel"], "Another"]}
+
+
+def test_a_job_starts_from_the_best_or_the_last_parameters_of_another(shop: Workshop) -> None:
+    source = shop.submit()
+    shop.attempt(source.id, 14, lambda: shop.yard.pause(source.id) and None)
+    newest = shop.yard.checkpoints(source.id)[-1]
+    checkpoint = Checkpoint.load(shop.yard.settings.data_dir / newest.file)
+    wanted = {"last": checkpoint.parameters, newest.number: checkpoint.parameters, "best": checkpoint.best}
+    for which, parameters in wanted.items():
+        assert parameters is not None
+        still = {"optimizer": {"type": "gradient_descent", "learning_rate": 1e-30}, "training": {"epochs": 1}}
+        start = {"start_from": {"job": source.id, "checkpoint": which}}
+        job = shop.attempt(shop.submit(**still, **start, checks={"gradients": []}).id)
+        assert job.state is Status.SUCCEEDED, job.error
+        model = load(shop.yard.model_path(job.id)).parameters.named()
+        np.testing.assert_array_equal(model["W1"], parameters["W1"])
+        assert "transferred" in shop.types(job.id)
+
+
+def test_progress_says_what_is_left(shop: Workshop) -> None:
+    job = shop.submit()
+    shop.attempt(job.id, 14, lambda: shop.yard.pause(job.id) and None)
+    progress = shop.yard.job(job.id).progress
+    assert progress is not None
+    assert (progress.steps, progress.patience, progress.at_most) == (6 * 6, 3, True)
+    assert 0 < progress.step < progress.steps
+    assert progress.examples_per_second and progress.eta_seconds
+
+
+@pytest.mark.parametrize(("units", "state"), [(600, Status.SUCCEEDED), (2500, Status.FAILED)])
+def test_without_room_for_checkpoints_a_job_goes_on_and_without_room_for_its_model_it_fails(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, units: int, state: Status
+) -> None:
+    """No file may grow beyond 12 MiB, as on a disk that is full; the database is smaller."""
+    monkeypatch.setattr("worker.execution.FULL_RETRIES", 1)
+    layers = [{"type": "dense", "units": units}, {"type": "relu"}, {"type": "dense", "units": 1400}, {"type": "relu"}]
+    job = shop.submit(layers=layers, training={"epochs": 1, "batch_size": 32}, checks={"gradients": []})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12 << 20, hard))
+    try:
+        done = shop.attempt(job.id)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert done.state is state
+    assert shop.types(job.id).count("checkpoint_failed") == 1 and not shop.files(job.id)
+    assert not list((shop.yard.settings.data_dir / "unfinished").glob("*"))
+    if state is Status.FAILED:
+        assert done.error is not None and done.error.code == "storage_full"
+        assert not list((shop.yard.settings.data_dir / "models").glob(f"{job.id}/*"))
+    else:
+        assert load(shop.yard.model_path(job.id))

@@ -1,0 +1,93 @@
+"""A request that is sent again creates nothing twice, on either database."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+
+from worker import tables
+from worker.errors import KeyInFlight, KeyReused
+from worker.once import Answer, Once, Ticket
+from worker.store import Draft, Store
+
+ROUTE = "/v1/jobs"
+ANSWER = Answer("a" * 64, 201, {"location": "/v1/jobs/x"}, "{}")
+
+
+def begun(store: Store, key: str = "key") -> Ticket:
+    ticket = store.idempotency_keys.begin(key, ROUTE)
+    assert isinstance(ticket, Ticket)
+    return ticket
+
+
+def aged(store: Store, seconds: float, *columns: str) -> None:
+    """Let time go by for every key."""
+    known = tables.idempotency_keys.c
+    with store.database.write() as connection:
+        connection.execute(sa.update(tables.idempotency_keys).values({name: known[name] - seconds for name in columns}))
+
+
+def test_the_answer_is_given_again_for_a_day(store: Store) -> None:
+    ticket = begun(store)
+    with pytest.raises(KeyInFlight):
+        store.idempotency_keys.begin("key", ROUTE)
+    store.idempotency_keys.answer(ticket, ANSWER)
+    assert store.idempotency_keys.begin("key", ROUTE) == ANSWER
+    assert begun(store, "other").attempt == 1
+    assert isinstance(store.idempotency_keys.begin("key", "/v1/datasets"), Ticket)
+    aged(store, 25 * 3600, "created_at")
+    assert begun(store).attempt == 1
+    assert store.idempotency_keys.forget() == 2
+
+
+def test_a_refused_request_may_be_corrected(store: Store) -> None:
+    store.idempotency_keys.abandon(begun(store))
+    assert begun(store).attempt == 1
+
+
+def test_a_race_for_a_key_has_one_winner(store: Store) -> None:
+    start = threading.Barrier(8)
+    outcomes: list[str] = []
+
+    def race() -> None:
+        start.wait()
+        try:
+            store.idempotency_keys.begin("key", ROUTE)
+            outcomes.append("won")
+        except KeyInFlight:
+            outcomes.append("lost")
+
+    threads = [threading.Thread(target=race) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["lost"] * 7 + ["won"]
+
+
+def test_a_process_that_dies_before_it_answers_leaves_its_job_to_the_next(
+    store: Store, drafted: Callable[..., Draft]
+) -> None:
+    first = begun(store)
+    made = store.jobs.create(drafted(), max_queued=9, once=Once(first, "a" * 64))
+    aged(store, 60, "lease_until")
+    second = begun(store)
+    assert second.attempt == 2
+    with pytest.raises(KeyReused):
+        store.jobs.create(drafted(), max_queued=9, once=Once(second, "b" * 64))
+    again = store.jobs.create(drafted(), max_queued=9, once=Once(second, "a" * 64))
+    assert again.id == made.id
+    with pytest.raises(KeyInFlight):  # the first one was only slow, and has lost its right
+        store.jobs.create(drafted(), max_queued=9, once=Once(first, "a" * 64))
+    store.idempotency_keys.answer(first, ANSWER)
+    store.idempotency_keys.abandon(second)
+    assert begun(store).attempt == 3
+    assert len(store.jobs.page(limit=9, after=None, state=None).data) == 1
+
+
+def test_a_gradient_check_is_asked_for_once(store: Store, drafted: Callable[..., Draft]) -> None:
+    job = store.jobs.create(drafted(), max_queued=9)
+    once = Once(begun(store), "a" * 64)
+    numbers = [store.gradient_checks.create(job.id, {}, max_queued=9, once=once).number for _ in range(2)]
+    assert numbers == [1, 1]

@@ -1,0 +1,115 @@
+"""The keys of requests that may be sent again, each with its answer, for a day.
+
+What a request creates is written together with its key, so that a process that dies before it has answered leaves
+behind what the next attempt finds.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from worker import tables
+from worker.database import Database
+from worker.errors import KeyInFlight, KeyReused
+from worker.once import Answer, Once, Ticket
+
+LEASE_SECONDS = 10.0
+"""A request that has no answer after so long may be sent again: its process has probably died."""
+
+KEPT_SECONDS = 24 * 3600.0
+
+COLUMNS = tables.idempotency_keys.c
+
+
+class IdempotencyKeys:
+    """Rows of the table `idempotency_keys`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, key: str, route: str) -> Ticket | Answer:
+        """The right to answer, or the answer that was given; raises KeyInFlight while somebody else has the right."""
+        try:
+            with self._database.write() as connection:
+                return self._begin(connection, key, route)
+        except IntegrityError as error:  # PostgreSQL: the same key began at this very moment
+            raise KeyInFlight(key) from error
+
+    def _begin(self, connection: sa.Connection, key: str, route: str) -> Ticket | Answer:
+        now = self._database.now(connection)
+        row = _locked(connection, key, route)
+        if row is not None and row["created_at"] < now - KEPT_SECONDS:
+            connection.execute(sa.delete(tables.idempotency_keys).where(_is(key, route)))
+            row = None
+        if row is None:
+            first = {"key": key, "route": route, "attempt": 1, "created_at": now, "lease_until": now + LEASE_SECONDS}
+            connection.execute(sa.insert(tables.idempotency_keys).values(**first))
+            return Ticket(key, route, 1)
+        if row["status"] is not None:
+            return Answer(row["body_sha256"], row["status"], row["headers"], row["body"])
+        if row["lease_until"] > now:
+            raise KeyInFlight(key)
+        attempt = row["attempt"] + 1
+        values = {"attempt": attempt, "lease_until": now + LEASE_SECONDS}
+        connection.execute(sa.update(tables.idempotency_keys).where(_is(key, route)).values(**values))
+        return Ticket(key, route, attempt)
+
+    def answer(self, ticket: Ticket, answer: Answer) -> None:
+        """Keep the answer, unless a later attempt has taken over."""
+        with self._database.write() as connection:
+            connection.execute(
+                sa.update(tables.idempotency_keys)
+                .where(_is(ticket.key, ticket.route), COLUMNS.attempt == ticket.attempt)
+                .values(body_sha256=answer.sha256, status=answer.status, headers=dict(answer.headers), body=answer.body)
+            )
+
+    def abandon(self, ticket: Ticket) -> None:
+        """Give the right to answer back: a request that was refused has changed nothing, and may be corrected."""
+        own = sa.and_(_is(ticket.key, ticket.route), COLUMNS.attempt == ticket.attempt)
+        with self._database.write() as connection:
+            connection.execute(sa.delete(tables.idempotency_keys).where(own, COLUMNS.created_id.is_(None)))
+            connection.execute(sa.update(tables.idempotency_keys).where(own).values(lease_until=0.0))
+
+    def forget(self, limit: int = 1000) -> int:
+        """Remove keys older than a day; how many there were."""
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+            old = sa.select(COLUMNS.key, COLUMNS.route).where(COLUMNS.created_at < now - KEPT_SECONDS).limit(limit)
+            keys = [tuple(row) for row in connection.execute(old)]
+        if keys:
+            with self._database.write() as connection:
+                gone = sa.tuple_(COLUMNS.key, COLUMNS.route).in_(keys)
+                connection.execute(sa.delete(tables.idempotency_keys).where(gone))
+        return len(keys)
+
+
+def created_before(connection: sa.Connection, once: Once | None) -> str | None:
+    """What an earlier attempt at the request has created, inside the transaction that would create it.
+
+    Raises KeyInFlight for a ticket that was taken away, KeyReused where that attempt was another request.
+    """
+    if once is None:
+        return None
+    row = _locked(connection, once.ticket.key, once.ticket.route)
+    if row is None or row["attempt"] != once.ticket.attempt:
+        raise KeyInFlight(once.ticket.key)
+    if row["created_id"] is not None and row["body_sha256"] != once.sha256:
+        raise KeyReused(once.ticket.key)
+    created: str | None = row["created_id"]
+    return created
+
+
+def note_created(connection: sa.Connection, once: Once | None, created_id: str) -> None:
+    """Write down, together with what is created, that it was created for this request."""
+    if once is not None:
+        values = {"created_id": created_id, "body_sha256": once.sha256}
+        update = sa.update(tables.idempotency_keys).where(_is(once.ticket.key, once.ticket.route))
+        connection.execute(update.values(**values))
+
+
+def _is(key: str, route: str) -> sa.ColumnElement[bool]:
+    return sa.and_(COLUMNS.key == key, COLUMNS.route == route)
+
+
+def _locked(connection: sa.Connection, key: str, route: str) -> sa.RowMapping | None:
+    query = sa.select(tables.idempotency_keys).where(_is(key, route)).with_for_update()
+    return connection.execute(query).mappings().first()
