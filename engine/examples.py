@@ -48,7 +48,12 @@ class Examples:
 
     def batches(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
         """All rows, a batch at a time: in their order, or with streams in that of the epoch."""
-        return self.inputs.batches(size, epoch=epoch, streams=streams)
+        for portion in self.portions(size, epoch=epoch, streams=streams):
+            yield from portion.batches(size)
+
+    def portions(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
+        """The same, many batches at a time."""
+        return self.inputs.portions(size, epoch=epoch, streams=streams)
 
     def load(self, rows: Rows | slice, workspace: Workspace, X: Array | None = None) -> Array:
         """Put the targets of some rows into the workspace as Y and w; returns their inputs X, perhaps made already.

@@ -33,7 +33,10 @@ COLUMN_ROWS = 4  # but so many rows for every column, whose fixed work is then s
 
 
 class Batch(NamedTuple):
-    """The numbers of some rows, their inputs if these are made already, and the epoch in which they are to vary."""
+    """The numbers of some rows, their inputs if these are made already, and the epoch in which they are to vary.
+
+    A portion is a large one, to be taken in batches of the size that it was made for.
+    """
 
     rows: Rows | slice
     X: Array | None = None
@@ -42,6 +45,17 @@ class Batch(NamedTuple):
     @property
     def size(self) -> int:
         return self.rows.stop - self.rows.start if isinstance(self.rows, slice) else len(self.rows)
+
+    def part(self, start: int, end: int) -> "Batch":
+        """Some of the rows, as views."""
+        rows = self.rows
+        some = slice(rows.start + start, rows.start + end) if isinstance(rows, slice) else rows[start:end]
+        return Batch(some, None if self.X is None else self.X[start:end], self.epoch)
+
+    def batches(self, size: int) -> Iterator["Batch"]:
+        """All of the rows, a batch at a time."""
+        for start in range(0, self.size, size):
+            yield self.part(start, min(start + size, self.size))
 
 
 class Inputs(Protocol):
@@ -53,10 +67,11 @@ class Inputs(Protocol):
         """The inputs of some rows, in `out` or as a view of what is in memory."""
         ...
 
-    def batches(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
-        """All rows in batches of this size, the last perhaps shorter; with streams in the epoch's random order.
+    def portions(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
+        """All rows, some batches of this size at a time; the last batch of all is perhaps shorter.
 
-        Rows vary, where they do, in an epoch only: those that are measured stay as they are.
+        With streams they come in the epoch's random order. Rows vary, where they do, in an epoch only: those that are
+        measured stay as they are.
         """
         ...
 
@@ -75,12 +90,9 @@ class Matrix:
             return self.x[rows]
         return np.take(self.x, rows, axis=0, out=out, mode="clip")  # other modes buffer the output
 
-    def batches(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
+    def portions(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
         m = len(self.x)
-        order = None if streams is None else streams.order(epoch or 0, m)
-        for start in range(0, m, size):
-            end = min(start + size, m)
-            yield Batch(slice(start, end) if order is None else order[start:end])
+        yield Batch(slice(0, m) if streams is None else streams.order(epoch or 0, m))
 
 
 class RawRows:
@@ -102,12 +114,11 @@ class RawRows:
         self._make(self.table.take(rows), out)
         return out
 
-    def batches(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
-        """The inputs are made ahead by a thread; those of a batch last until the next one is asked for."""
+    def portions(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
+        """The inputs are made ahead by a thread; those of a portion last until the next one is asked for."""
         with closing(ahead(self._portions(size, epoch, streams), AHEAD)) as portions:
             for rows, X in portions:
-                for start in range(0, len(rows), size):
-                    yield Batch(rows[start : start + size], X[start : start + size], epoch)
+                yield Batch(rows, X, epoch)
 
     def _portions(self, size: int, epoch: int | None, streams: RandomStreams | None) -> Iterator[tuple[Rows, Array]]:
         """Some batches at a time, in memory that is used again and again."""

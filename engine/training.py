@@ -1,6 +1,7 @@
 """The training loop: a generator of events, so that whoever iterates decides what to do and when to stop."""
 
 from collections.abc import Generator, Iterator, Mapping
+from functools import partial
 from time import perf_counter
 from typing import Literal
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.data.holding import Holding
 from engine.data.preparation import PreparedData, resolved_columns
-from engine.descent import Descent
+from engine.descent import COST, STEP, Descent
 from engine.errors import Diverged, SpecError
 from engine.evaluation import Evaluation, Workspaces
 from engine.events import (
@@ -180,42 +181,42 @@ class Run:
     def epoch(self, epoch: int) -> Generator[Event, Stop | None, Stop | None]:
         """One pass over the training set, and its row of metrics."""
         started = ticked = perf_counter()
-        cost = correct = loss = 0.0
-        rate = self.spec.optimizer.learning_rate
+        sums = np.zeros(8)
         stop: Stop | None = None
-        for batch in self.batches(epoch):
-            rate = self.spec.schedule.rate(
-                self.spec.optimizer.learning_rate,
-                epoch - 1,
-                self.step,
-                self.spec.training.epochs,
-                self.steps_per_epoch,
-            )
-            self.step += 1
-            last = self.step == epoch * self.steps_per_epoch
+        for portion in self.portions(epoch):
+            last = self.step + -(-portion.size // self.batch_size) == epoch * self.steps_per_epoch
             measure = last and (epoch % self.measure_every == 0 or epoch == 1)
-            taken = self.descent.step(batch, rate, self.step, measure=measure)
-            if not np.isfinite(taken.cost):
-                raise Diverged(epoch, self.step)
-            cost += taken.cost * batch.size
-            loss += taken.loss * batch.size
-            correct += taken.correct
-            if perf_counter() - ticked > TICK_SECONDS:
-                stop = (yield Progressed(epoch, self.step)) or stop
-                ticked = perf_counter()
-                if stop:
-                    break
+            steps = self.descent.run(
+                portion, self.batch_size, partial(self.rate, epoch), self.step + 1, sums, measure=measure
+            )
+            for taken in steps:
+                self.step += taken
+                if not np.isfinite(sums[STEP][COST]):
+                    raise Diverged(epoch, self.step)
+                if perf_counter() - ticked > TICK_SECONDS:
+                    stop = (yield Progressed(epoch, self.step)) or stop
+                    ticked = perf_counter()
+                    if stop:
+                        break
+            if stop:
+                break
         if stop:  # in mid-epoch: no row, since none of it would mean what the others mean
             return stop
+        cost, loss, correct = sums[:3].tolist()
         self.epochs_done, self.epoch_cost = epoch, cost / len(self.train)
-        row = self.row(epoch, rate, cost, loss, correct)
+        row = self.row(epoch, self.rate(epoch, self.step), cost, loss, correct)
         row["seconds"] = perf_counter() - started
         return (yield EpochEnded(row)) or stop
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """The mini-batches of an epoch; the last may be short. A full batch keeps its order."""
+    def rate(self, epoch: int, step: int) -> float:
+        """The learning rate of a step, counted from 1."""
+        alpha, epochs = self.spec.optimizer.learning_rate, self.spec.training.epochs
+        return self.spec.schedule.rate(alpha, epoch - 1, step - 1, epochs, self.steps_per_epoch)
+
+    def portions(self, epoch: int) -> Iterator[Batch]:
+        """The mini-batches of an epoch, many at a time; the last may be short. A full batch keeps its order."""
         streams = self.streams if self.shuffled else None
-        return self.train.batches(self.batch_size, epoch=epoch, streams=streams)
+        return self.train.portions(self.batch_size, epoch=epoch, streams=streams)
 
     def row(self, epoch: int, rate: float, cost: float, loss: float, correct: float) -> dict[str, float | int | None]:
         """The metrics of an epoch.
