@@ -4,7 +4,7 @@
 formula by formula, is `Descent.plain_step`, which the kernels are held against.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from engine.denormals import flushed_denormals
 from engine.evaluation import Workspaces
 from engine.examples import Examples
 from engine.inputs import Batch, Matrix
-from engine.layer import Mode, Pass
+from engine.layer import Cache, Mode, Pass
 from engine.layer_statistics import LayerStatistics, measure_layers
 from engine.network import Network
 from engine.parameters import Array, Arrays, Parameters
@@ -53,7 +53,7 @@ class Descent:
         varied: Variation | None,
     ) -> None:
         # Numba is slow to load, and only those who train need it.
-        from engine.kernels import EVERY_ROW, Inputs, Program, Team, can_run, worthwhile_threads
+        from engine.kernels import EVERY_ROW, Answers, Inputs, Program, Team, can_run, worthwhile_threads
 
         self.network, self.spec, self.parameters = network, spec, parameters
         self.train, self.workspaces, self.streams, self.varied = train, workspaces, streams, varied
@@ -66,12 +66,12 @@ class Descent:
         self.sums = np.zeros(8)  # of a single step
         self.seconds = PORTION_SECONDS  # that a step takes, as the last ones did
         self.team: Team | None = None
-        if can_run(network, spec, streams, theta.dtype) and not (varied and varied.augmenter.varies_inputs):
+        if can_run(network, spec, streams, theta.dtype):
             wanted = spec.training.batch_size
             m = len(train) if wanted == "full" else min(wanted, len(train))
             program = Program(network, spec, m, theta.dtype, worthwhile_threads(network, m))
             self.team = Team(program, parameters, self.gradient, self.slots, train, streams)
-            self.inputs_of, self.every_row = Inputs, EVERY_ROW
+            self.inputs_of, self.answers_of, self.every_row = Inputs, Answers, EVERY_ROW
 
     def run(
         self,
@@ -131,6 +131,8 @@ class Descent:
         if measure:
             np.copyto(self.before, self.parameters.theta)
         rows, X, inputs = portion.rows, portion.X, self.train.inputs
+        if self.mixes(portion):
+            return self._mixed_steps(portion, size, rates, t, sums, measure=measure)
         if X is not None or not isinstance(inputs, Matrix):
             if X is None:
                 X = inputs.load(rows, self.workspaces.of(portion.size).X)
@@ -142,9 +144,36 @@ class Descent:
             first, source = 0, self.inputs_of(inputs.x, True, rows)
         count = self.team.run(source, first, portion.size, size, rates, t, sums, whole=measure)
         if measure:
-            caches = self.team.program.caches(portion.size)
-            self.measured = measure_layers(self.network, self.parameters, self.before, self.gradient, caches)
+            self._measure(self.team.program.caches(portion.size))
         return count
+
+    def _measure(self, caches: Sequence[Cache]) -> None:
+        self.measured = measure_layers(self.network, self.parameters, self.before, self.gradient, caches)
+
+    def mixes(self, batch: Batch) -> bool:
+        """Whether the inputs and targets of this batch are varied together."""
+        varied = self.varied is not None and self.varied.augmenter.varies_inputs
+        return varied and batch.epoch is not None and not isinstance(batch.rows, slice)
+
+    def _mixed_steps(
+        self, portion: Batch, size: int, rates: NDArray[np.float64], t: int, sums: NDArray[np.float64], *, measure: bool
+    ) -> int:
+        """Steps whose batches are varied by the plain formulas first."""
+        assert self.team is not None and self.varied is not None and portion.epoch is not None
+        for number, batch in enumerate(portion.batches(size)):
+            workspace = self.workspaces.of(batch.size)
+            X = self.train.load(batch.rows, workspace, batch.X)
+            assert not isinstance(batch.rows, slice)
+            self.varied.mix(X, workspace.Y, batch.rows, portion.epoch, workspace.w)
+            labels = workspace.labels if self.train.by_class else self.every_row
+            weights = self.team.answers.weights[:0] if workspace.w is None else workspace.w.reshape(-1)
+            source = self.inputs_of(X, False, self.every_row, self.answers_of(labels, workspace.Y, weights))
+            self.team.run(source, 0, batch.size, size, rates[number:], t + number, sums, whole=measure)
+            if measure:
+                self._measure(self.team.program.caches(batch.size))
+            if not np.isfinite(sums[STEP][COST]):
+                break
+        return number + 1
 
     @flushed_denormals()
     @np.errstate(all="ignore")  # a cost that is not finite ends the run by name, not by warnings
@@ -169,5 +198,5 @@ class Descent:
         optimizer.decay(theta[: self.network.layout.weights], rate)
         optimizer.update(theta, g, self.slots, rate, t, self.work)
         if measure:
-            self.measured = measure_layers(self.network, self.parameters, self.before, self.gradient, workspace.layers)
+            self._measure(workspace.layers)
         return Step(cost, workspace.mean_loss, correct)

@@ -5,6 +5,6 @@ these files hold is held against the plain formulas in the tests.
 """
 
 from engine.kernels.program import Program, can_run
-from engine.kernels.team import EVERY_ROW, Inputs, Team, warm, worthwhile_threads
+from engine.kernels.team import EVERY_ROW, Answers, Inputs, Team, warm, worthwhile_threads
 
-__all__ = ["EVERY_ROW", "Inputs", "Program", "Team", "can_run", "warm", "worthwhile_threads"]
+__all__ = ["EVERY_ROW", "Answers", "Inputs", "Program", "Team", "can_run", "warm", "worthwhile_threads"]

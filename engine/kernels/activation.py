@@ -1,4 +1,7 @@
-"""A = g(Z) and dZ = dA·g'(Z) over flat stretches of numbers, one loop each; engine/activations.py has the formulas."""
+"""A = g(Z) and dZ = dA·g'(Z) over flat stretches of numbers; engine/activations.py has the formulas.
+
+One loop each, over arrays that do not overlap: only then does a processor take several numbers at once.
+"""
 
 from math import pi, sqrt
 
@@ -30,32 +33,32 @@ def parameter(layer: Activation) -> float:
 
 
 @compiled
-def activate(kind: int, number: float, Z: Array, A: Array) -> None:
-    """A = g(Z); A may be Z itself."""
-    zero, half, one, p = like(Z, 0), like(Z, 0.5), like(Z, 1), like(Z, number)
+def activate(kind: int, number: float, A: Array) -> None:
+    """A holds Z and becomes g(Z)."""
+    zero, half, one, p = like(A, 0), like(A, 0.5), like(A, 1), like(A, number)
     if kind == RELU:
-        for i in range(len(Z)):
-            A[i] = Z[i] if Z[i] > zero else zero * Z[i]
+        for i in range(len(A)):
+            A[i] = A[i] if A[i] > zero else zero * A[i]  # what is no number stays none
     elif kind == LEAKY_RELU:
-        for i in range(len(Z)):
-            A[i] = Z[i] if Z[i] > zero else p * Z[i]
+        for i in range(len(A)):
+            A[i] = A[i] if A[i] > zero else p * A[i]
     elif kind == SIGMOID:
-        for i in range(len(Z)):
-            A[i] = (hyperbolic_tangent(Z[i] * half) + one) * half
+        for i in range(len(A)):
+            A[i] = (hyperbolic_tangent(A[i] * half) + one) * half
     elif kind == TANH:
-        for i in range(len(Z)):
-            A[i] = hyperbolic_tangent(Z[i])
+        for i in range(len(A)):
+            A[i] = hyperbolic_tangent(A[i])
     elif kind == ELU_:
-        for i in range(len(Z)):
-            A[i] = Z[i] if Z[i] > zero else p * exponential_minus_1(min(Z[i], zero))
+        for i in range(len(A)):
+            A[i] = A[i] if A[i] > zero else p * exponential_minus_1(min(A[i], zero))
     elif kind == SILU:
-        for i in range(len(Z)):
-            A[i] = Z[i] * ((hyperbolic_tangent(Z[i] * half) + one) * half)
+        for i in range(len(A)):
+            A[i] *= (hyperbolic_tangent(A[i] * half) + one) * half
     elif kind == GELU_:
-        inner, cube = like(Z, INNER), like(Z, CUBE)
-        for i in range(len(Z)):
-            T = hyperbolic_tangent((Z[i] * Z[i] * cube + one) * Z[i] * inner)
-            A[i] = (T + one) * Z[i] * half
+        inner, cube = like(A, INNER), like(A, CUBE)
+        for i in range(len(A)):
+            T = hyperbolic_tangent((A[i] * A[i] * cube + one) * A[i] * inner)
+            A[i] = (T + one) * A[i] * half
 
 
 @compiled

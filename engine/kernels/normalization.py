@@ -5,6 +5,7 @@ depend on who is first.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.kernels.compiling import compiled, like
 from engine.parameters import Array
@@ -68,13 +69,13 @@ def scales(variance: Array, epsilon: float, out: Array) -> None:
 
 
 @compiled
-def normalize(Z: Array, mean: Array, scale: Array, gamma: Array, beta: Array, Z_hat: Array, Y: Array) -> None:
-    """Ẑ = (Z − μ)·scale and Y = γ·Ẑ + β; Ẑ may be Z itself."""
-    rows, n = Z.shape
+def normalize(Z_hat: Array, mean: Array, scale: Array, gamma: Array, beta: Array, Y: Array) -> None:
+    """Z becomes Ẑ = (Z − μ)·scale; Y = γ·Ẑ + β."""
+    rows, n = Z_hat.shape
     for i in range(rows):
-        z, hat, y = Z[i], Z_hat[i], Y[i]
+        hat, y = Z_hat[i], Y[i]
         for j in range(n):
-            h = (z[j] - mean[j]) * scale[j]
+            h = (hat[j] - mean[j]) * scale[j]
             hat[j] = h
             y[j] = h * gamma[j] + beta[j]
 
@@ -119,18 +120,15 @@ def add_bias(Z: Array, b: Array) -> None:
 
 
 @compiled
-def drop(A: Array, mask: Array, keep_prob: float, out: Array) -> None:
-    """A·D/keep_prob; out may be A itself."""
+def drop(A: Array, mask: NDArray[np.uint8], keep_prob: float) -> None:
+    """A becomes A·D/keep_prob."""
     times, zero = like(A, 1) / like(A, keep_prob), like(A, 0)
     for i in range(len(A)):
-        out[i] = A[i] * times if mask[i] != 0 else zero
+        A[i] = A[i] * times if mask[i] != 0 else zero
 
 
 @compiled
-def collect(x: Array, order: Array, out: Array) -> None:
-    """The rows of x that `order` names."""
-    n = x.shape[1]
-    for i in range(len(order)):
-        source, target = x[order[i]], out[i]
-        for j in range(n):
-            target[j] = source[j]
+def copy(source: Array, target: Array) -> None:
+    """One stretch of numbers into another."""
+    for i in range(len(source)):
+        target[i] = source[i]

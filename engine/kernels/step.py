@@ -55,6 +55,15 @@ def all_vectors(arena: Array, op: Numbers, which: int, threads: int) -> Array:
 
 
 @compiled
+def copied(arena: Array, source: int, target: int, size: int) -> Array:
+    """The numbers where they may be overwritten: copied, unless they are there."""
+    out = arena[target : target + size]
+    if source != target:
+        normalization.copy(arena[source : source + size], out)
+    return out
+
+
+@compiled
 def group(
     ops: Numbers, reals: NDArray[np.float64], first: int, last: int, begin: int, end: int, arena: Array,
     masks: NDArray[np.uint8], theta: Array, step: int, keys: NDArray[np.uint64], words: NDArray[np.uint64],
@@ -76,21 +85,20 @@ def group(
             if kind == BIAS:
                 normalization.add_bias(rows_of(arena, op[OUT] + here, rows, n), theta[op[P] : op[P] + n])
             elif kind == ACTIVATE:
-                source, target = op[IN] + here, op[OUT] + here
-                activate(op[WHICH], reals[q, 0], arena[source : source + size], arena[target : target + size])
+                A = copied(arena, op[IN] + here, op[OUT] + here, size)
+                activate(op[WHICH], reals[q, 0], A)
             elif kind == DROP:
-                source, target, at = op[IN] + here, op[OUT] + here, op[EXTRA] + here
-                mask = masks[at : at + size]
+                at = op[EXTRA] + here
+                A, mask = copied(arena, op[IN] + here, op[OUT] + here, size), masks[at : at + size]
                 draw(mask, here, op[Q], step, keys[0], keys[1] + np.uint64(op[WHICH]), words, arena)
-                normalization.drop(
-                    arena[source : source + size], mask, reals[q, 0], arena[target : target + size]
-                )
+                normalization.drop(A, mask, reals[q, 0])
             elif kind == NORMALIZE:
+                copied(arena, op[IN] + here, op[WHICH] + here, size)
                 normalization.normalize(
-                    rows_of(arena, op[IN] + here, rows, n),
+                    rows_of(arena, op[WHICH] + here, rows, n),
                     vector(arena, op, np.int64(MEAN), thread, threads), vector(arena, op, np.int64(SCALE), thread, threads),
                     theta[op[P] : op[P] + n], theta[op[Q] : op[Q] + n],
-                    rows_of(arena, op[WHICH] + here, rows, n), rows_of(arena, op[OUT] + here, rows, n),
+                    rows_of(arena, op[OUT] + here, rows, n),
                 )  # fmt: skip
             elif kind == ACTIVATE_BACK:
                 source, target, at = op[IN] + here, op[OUT] + here, op[EXTRA] + here
@@ -98,8 +106,7 @@ def group(
                       arena[at : at + size])  # fmt: skip
             elif kind == DROP_BACK:
                 at, flags = op[OUT] + here, op[EXTRA] + here
-                normalization.drop(arena[at : at + size], masks[flags : flags + size], reals[q, 0],
-                                   arena[at : at + size])  # fmt: skip
+                normalization.drop(arena[at : at + size], masks[flags : flags + size], reals[q, 0])
             elif kind == BIAS_SUM:
                 at = op[EXTRA] + thread * n
                 normalization.add_column_sums(rows_of(arena, op[OUT] + here, rows, n), arena[at : at + n])
@@ -174,7 +181,8 @@ def run(
 ) -> int:  # fmt: skip
     """Steps t, t + 1, … over `count` examples in batches of `size`; how many were taken.
 
-    The examples are rows[start:] of x where it is `gathered`, else x[start:] itself, with the targets of those rows.
+    The examples are rows[start:] of x where it is `gathered`, else x[start:] itself. Where there are targets, these
+    and the weights go by the same row numbers; else they are the table's and the weights' of the row's label.
     A step whose cost is not finite is the last one. `totals` gains Σ cost·m, Σ loss·m and the right answers, and
     ends with the last step's own.
     """
@@ -211,13 +219,16 @@ def run(
             row = rows[start + first + i] if len(rows) > 0 else start + first + i
             if by_class:
                 local[i] = labels[row]
+            if len(targets) > 0:
+                for c in range(k):
+                    Y[i, c] = targets[row, c]
+                if len(weights) > 0:
+                    w[i] = weights[row]
+            else:
                 for c in range(k):
                     Y[i, c] = table[labels[row], c]
                 if len(weights) > 0:
                     w[i] = weights[labels[row]]
-            else:
-                for c in range(k):
-                    Y[i, c] = targets[row, c]
 
         # -- forward
         q = np.int64(0)

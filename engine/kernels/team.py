@@ -27,6 +27,15 @@ class Inputs(NamedTuple):
     x: Array
     gathered: bool
     rows: NDArray[np.int64]  # their numbers in the set; empty where x is the set from its start on
+    answers: "Answers | None" = None  # to these rows, where they are not the set's
+
+
+class Answers(NamedTuple):
+    """What the network should say, row by row."""
+
+    labels: NDArray[np.int64]  # the right answers, or none
+    targets: Array  # m × k, or none: then they are those of the labels
+    weights: Array  # of the rows, or of the labels, or none
 
 
 class Team:
@@ -46,11 +55,13 @@ class Team:
         self.v = getattr(slots, "v", NO_SLOT[dtype])
         self.s = getattr(slots, "s", NO_SLOT[dtype])
         by_class = train.by_class
-        self.labels = train.y.astype(np.int64) if by_class else EVERY_ROW
         no_targets = np.zeros((0, program.network.n_out), dtype)
-        self.targets = no_targets if by_class else np.ascontiguousarray(train.targets, dtype)
+        self.answers = Answers(
+            train.y.astype(np.int64, copy=False) if by_class else EVERY_ROW,
+            no_targets if by_class else np.ascontiguousarray(train.targets, dtype),
+            NO_SLOT[dtype] if train.weights is None else train.weights.reshape(-1),
+        )
         self.table = np.ascontiguousarray(train.table) if train.table is not None else no_targets
-        self.weights = NO_SLOT[dtype] if train.weights is None else train.weights.reshape(-1)
         self.keys = mask_key(streams.seed, 0)
         self.pool = ThreadPoolExecutor(program.threads - 1, "step") if program.threads > 1 else None
 
@@ -71,14 +82,14 @@ class Team:
         `totals` gains Σ cost·m, Σ loss·m and the right answers, followed by those of the last step itself. With
         `whole` the gradient of all parameters is left behind.
         """
-        p = self.program
+        p, (labels, targets, weights) = self.program, inputs.answers or self.answers
 
         def part(thread: int) -> int:
             with flushed_denormals():
                 return step.run(
                     blas.GEMM[p.dtype], *p.tables, p.places, p.arena, p.masks, self.parameters.theta,
                     self.gradient.vector, self.v, self.s, self.parameters.averages, inputs.x, inputs.gathered,
-                    inputs.rows, start, self.labels, self.targets, self.table, self.weights, size, count, rates, t,
+                    inputs.rows, start, labels, targets, self.table, weights, size, count, rates, t,
                     p.constants, p.clip_norm, whole, self.keys, p.sums, totals, p.local, p.meeting, thread, p.threads,
                     meeting.YIELD,
                 )  # fmt: skip
