@@ -6,7 +6,7 @@ formula by formula, is `Descent.plain_step`, which the kernels are held against.
 
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,14 @@ from engine.inputs import Batch, Matrix
 from engine.layer import Cache, Mode, Pass
 from engine.layer_statistics import LayerStatistics, measure_layers
 from engine.network import Network
-from engine.parameters import Array, Arrays, Parameters
+from engine.parameters import Arrays, Parameters
 from engine.random_streams import RandomStreams
 from engine.regularization import clip_by_norm, clip_by_value
 from engine.spec import JobSpec
 from engine.variation import Variation
+
+if TYPE_CHECKING:
+    from engine.kernels import Team
 
 PORTION_SECONDS = 0.1  # of steps between two looks at the clock
 COST, LOSS, CORRECT, STEP = 0, 1, 2, slice(3, 6)  # of `sums`
@@ -131,8 +134,8 @@ class Descent:
         if measure:
             np.copyto(self.before, self.parameters.theta)
         rows, X, inputs = portion.rows, portion.X, self.train.inputs
-        if self.mixes(portion):
-            return self._mixed_steps(portion, size, rates, t, sums, measure=measure)
+        if self.varied is not None and self.varied.augmenter.varies_inputs and portion.epoch is not None:
+            return self._mixed_steps(self.team, self.varied, portion, size, rates, t, sums, measure=measure)
         if X is not None or not isinstance(inputs, Matrix):
             if X is None:
                 X = inputs.load(rows, self.workspaces.of(portion.size).X)
@@ -150,27 +153,30 @@ class Descent:
     def _measure(self, caches: Sequence[Cache]) -> None:
         self.measured = measure_layers(self.network, self.parameters, self.before, self.gradient, caches)
 
-    def mixes(self, batch: Batch) -> bool:
-        """Whether the inputs and targets of this batch are varied together."""
-        varied = self.varied is not None and self.varied.augmenter.varies_inputs
-        return varied and batch.epoch is not None and not isinstance(batch.rows, slice)
-
     def _mixed_steps(
-        self, portion: Batch, size: int, rates: NDArray[np.float64], t: int, sums: NDArray[np.float64], *, measure: bool
+        self,
+        team: "Team",
+        varied: Variation,
+        portion: Batch,
+        size: int,
+        rates: NDArray[np.float64],
+        t: int,
+        sums: NDArray[np.float64],
+        *,
+        measure: bool,
     ) -> int:
-        """Steps whose batches are varied by the plain formulas first."""
-        assert self.team is not None and self.varied is not None and portion.epoch is not None
+        """Steps whose inputs and targets are varied together first, by the plain formulas."""
         for number, batch in enumerate(portion.batches(size)):
             workspace = self.workspaces.of(batch.size)
             X = self.train.load(batch.rows, workspace, batch.X)
-            assert not isinstance(batch.rows, slice)
-            self.varied.mix(X, workspace.Y, batch.rows, portion.epoch, workspace.w)
+            if portion.epoch is not None and not isinstance(batch.rows, slice):
+                varied.mix(X, workspace.Y, batch.rows, portion.epoch, workspace.w)
             labels = workspace.labels if self.train.by_class else self.every_row
-            weights = self.team.answers.weights[:0] if workspace.w is None else workspace.w.reshape(-1)
+            weights = team.answers.weights[:0] if workspace.w is None else workspace.w.reshape(-1)
             source = self.inputs_of(X, False, self.every_row, self.answers_of(labels, workspace.Y, weights))
-            self.team.run(source, 0, batch.size, size, rates[number:], t + number, sums, whole=measure)
+            team.run(source, 0, batch.size, size, rates[number:], t + number, sums, whole=measure)
             if measure:
-                self._measure(self.team.program.caches(batch.size))
+                self._measure(team.program.caches(batch.size))
             if not np.isfinite(sums[STEP][COST]):
                 break
         return number + 1

@@ -5,10 +5,11 @@ time, its rows shuffled among each other. Every row comes once an epoch, and the
 epoch and the stored rows only, not on how much memory there is.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import cycle
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -58,25 +59,35 @@ class Batch(NamedTuple):
             yield self.part(start, min(start + size, self.size))
 
 
-class Inputs(Protocol):
+class Inputs(ABC):
     """The inputs of m examples (m × n_in)."""
 
+    @abstractmethod
     def __len__(self) -> int: ...
 
+    @abstractmethod
     def load(self, rows: Rows | slice, out: Array) -> Array:
         """The inputs of some rows, in `out` or as a view of what is in memory."""
-        ...
 
-    def portions(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
-        """All rows, some batches of this size at a time; the last batch of all is perhaps shorter.
+    @abstractmethod
+    def portions(
+        self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None, skip: int = 0
+    ) -> Iterator[Batch]:
+        """All rows, some batches of this size at a time, the last perhaps shorter; with streams in random order.
 
-        With streams they come in the epoch's random order. Rows vary, where they do, in an epoch only: those that are
-        measured stay as they are.
+        The first `skip` rows of the epoch's order are left out. Rows vary, where they do, in an epoch only: those
+        that are measured stay as they are.
         """
-        ...
+
+    def batches(
+        self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None, skip: int = 0
+    ) -> Iterator[Batch]:
+        """The same, a single batch at a time."""
+        for portion in self.portions(size, epoch=epoch, streams=streams, skip=skip):
+            yield from portion.batches(size)
 
 
-class Matrix:
+class Matrix(Inputs):
     """Inputs that are all in memory; a batch of consecutive ones is never copied."""
 
     def __init__(self, x: Array, dtype: DTypeLike) -> None:
@@ -90,12 +101,14 @@ class Matrix:
             return self.x[rows]
         return np.take(self.x, rows, axis=0, out=out, mode="clip")  # other modes buffer the output
 
-    def portions(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
+    def portions(
+        self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None, skip: int = 0
+    ) -> Iterator[Batch]:
         m = len(self.x)
-        yield Batch(slice(0, m) if streams is None else streams.order(epoch or 0, m))
+        yield Batch(slice(skip, m) if streams is None else streams.order(epoch or 0, m)[skip:])
 
 
-class RawRows:
+class RawRows(Inputs):
     """Rows as they are stored, in memory or in their file, made inputs by the code that prediction uses."""
 
     def __init__(
@@ -114,19 +127,23 @@ class RawRows:
         self._make(self.table.take(rows), out)
         return out
 
-    def portions(self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None) -> Iterator[Batch]:
+    def portions(
+        self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None, skip: int = 0
+    ) -> Iterator[Batch]:
         """The inputs are made ahead by a thread; those of a portion last until the next one is asked for."""
-        with closing(ahead(self._portions(size, epoch, streams), AHEAD)) as portions:
+        with closing(ahead(self._portions(size, epoch, streams, skip), AHEAD)) as portions:
             for rows, X in portions:
                 yield Batch(rows, X, epoch)
 
-    def _portions(self, size: int, epoch: int | None, streams: RandomStreams | None) -> Iterator[tuple[Rows, Array]]:
+    def _portions(
+        self, size: int, epoch: int | None, streams: RandomStreams | None, skip: int
+    ) -> Iterator[tuple[Rows, Array]]:
         """Some batches at a time, in memory that is used again and again."""
         n_in = self.preprocessor.n_in
         most = min(size * max(1, max(PORTION // n_in, self.together) // size), len(self))
         buffers = cycle([np.empty((most, n_in), self.dtype) for _ in range(AHEAD + 2)])
         X, rows, filled = next(buffers), np.empty(most, np.intp), 0
-        for table, numbers, wanted in self._windows(epoch or 0, streams):
+        for table, numbers, wanted in self._windows(epoch or 0, streams, skip):
             while len(wanted):
                 count = min(self.together, most - filled)
                 now, wanted = wanted[:count], wanted[count:]
@@ -140,31 +157,40 @@ class RawRows:
         if filled:
             yield rows[:filled], X[:filled]
 
-    def _windows(self, epoch: int, streams: RandomStreams | None) -> Iterator[tuple[Table, Rows, Rows]]:
-        """Tables in memory, the numbers that their rows have in the set, and which of them come next."""
+    def _windows(self, epoch: int, streams: RandomStreams | None, skip: int) -> Iterator[tuple[Table, Rows, Rows]]:
+        """Tables in memory, the numbers that their rows have in the set, and which of them come next.
+
+        Windows whose rows are all skipped are not read.
+        """
         m = len(self)
         if not self.in_file:
-            yield self.table, np.arange(m), np.arange(m) if streams is None else streams.order(epoch, m)
+            order = np.arange(m) if streams is None else streams.order(epoch, m)
+            yield self.table, np.arange(m), order[skip:]
             return
         runs = [slice(start, min(start + self.block, m)) for start in range(0, m, self.block)]
         if streams is not None:
             runs = [runs[place] for place in streams.order(epoch, len(runs))]
         groups = [runs[start : start + WINDOW_BLOCKS] for start in range(0, len(runs), WINDOW_BLOCKS)]
+        first = 0
+        while first < len(groups) and skip >= (rows := sum(run.stop - run.start for run in groups[first])):
+            skip -= rows
+            first += 1
         room = min(WINDOW_BLOCKS * self.block, m)
-        windows = [Window(self.table, room) for _ in groups[:2]]
-        for _ in windows[0].fill(groups[0]):
+        windows = [Window(self.table, room) for _ in groups[first : first + 2]]
+        for _ in windows[0].fill(groups[first]) if windows else ():
             pass
-        for place in range(len(groups)):
-            window = windows[place % 2]
+        for place in range(first, len(groups)):
+            window = windows[(place - first) % 2]
             following = groups[place + 1] if place + 1 < len(groups) else []
-            reading = windows[(place + 1) % 2].fill(following) if following else iter(())
+            reading = windows[(place - first + 1) % 2].fill(following) if following else iter(())
             order = np.arange(window.rows) if streams is None else streams.order(epoch, window.rows, place)
-            for piece in np.array_split(order, PIECES):
+            for piece in np.array_split(order[skip:], PIECES):
                 yield window.table, window.numbers, piece
                 for _, _ in zip(range(WINDOW_BLOCKS // PIECES), reading, strict=False):
                     pass
             for _ in reading:
                 pass
+            skip = 0
 
     def _make(self, table: Table, out: Array, rows: Rows | None = None, epoch: int | None = None) -> None:
         table = table.read()

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from engine.activations import ReLU
-from engine.layers import Dense
 from engine.layer import Cache
+from engine.layers import Dense
 from engine.network import Network
 from engine.parameters import Array, Gradient, Parameters
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from statistics import median
 from time import sleep
+from typing import TextIO, cast
 
 from benchmarks.training.contestants import CONTESTANTS
 from benchmarks.training.shapes import SHAPES
@@ -26,23 +27,22 @@ class Contestant:
         if threads == 1:
             environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
         command = [sys.executable, "-m", "benchmarks.training.contestants", name, shape, str(threads)]
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603 - its own interpreter and module
             command + ["regularized"] * regularized, env=environment, text=True, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        self.orders, self.answers = cast(TextIO, self.process.stdin), cast(TextIO, self.process.stdout)
         self.seconds: list[float] = []
         self.memory = 0
         self.blas = json.loads(self.read())
 
     def read(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline() or "null"
+        return self.answers.readline() or "null"
 
     def turn(self) -> None:
-        assert self.process.stdin is not None
         sleep(REST_SECONDS)
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        self.orders.write("\n")
+        self.orders.flush()
         seconds, self.memory = json.loads(self.read())
         self.seconds.append(seconds)
 

@@ -9,12 +9,13 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from benchmarks.training.shapes import CLASSES, EXAMPLES, INPUTS, KEEP, RATE, SHAPES, Shape, examples
+from benchmarks.training.shapes import CLASSES, EXAMPLES, KEEP, RATE, SHAPES, Shape, examples
 
 Epoch = Callable[[], object]
 
@@ -56,7 +57,7 @@ def floor(shape: Shape, threads: int, regularized: bool) -> Epoch:
     """The matrix products of an epoch, and nothing else, through NumPy."""
     generator, widths = np.random.default_rng(0), shape.widths
     A = [generator.random((shape.batch, n), np.float32) for n in widths]
-    W = [generator.random((k, n), np.float32) for k, n in zip(widths, widths[1:], strict=False)]
+    W = [generator.random((k, n), np.float32) for k, n in pairwise(widths)]
     Z, dW = [np.zeros_like(a) for a in A], [np.zeros_like(w) for w in W]
 
     def epoch() -> None:

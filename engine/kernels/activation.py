@@ -5,8 +5,6 @@ One loop each, over arrays that do not overlap: only then does a processor take 
 
 from math import pi, sqrt
 
-import numpy as np
-
 from engine.activations import ELU, GELU, Activation, LeakyReLU, Linear, ReLU, Sigmoid, SiLU, Tanh
 from engine.kernels.compiling import compiled, like
 from engine.kernels.elementary import exponential_minus_1, hyperbolic_tangent

@@ -7,21 +7,24 @@ address of an earlier process.
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from threading import Lock
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
-from numpy._core import _multiarray_umath
+
+from engine.kernels.compiling import intrinsic
 
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
 
 
 def _library() -> ctypes.CDLL | None:
     try:
-        return ctypes.CDLL(_multiarray_umath.__file__)  # a look-up searches what it is linked with, too
+        return ctypes.CDLL(
+            import_module("numpy._core._multiarray_umath").__file__
+        )  # a look-up searches what it is linked with, too
     except OSError:
         return None
 

@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 
 import numba
 from numba import types
-from numba.extending import intrinsic, overload
+from numba.extending import overload
 
+intrinsic: Any = numba.extending.intrinsic
+njit: Any = numba.njit
+config: Any = numba.config
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 if "NUMBA_CACHE_DIR" not in environ:
@@ -25,7 +28,7 @@ if "NUMBA_CACHE_DIR" not in environ:
         (kept / ".writable").touch()
     except OSError:  # an installation that others own
         kept = Path.home() / ".cache" / "trainyard"
-    numba.config.CACHE_DIR = str(kept / f"machine-{digest[:16]}")
+    config.CACHE_DIR = str(kept / f"machine-{digest[:16]}")
 
 
 INNER = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -33,19 +36,19 @@ INNER = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper":
 
 def compiled(function: Function) -> Function:
     """Machine code for other kernels to call; it divides as the hardware does and may fuse a·b + c."""
-    kernel: Function = numba.njit(**INNER, fastmath={"contract"})(function)
+    kernel: Function = njit(**INNER, fastmath={"contract"})(function)
     return kernel
 
 
 def summing(function: Function) -> Function:
     """The same, where the order of a sum is of no account, so that several are formed at once."""
-    kernel: Function = numba.njit(**INNER, fastmath={"contract", "reassoc"})(function)
+    kernel: Function = njit(**INNER, fastmath={"contract", "reassoc"})(function)
     return kernel
 
 
 def entrance(function: Function) -> Function:
     """Machine code for Python to call: kept on disk, with all that it calls, and run without the interpreter's lock."""
-    kernel: Function = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(function)
+    kernel: Function = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(function)
     return kernel
 
 

@@ -95,4 +95,4 @@ def squares(Z: Array, Y: Array, m: int) -> float:
             error = Z[i, c] - Y[i, c]
             total += np.float64(error * error)
             Z[i, c] = error * times
-    return total / k
+    return float(total / k)

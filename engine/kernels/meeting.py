@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from engine.kernels.compiling import compiled
+from engine.kernels.compiling import compiled, intrinsic
 
 SPINS = 20_000
 _sched_yield = getattr(ctypes.CDLL(None), "sched_yield", None)

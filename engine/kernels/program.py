@@ -19,7 +19,9 @@ from engine.random_streams import RandomStreams
 from engine.spec import JobSpec
 
 LINE = 16  # numbers: every buffer begins a cache line of its own, whatever the precision
-PANEL = 96 << 10  # numbers of a weight matrix's gradient that are made before they are used: with θ and slots they fit the second cache
+PANEL = 256 << 10  # numbers of a weight matrix's gradient that are made before they are used, within the cache
+
+Row = tuple[list[int], tuple[float, float]]  # of a table: its columns, and its real numbers
 
 
 class Program:
@@ -29,8 +31,8 @@ class Program:
         self.network, self.m, self.dtype, self.threads = network, m, dtype, threads
         self.end = self.end_of_masks = 0
         self.places = np.zeros(11, np.int64)
-        self.forward: list[tuple[list[int], tuple[float, float]]] = []
-        self.backward: list[tuple[list[int], tuple[float, float]]] = []
+        self.forward: list[Row] = []
+        self.backward: list[Row] = []
         self.panels: list[list[int]] = []
         self.reductions: list[list[int]] = []
         self.offsets = {(place.layer, place.letter): place.offset for place in network.layout.places}
@@ -43,7 +45,8 @@ class Program:
         self.clip_norm = spec.training.clip_norm or 0.0
         self.arena: Array = aligned(self.end, dtype)
         self.masks = np.zeros(self.end_of_masks, np.uint8)
-        self.tables = (*table(self.forward), *table(self.backward), numbers(self.panels, 8), numbers(self.reductions, 3))
+        shares = numbers(self.panels, 8), numbers(self.reductions, 3)
+        self.tables = (*table(self.forward), *table(self.backward), *shares)
         self.local = np.zeros(m, np.int64)
         self.sums = np.zeros((2, threads, LINE))
         self.meeting = np.zeros(LINE, np.int64)
@@ -117,9 +120,7 @@ class Program:
             mean, gamma, beta = (self.offsets[index, letter] for letter in ("mean", "gamma", "beta"))
             reals = (layer.momentum, layer.epsilon)
             self.forward.append(op(step.STATISTICS, n_in, reals, IN=at, EXTRA=vectors, P=mean))
-            self.forward.append(
-                op(step.NORMALIZE, n_in, IN=at, OUT=Y, EXTRA=vectors, WHICH=hat, P=gamma, Q=beta)
-            )
+            self.forward.append(op(step.NORMALIZE, n_in, IN=at, OUT=Y, EXTRA=vectors, WHICH=hat, P=gamma, Q=beta))
             return Y, True
         if isinstance(layer, Dropout):
             if layer.keep_prob == 1:
@@ -164,8 +165,8 @@ class Program:
             gamma, beta = self.offsets[index, "gamma"], self.offsets[index, "beta"]
             self.backward.append(op(step.GRADIENT_SUMS, n_in, IN=hat, OUT=at, EXTRA=vectors))
             stride = self.threads * n_in
-            self.reductions.append([vectors + step.DGAMMA_PART * stride, n_in, gamma])
-            self.reductions.append([vectors + step.DBETA_PART * stride, n_in, beta])
+            self.reductions.append([vectors + int(step.DGAMMA_PART) * stride, n_in, gamma])
+            self.reductions.append([vectors + int(step.DBETA_PART) * stride, n_in, beta])
             if index > self.network.first:
                 self.backward.append(op(step.SUMS_TOGETHER, n_in, EXTRA=vectors))
                 self.backward.append(op(step.NORMALIZE_BACK, n_in, IN=hat, OUT=at, EXTRA=vectors, P=gamma))
@@ -175,9 +176,7 @@ class Program:
         elif isinstance(layer, Activation) and not isinstance(layer, Linear):
             reals = (activation.parameter(layer), 0.0)
             kind = activation.NUMBERS[type(layer)]
-            self.backward.append(
-                op(step.ACTIVATE_BACK, n_in, reals, IN=made["Z"], OUT=made["A"], EXTRA=at, WHICH=kind)
-            )
+            self.backward.append(op(step.ACTIVATE_BACK, n_in, reals, IN=made["Z"], OUT=made["A"], EXTRA=at, WHICH=kind))
         return at
 
     def _panels(self, index: int, units: int, n_in: int, dZ: int, A_prev: int) -> None:
@@ -193,7 +192,7 @@ class Program:
                 self.panels.append([thread, dZ, A_prev, n_in, units, W + i * units, high, i])
 
 
-def op(kind: int, n: int, reals: tuple[float, float] = (0.0, 0.0), **columns: int) -> tuple[list[int], tuple[float, float]]:
+def op(kind: int, n: int, reals: tuple[float, float] = (0.0, 0.0), **columns: int) -> Row:
     """One row of a table, by the names of its columns."""
     row = [0] * 10
     row[step.KIND], row[step.N] = kind, n
@@ -202,7 +201,7 @@ def op(kind: int, n: int, reals: tuple[float, float] = (0.0, 0.0), **columns: in
     return row, reals
 
 
-def table(ops: list[tuple[list[int], tuple[float, float]]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def table(ops: list[Row]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The rows as arrays, each knowing where the group that it begins ends."""
     rows = numbers([row for row, _ in ops], 10)
     end = len(rows)

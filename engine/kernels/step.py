@@ -14,10 +14,11 @@ from engine.kernels.blas import AS_IT_IS, TRANSPOSED, gemm
 from engine.kernels.compiling import compiled, entrance
 from engine.kernels.mask import draw
 from engine.kernels.meeting import meet
-from engine.kernels.update import CLIP_NORM, PIECE, clipping, moment, move, objective, shrink, sum_of_squares, update
+from engine.kernels.update import PIECE, clipping, moment, move, objective, shrink, sum_of_squares, update
 from engine.parameters import Array
 
 Numbers = NDArray[np.int64]
+Whole = int | np.int64
 
 # An operation is a row of these columns: offsets are into the arena, P and Q into θ.
 KIND, N, IN, OUT, EXTRA, P, Q, K, WHICH, GROUP = range(10)
@@ -26,8 +27,10 @@ PRODUCT, STATISTICS, NORMALIZE, BIAS, ACTIVATE, DROP = range(6)
 # Backward
 PRODUCT_BACK, SUMS_TOGETHER, NORMALIZE_BACK, BIAS_SUM, ACTIVATE_BACK, DROP_BACK, GRADIENT_SUMS = range(10, 17)
 IN_GROUPS = (NORMALIZE, BIAS, ACTIVATE, DROP, NORMALIZE_BACK, BIAS_SUM, ACTIVATE_BACK, DROP_BACK, GRADIENT_SUMS)
-# What a batch norm has at EXTRA, each once a thread and n wide
-SUM, SQUARE, MEAN, VARIANCE, SCALE, DBETA_PART, DGAMMA_PART, DBETA, DGAMMA, BATCH_NORM_VECTORS = range(10)
+# What a batch norm has at EXTRA, each once a thread and n wide; not as plain numbers, for each of which Numba would
+# compile a function of its own
+SUM, SQUARE, MEAN, VARIANCE, SCALE, DBETA_PART, DGAMMA_PART, DBETA, DGAMMA = (np.int64(place) for place in range(9))
+BATCH_NORM_VECTORS = 9
 # The batch at hand
 X_AT, Y_AT, W_AT, ROW_AT, Z_AT, PANEL_AT, WEIGHTS, OUTPUTS, LOSS, COPIES, PANEL_SIZE = range(11)
 BLOCK = 4096  # numbers of a group at a time: they stay in a core's first cache from one operation to the next
@@ -41,7 +44,7 @@ def rows_of(arena: Array, at: int, rows: int, n: int) -> Array:
 
 
 @compiled
-def vector(arena: Array, op: Numbers, which: int, thread: int, threads: int) -> Array:
+def vector(arena: Array, op: Numbers, which: Whole, thread: int, threads: int) -> Array:
     """One of a batch norm's vectors of this thread."""
     n = op[N]
     at = op[EXTRA] + (which * threads + thread) * n
@@ -49,7 +52,7 @@ def vector(arena: Array, op: Numbers, which: int, thread: int, threads: int) -> 
 
 
 @compiled
-def all_vectors(arena: Array, op: Numbers, which: int, threads: int) -> Array:
+def all_vectors(arena: Array, op: Numbers, which: Whole, threads: int) -> Array:
     """The same vector of every thread."""
     return rows_of(arena, op[EXTRA] + which * threads * op[N], threads, op[N])
 
@@ -65,7 +68,7 @@ def copied(arena: Array, source: int, target: int, size: int) -> Array:
 
 @compiled
 def group(
-    ops: Numbers, reals: NDArray[np.float64], first: int, last: int, begin: int, end: int, arena: Array,
+    ops: Numbers, reals: NDArray[np.float64], first: Whole, last: Whole, begin: int, end: int, arena: Array,
     masks: NDArray[np.uint8], theta: Array, step: int, keys: NDArray[np.uint64], words: NDArray[np.uint64],
     thread: int, threads: int,
 ) -> None:  # fmt: skip
@@ -96,7 +99,7 @@ def group(
                 copied(arena, op[IN] + here, op[WHICH] + here, size)
                 normalization.normalize(
                     rows_of(arena, op[WHICH] + here, rows, n),
-                    vector(arena, op, np.int64(MEAN), thread, threads), vector(arena, op, np.int64(SCALE), thread, threads),
+                    vector(arena, op, MEAN, thread, threads), vector(arena, op, SCALE, thread, threads),
                     theta[op[P] : op[P] + n], theta[op[Q] : op[Q] + n],
                     rows_of(arena, op[OUT] + here, rows, n),
                 )  # fmt: skip
@@ -113,13 +116,13 @@ def group(
             elif kind == GRADIENT_SUMS:
                 normalization.gradient_sums(
                     rows_of(arena, op[OUT] + here, rows, n), rows_of(arena, op[IN] + here, rows, n),
-                    vector(arena, op, np.int64(DBETA_PART), thread, threads), vector(arena, op, np.int64(DGAMMA_PART), thread, threads),
+                    vector(arena, op, DBETA_PART, thread, threads), vector(arena, op, DGAMMA_PART, thread, threads),
                 )  # fmt: skip
             elif kind == NORMALIZE_BACK:
                 normalization.back(
                     rows_of(arena, op[OUT] + here, rows, n), rows_of(arena, op[IN] + here, rows, n),
-                    vector(arena, op, np.int64(DBETA), thread, threads), vector(arena, op, np.int64(DGAMMA), thread, threads),
-                    vector(arena, op, np.int64(SCALE), thread, threads), theta[op[P] : op[P] + n],
+                    vector(arena, op, DBETA, thread, threads), vector(arena, op, DGAMMA, thread, threads),
+                    vector(arena, op, SCALE, thread, threads), theta[op[P] : op[P] + n],
                 )  # fmt: skip
 
 
@@ -130,8 +133,8 @@ def clear(op: Numbers, arena: Array, thread: int, threads: int) -> None:
         at = op[EXTRA] + thread * op[N]
         arena[at : at + op[N]] = 0
     else:
-        vector(arena, op, np.int64(DBETA_PART), thread, threads)[:] = 0
-        vector(arena, op, np.int64(DGAMMA_PART), thread, threads)[:] = 0
+        vector(arena, op, DBETA_PART, thread, threads)[:] = 0
+        vector(arena, op, DGAMMA_PART, thread, threads)[:] = 0
 
 
 @compiled
@@ -142,14 +145,17 @@ def statistics(
     """μ and 1/√(σ² + ε) over the whole batch, and the running averages."""
     n = op[N]
     Z = rows_of(arena, op[IN] + begin * n, end - begin, n)
-    mean, scale = vector(arena, op, np.int64(MEAN), thread, threads), vector(arena, op, np.int64(SCALE), thread, threads)
-    variance = vector(arena, op, np.int64(VARIANCE), thread, threads)
-    normalization.column_sums(Z, vector(arena, op, np.int64(SUM), thread, threads))
+    mean, scale = (
+        vector(arena, op, MEAN, thread, threads),
+        vector(arena, op, SCALE, thread, threads),
+    )
+    variance = vector(arena, op, VARIANCE, thread, threads)
+    normalization.column_sums(Z, vector(arena, op, SUM, thread, threads))
     meet(meeting, threads, yielding)
-    normalization.add_up(all_vectors(arena, op, np.int64(SUM), threads), mean, np.float64(m))
-    normalization.column_squares(Z, mean, vector(arena, op, np.int64(SQUARE), thread, threads))
+    normalization.add_up(all_vectors(arena, op, SUM, threads), mean, np.float64(m))
+    normalization.column_squares(Z, mean, vector(arena, op, SQUARE, thread, threads))
     meet(meeting, threads, yielding)
-    normalization.add_up(all_vectors(arena, op, np.int64(SQUARE), threads), variance, np.float64(m))
+    normalization.add_up(all_vectors(arena, op, SQUARE, threads), variance, np.float64(m))
     normalization.scales(variance, reals[1], scale)
     if thread == 0:
         kept, momentum = averages[op[P] : op[P] + 2 * n + 1], reals[0]
@@ -166,7 +172,9 @@ def sums_together(
     """mean(dY) and mean(dY·Ẑ) over the whole batch, in a place of each thread."""
     meet(meeting, threads, yielding)
     for part, total in ((DBETA_PART, DBETA), (DGAMMA_PART, DGAMMA)):
-        normalization.add_up(all_vectors(arena, op, part, threads), vector(arena, op, total, thread, threads), np.float64(m))
+        normalization.add_up(
+            all_vectors(arena, op, part, threads), vector(arena, op, total, thread, threads), np.float64(m)
+        )
 
 
 @entrance
@@ -193,8 +201,8 @@ def run(
     by_class, whole = len(labels) > 0, whole or clip_norm > 0
     now = np.zeros(12)
     words = np.zeros(4, np.uint64)
-    taken, yes, no = 0, 1, 0
-    yes, no = np.int64(yes), np.int64(no)
+    yes, no = np.int64(1), np.int64(0)
+    taken = 0
     for first in range(0, count, size):
         m = min(size, count - first)
         begin, end = m * thread // threads, m * (thread + 1) // threads
@@ -231,23 +239,23 @@ def run(
                     w[i] = weights[labels[row]]
 
         # -- forward
-        q = np.int64(0)
-        while q < len(forward):
-            op = forward[q]
+        at_op = np.int64(0)
+        while at_op < len(forward):
+            op = forward[at_op]
             if op[KIND] == PRODUCT:
                 a = (inputs if op[IN] == INPUT else base + op[IN] * item) + begin * op[K] * item
                 if end > begin:
                     gemm(function, AS_IT_IS, AS_IT_IS, end - begin, op[N], op[K], a, op[K],
                          weights_at + op[P] * item, op[N], base + (op[OUT] + begin * op[N]) * item, op[N],
                          arena)  # fmt: skip
-                q += 1
+                at_op += 1
             elif op[KIND] == STATISTICS:
-                statistics(op, forward_reals[q], begin, end, m, arena, averages, meeting, thread, threads, yielding)
-                q += 1
+                statistics(op, forward_reals[at_op], begin, end, m, arena, averages, meeting, thread, threads, yielding)
+                at_op += 1
             else:
-                group(forward, forward_reals, q, op[GROUP], begin, end, arena, masks, theta, t + taken, keys, words,
-                      thread, threads)  # fmt: skip
-                q = op[GROUP]
+                group(forward, forward_reals, at_op, op[GROUP], begin, end, arena, masks, theta, t + taken, keys,
+                      words, thread, threads)  # fmt: skip
+                at_op = op[GROUP]
 
         # -- the loss, whose gradient takes the place of the logits
         Z, mine_Y = rows_of(arena, places[Z_AT] + begin * k, end - begin, k), Y[begin:end]
@@ -263,22 +271,22 @@ def run(
             mine[0] = loss.squares(Z, mine_Y, m)
 
         # -- backward, down to the lowest layer that learns
-        q = np.int64(0)
-        while q < len(backward):
-            op = backward[q]
+        at_op = np.int64(0)
+        while at_op < len(backward):
+            op = backward[at_op]
             if op[KIND] == PRODUCT_BACK:
                 if end > begin:
                     gemm(function, AS_IT_IS, TRANSPOSED, end - begin, op[K], op[N],
                          base + (op[IN] + begin * op[N]) * item, op[N], weights_at + op[P] * item, op[N],
                          base + (op[OUT] + begin * op[K]) * item, op[K], arena)  # fmt: skip
-                q += 1
+                at_op += 1
             elif op[KIND] == SUMS_TOGETHER:
                 sums_together(op, m, arena, meeting, thread, threads, yielding)
-                q += 1
+                at_op += 1
             else:
-                group(backward, backward_reals, q, op[GROUP], begin, end, arena, masks, theta, t + taken, keys, words,
-                      thread, threads)  # fmt: skip
-                q = op[GROUP]
+                group(backward, backward_reals, at_op, op[GROUP], begin, end, arena, masks, theta, t + taken, keys,
+                      words, thread, threads)  # fmt: skip
+                at_op = op[GROUP]
 
         # -- the weights, a panel of rows at a time: its gradient is used while it is in the cache
         meet(meeting, threads, yielding)

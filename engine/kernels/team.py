@@ -11,13 +11,14 @@ from engine.examples import Examples
 from engine.inputs import Matrix
 from engine.kernels import blas, meeting, step
 from engine.kernels.program import Program, can_run
+from engine.losses import MeanSquaredError
 from engine.network import Network, Target
 from engine.parameters import Array, Arrays, Gradient, Parameters
 from engine.random_streams import RandomStreams, mask_key
 from engine.spec import JobSpec
 
-WORTH = 4e6  # floating-point operations of a step for each thread; with less of them, meeting costs more than it saves
-NO_SLOT = {np.dtype(kind): np.zeros(0, kind) for kind in (np.float32, np.float64)}
+WORTH = 2e7  # floating-point operations of a step for each thread; with less of them, meeting costs more than it saves
+NO_SLOT: dict[np.dtype[np.floating], Array] = {np.dtype(kind): np.zeros(0, kind) for kind in (np.float32, np.float64)}
 EVERY_ROW = np.zeros(0, np.int64)
 
 
@@ -112,9 +113,13 @@ def warm() -> None:
     """Have the machine code ready, for both precisions: compiled by the first process, read from disk by the others."""
     for precision in ("float32", "float64"):
         spec = JobSpec.model_validate(
-            {"data": {"train": "none", "target": "none"}, "precision": precision, "loss": {"type": "mean_squared_error"}}
+            {
+                "data": {"train": "none", "target": "none"},
+                "precision": precision,
+                "loss": {"type": "mean_squared_error"},
+            }
         )
-        network = Network(spec.layers, spec.loss, spec.regularization, 1, Target("values", 1))
+        network = Network(spec.layers, MeanSquaredError(), spec.regularization, 1, Target("values", 1))
         dtype, streams = np.dtype(precision), RandomStreams(0)
         if not can_run(network, spec, streams, dtype):
             continue

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.kernels.compiling import compiled, like, summing
-from engine.optimizers import Adam, AdaptiveMoments, AdamW, GradientDescent, Momentum, Optimizer, RMSprop
+from engine.optimizers import Adam, AdamW, AdaptiveMoments, GradientDescent, Momentum, Optimizer, RMSprop
 from engine.parameters import Array
 
 GRADIENT_DESCENT, MOMENTUM, RMSPROP, ADAM = range(4)
@@ -76,7 +76,7 @@ def sum_of_sizes(x: Array) -> float:
 
 
 @compiled
-def objective(now: NDArray[np.float64], W: Array, g: Array, weights: int) -> float:
+def objective(now: NDArray[np.float64], W: Array, g: Array, weights: int | np.int64) -> float:
     """Add the penalty's gradient to that of weights and cut it by value; what the penalty costs."""
     cost = 0.0
     if weights != 0 and now[L2] != 0:
@@ -106,7 +106,7 @@ def shrink(g: Array, times: float) -> None:
 
 
 @compiled
-def move(now: NDArray[np.float64], theta: Array, g: Array, v: Array, s: Array, weights: int) -> None:
+def move(now: NDArray[np.float64], theta: Array, g: Array, v: Array, s: Array, weights: int | np.int64) -> None:
     """One step of the optimizer; v and s are its slots, or empty."""
     kind = int(now[KIND])
     rate, a, b, c, d = like(g, now[RATE]), like(g, now[A]), like(g, now[B]), like(g, now[C]), like(g, now[D])
@@ -149,7 +149,7 @@ def update(
     g: Array,
     v: Array,
     s: Array,
-    weights: int,
+    weights: int | np.int64,
 ) -> float:
     """Penalty, clipping by value and the step, a piece at a time; what the penalty costs."""
     cost = 0.0

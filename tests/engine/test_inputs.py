@@ -6,7 +6,6 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from engine import DataHeld, Dataset, JobSpec, Network, PreparedData, RandomStre
 from engine.data.column_types import BooleanType, CategoryType, NumberType
 from engine.data.storage import stored
 from engine.examples import examples_of
-from engine.inputs import Batch, Inputs, RawRows
+from engine.inputs import RawRows
 from tests.engine.jobs import finished, rows_of
 
 FILE = 1  # byte of memory: nothing is held in it
@@ -113,11 +112,6 @@ def test_raw_rows_in_memory_are_shuffled_as_floats_are(tmp_path: Path) -> None:
     assert trained(job(), dataset, 300 * 40)[1] == trained(job(), dataset, None)[1]
 
 
-def batches(inputs: Inputs, size: int, epoch: int, seed: int) -> Iterator[Batch]:
-    for portion in inputs.portions(size, epoch=epoch, streams=RandomStreams(seed)):
-        yield from portion.batches(size)
-
-
 @given(
     m=st.integers(2, 90), size=st.integers(1, 100), epoch=st.integers(1, 50), seed=st.integers(0, 9), cut=st.booleans()
 )
@@ -134,14 +128,14 @@ def test_every_row_of_a_file_comes_once_an_epoch_with_its_own_inputs(
     assert inputs.in_file
     all_inputs = data.preprocessor.features(raw.read())
     seen = []
-    for batch in batches(inputs, size, epoch, seed):
+    for batch in inputs.batches(size, epoch=epoch, streams=RandomStreams(seed)):
         assert batch.X is not None
         np.testing.assert_array_equal(batch.X, all_inputs[batch.rows])
         seen.append(np.array(batch.rows))
     assert [len(rows) for rows in seen[:-1]] == [size] * (len(seen) - 1)
     order = np.concatenate(seen)
     np.testing.assert_array_equal(np.sort(order), np.arange(raw.rows))
-    again = [np.array(batch.rows) for batch in batches(inputs, size, epoch, seed)]
+    again = [np.array(batch.rows) for batch in inputs.batches(size, epoch=epoch, streams=RandomStreams(seed))]
     np.testing.assert_array_equal(np.concatenate(again), order)
 
 

@@ -1,5 +1,6 @@
 """The fast step gives what the plain formulas give, for every member of every family and any number of threads."""
 
+from functools import partial
 from typing import get_args
 
 import numpy as np
@@ -32,15 +33,18 @@ def run_of(kind: str = "three classes", plain: bool = False, threads: int = 1, m
     return run
 
 
+def falling(rate: float, t: int) -> float:
+    return rate * 0.99**t
+
+
 def trained(epochs: int = 3, measure: bool = False, **fields: object) -> tuple[Run, np.ndarray]:
     """A run after some epochs, and the sums of its costs."""
     run = run_of(**fields)
     sums = np.zeros(8)
     for epoch in range(1, epochs + 1):
         for portion in run.portions(epoch):
-            rate = run.spec.optimizer.learning_rate
-            for taken in run.descent.run(portion, run.batch_size, lambda _, rate=rate: rate / epoch, run.step + 1, sums,
-                                         measure=measure):  # fmt: skip
+            rate = partial(falling, run.spec.optimizer.learning_rate / epoch)
+            for taken in run.descent.run(portion, run.batch_size, rate, run.step + 1, sums, measure=measure):
                 run.step += taken
     return run, sums
 
@@ -71,6 +75,7 @@ BATCHES = {
     "training": {"batch_size": 16},
     "optimizer": {"type": "gradient_descent", "learning_rate": 0.1},  # others make much of a gradient that is all but 0
 }
+CLIPS = [{}, {"clip_norm": 0.05}, {"clip_value": 0.01}, {"clip_norm": 0.05, "clip_value": 0.02}]
 DENSE = {"type": "dense", "units": 7}
 
 
@@ -100,7 +105,9 @@ def test_smoothed_targets_and_weights_of_classes(kind: str) -> None:
     assert_same(kind=kind, loss=loss | {"label_smoothing": 0.1, "class_weights": "balanced"}, **BATCHES)
 
 
-@pytest.mark.parametrize("clip", [{}, {"clip_norm": 0.05}, {"clip_value": 0.01}, {"clip_norm": 0.05, "clip_value": 0.02}])
+@pytest.mark.parametrize(
+    "clip", [{}, {"clip_norm": 0.05}, {"clip_value": 0.01}, {"clip_norm": 0.05, "clip_value": 0.02}]
+)
 @pytest.mark.parametrize("optimizer", each(AnyOptimizer), ids=name)
 def test_every_optimizer_with_clipping_and_penalties(optimizer: object, clip: dict[str, float]) -> None:
     assert_same(
@@ -136,7 +143,9 @@ def test_masks_are_those_of_the_random_streams_to_the_bit(precision: str, batch_
         team = run.descent.team
         assert team is not None
         for t in (1, 2, 1_000_000):
-            team.run(Inputs(run.train.inputs.x, False, EVERY_ROW), 0, batch_size, batch_size, np.zeros(1), t, np.zeros(8))
+            team.run(
+                Inputs(run.train.inputs.x, False, EVERY_ROW), 0, batch_size, batch_size, np.zeros(1), t, np.zeros(8)
+            )
             drawn = np.empty((batch_size, 13), precision)
             RandomStreams(run.spec.seed).uniform(1, t, drawn)
             at = team.program.made[1]["D"]
