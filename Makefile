@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: demo test accept serve check doctor lock clean help
+.PHONY: demo test accept bench serve check doctor lock clean help
 
 demo: $(READY)  ## train a network on handwritten digits through the whole stack, then stop it
 	@$(BIN)/trainyard demo
@@ -22,6 +22,10 @@ test: $(TOOLS)  ## run the whole suite
 accept: $(TOOLS)  ## reproduce every published result, the long ones too (half an hour; needs ../shared/data)
 	@$(BIN)/pytest -m accept
 	@$(BIN)/python -m tests.acceptance $(ARGS)
+
+bench: $(TOOLS)  ## time an epoch beside JAX, PyTorch, scikit-learn and the bare products (ten minutes)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group benchmarks
+	@$(BIN)/python -m benchmarks.training $(ARGS)
 
 serve: $(READY)  ## start the stack and keep it up until Ctrl-C
 	@$(BIN)/trainyard serve
