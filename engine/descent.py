@@ -27,7 +27,7 @@ from engine.variation import Variation
 if TYPE_CHECKING:
     from engine.kernels import Team
 
-PORTION_SECONDS = 0.1  # of steps between two looks at the clock
+PORTION_SECONDS = 0.1  # of steps between two yields, and of a first step as far as is known
 COST, LOSS, CORRECT, STEP = 0, 1, 2, slice(3, 6)  # of `sums`
 
 
@@ -84,9 +84,10 @@ class Descent:
         t: int,
         sums: NDArray[np.float64],
         *,
+        seconds: float = PORTION_SECONDS,
         measure: bool = False,
     ) -> Iterator[int]:
-        """Take steps t, t + 1, … over a portion in batches of `size`; yields now and then how many it has taken since.
+        """Take steps t, t + 1, … over a portion in batches of `size`; yields every few `seconds` how many it took.
 
         rate(t) is α of step t. `sums` gains Σ cost·m, Σ loss·m and the right answers, and then holds the last step's
         cost, loss and right answers; a step whose cost is not finite is the last one. With `measure` the portion's
@@ -94,7 +95,7 @@ class Descent:
         """
         start, steps = 0, -(-portion.size // size)
         while steps > 0:
-            count = max(1, min(steps - measure, int(PORTION_SECONDS / self.seconds)))
+            count = max(1, min(steps - measure, int(seconds / self.seconds)))
             end = min(start + count * size, portion.size)
             rates = np.array([rate(t + number) for number in range(count)])
             began = perf_counter()

@@ -186,8 +186,9 @@ class Run:
         for portion in self.portions(epoch):
             last = self.step + -(-portion.size // self.batch_size) == epoch * self.steps_per_epoch
             measure = last and (epoch % self.measure_every == 0 or epoch == 1)
+            rate = partial(self.rate, epoch)
             steps = self.descent.run(
-                portion, self.batch_size, partial(self.rate, epoch), self.step + 1, sums, measure=measure
+                portion, self.batch_size, rate, self.step + 1, sums, seconds=TICK_SECONDS / 2, measure=measure
             )
             for taken in steps:
                 self.step += taken
