@@ -14,7 +14,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: demo test accept chaos serve bench-serving clients check doctor lock clean help
+.PHONY: demo test accept chaos bench serve bench-serving clients check doctor lock clean help
 
 demo: $(READY)  ## train a network on handwritten digits through the whole stack, then stop it
 	@$(BIN)/trainyard demo
@@ -33,6 +33,10 @@ bench-serving: $(TOOLS) $(MLSERVER)  ## predictions against MLServer, plain Fast
 	@env -u OPENBLAS_CORETYPE $(BIN)/python -m benchmarks.serving --mlserver $(dir $(MLSERVER))bin/python $(ARGS)
 
 clients: $(CLIENTS)  ## install KServe's client, for the tests that `make accept` adds
+
+bench: $(TOOLS)  ## time an epoch beside JAX, PyTorch, scikit-learn and the bare products (ten minutes)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group benchmarks
+	@$(BIN)/python -m benchmarks.training $(ARGS)
 
 serve: $(READY)  ## start the stack and keep it up until Ctrl-C
 	@$(BIN)/trainyard serve

@@ -52,6 +52,12 @@ class Examples:
         """All rows but the first `skip`, a batch at a time: in their order, or with streams in that of the epoch."""
         return self.inputs.batches(size, epoch=epoch, streams=streams, skip=skip)
 
+    def portions(
+        self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None, skip: int = 0
+    ) -> Iterator[Batch]:
+        """The same, many batches at a time."""
+        return self.inputs.portions(size, epoch=epoch, streams=streams, skip=skip)
+
     def load(self, rows: Rows | slice, workspace: Workspace, X: Array | None = None) -> Array:
         """Put the targets of some rows into the workspace as Y and w; returns their inputs X, perhaps made already.
 

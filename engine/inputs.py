@@ -5,10 +5,11 @@ time, its rows shuffled among each other. Every row comes once an epoch, and the
 epoch and the stored rows only, not on how much memory there is.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import cycle
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -33,7 +34,10 @@ COLUMN_ROWS = 4  # but so many rows for every column, whose fixed work is then s
 
 
 class Batch(NamedTuple):
-    """The numbers of some rows, their inputs if these are made already, and the epoch in which they are to vary."""
+    """The numbers of some rows, their inputs if these are made already, and the epoch in which they are to vary.
+
+    A portion is a large one, to be taken in batches of the size that it was made for.
+    """
 
     rows: Rows | slice
     X: Array | None = None
@@ -43,28 +47,47 @@ class Batch(NamedTuple):
     def size(self) -> int:
         return self.rows.stop - self.rows.start if isinstance(self.rows, slice) else len(self.rows)
 
+    def part(self, start: int, end: int) -> "Batch":
+        """Some of the rows, as views."""
+        rows = self.rows
+        some = slice(rows.start + start, rows.start + end) if isinstance(rows, slice) else rows[start:end]
+        return Batch(some, None if self.X is None else self.X[start:end], self.epoch)
 
-class Inputs(Protocol):
+    def batches(self, size: int) -> Iterator["Batch"]:
+        """All of the rows, a batch at a time."""
+        for start in range(0, self.size, size):
+            yield self.part(start, min(start + size, self.size))
+
+
+class Inputs(ABC):
     """The inputs of m examples (m × n_in)."""
 
+    @abstractmethod
     def __len__(self) -> int: ...
 
+    @abstractmethod
     def load(self, rows: Rows | slice, out: Array) -> Array:
         """The inputs of some rows, in `out` or as a view of what is in memory."""
-        ...
+
+    @abstractmethod
+    def portions(
+        self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None, skip: int = 0
+    ) -> Iterator[Batch]:
+        """All rows, some batches of this size at a time, the last perhaps shorter; with streams in random order.
+
+        The first `skip` rows of the epoch's order are left out. Rows vary, where they do, in an epoch only: those
+        that are measured stay as they are.
+        """
 
     def batches(
         self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None, skip: int = 0
     ) -> Iterator[Batch]:
-        """All rows in batches of this size, the last perhaps shorter; with streams in the epoch's random order.
-
-        The first `skip` rows of that order are left out. Rows vary, where they do, in an epoch only: those that are
-        measured stay as they are.
-        """
-        ...
+        """The same, a single batch at a time."""
+        for portion in self.portions(size, epoch=epoch, streams=streams, skip=skip):
+            yield from portion.batches(size)
 
 
-class Matrix:
+class Matrix(Inputs):
     """Inputs that are all in memory; a batch of consecutive ones is never copied."""
 
     def __init__(self, x: Array, dtype: DTypeLike) -> None:
@@ -78,17 +101,14 @@ class Matrix:
             return self.x[rows]
         return np.take(self.x, rows, axis=0, out=out, mode="clip")  # other modes buffer the output
 
-    def batches(
+    def portions(
         self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None, skip: int = 0
     ) -> Iterator[Batch]:
         m = len(self.x)
-        order = None if streams is None else streams.order(epoch or 0, m)
-        for start in range(skip, m, size):
-            end = min(start + size, m)
-            yield Batch(slice(start, end) if order is None else order[start:end])
+        yield Batch(slice(skip, m) if streams is None else streams.order(epoch or 0, m)[skip:])
 
 
-class RawRows:
+class RawRows(Inputs):
     """Rows as they are stored, in memory or in their file, made inputs by the code that prediction uses."""
 
     def __init__(
@@ -107,14 +127,13 @@ class RawRows:
         self._make(self.table.take(rows), out)
         return out
 
-    def batches(
+    def portions(
         self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None, skip: int = 0
     ) -> Iterator[Batch]:
-        """The inputs are made ahead by a thread; those of a batch last until the next one is asked for."""
+        """The inputs are made ahead by a thread; those of a portion last until the next one is asked for."""
         with closing(ahead(self._portions(size, epoch, streams, skip), AHEAD)) as portions:
             for rows, X in portions:
-                for start in range(0, len(rows), size):
-                    yield Batch(rows[start : start + size], X[start : start + size], epoch)
+                yield Batch(rows, X, epoch)
 
     def _portions(
         self, size: int, epoch: int | None, streams: RandomStreams | None, skip: int

@@ -1,12 +1,14 @@
 """How each layer is doing, measured on the last batch of an epoch: the raw material of the warnings."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from engine.activations import ReLU
+from engine.layer import Cache
 from engine.layers import Dense
-from engine.network import Network, Workspace
+from engine.network import Network
 from engine.parameters import Array, Gradient, Parameters
 
 SATURATED = 0.95  # share of its range beyond which an activation hardly moves any more
@@ -31,16 +33,16 @@ class LayerStatistics:
 
 
 def measure_layers(
-    network: Network, parameters: Parameters, before: Array, gradient: Gradient, workspace: Workspace
+    network: Network, parameters: Parameters, before: Array, gradient: Gradient, caches: Sequence[Cache]
 ) -> list[LayerStatistics]:
-    """Measure after a step whose parameters were `before` and whose passes are still in the workspace."""
+    """Measure after a step whose parameters were `before` and whose passes are still in the caches."""
     was = network.layout.letters(before)
     dense = [index for index, layer in enumerate(network.layers) if isinstance(layer, Dense)]
     rows = []
     for number, index in enumerate(dense, start=1):
-        W, W_before, c = parameters.layers[index].W, was[index].W, workspace.layers[index]
+        W, W_before, c = parameters.layers[index].W, was[index].W, caches[index]
         norm = float(np.linalg.norm(W_before))
-        dead, saturated = activation_shares(network, index, workspace)
+        dead, saturated = activation_shares(network, index, caches)
         rows.append(
             LayerStatistics(
                 layer=number,
@@ -48,7 +50,7 @@ def measure_layers(
                 weight_norm=norm,
                 gradient_norm=float(np.linalg.norm(gradient.layers[index].W)),
                 update_ratio=float(np.linalg.norm(W - W_before)) / norm if norm else None,
-                signal=float(np.sqrt(np.mean(np.square(c.dZ), dtype=np.float64))) * workspace.m,
+                signal=float(np.sqrt(np.mean(np.square(c.dZ), dtype=np.float64))) * len(c.dZ),
                 dead_share=dead,
                 saturated_share=saturated,
                 symmetric=W.shape[1] > 1 and bool(np.all(W[:, :1] == W)),
@@ -57,9 +59,9 @@ def measure_layers(
     return rows
 
 
-def activation_shares(network: Network, index: int, workspace: Workspace) -> tuple[float | None, float | None]:
+def activation_shares(network: Network, index: int, caches: Sequence[Cache]) -> tuple[float | None, float | None]:
     """The dead and saturated shares of the activation that follows a dense layer, before the next one."""
-    for layer, c in zip(network.layers[index + 1 :], workspace.layers[index + 1 :], strict=True):
+    for layer, c in zip(network.layers[index + 1 :], caches[index + 1 :], strict=True):
         if isinstance(layer, Dense):
             break
         if isinstance(layer, ReLU):

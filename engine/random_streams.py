@@ -13,6 +13,11 @@ from engine.parameters import Array
 _INITIAL, _ORDER, _MASK, _CHECK = range(4)
 
 
+def mask_key(seed: int, layer: int) -> NDArray[np.uint64]:
+    """Philox's key for the masks of a layer; its counter begins at (0, step, 0, 0)."""
+    return np.array([seed, (_MASK << 32) + layer], np.uint64)
+
+
 class RandomStreams:
     """The random numbers of one seed; a subclass may replace any of them by a recorded series."""
 
@@ -37,7 +42,7 @@ class RandomStreams:
     def uniform(self, layer: int, step: int, out: Array) -> None:
         """Fill `out` with numbers in [0, 1) for this layer at this step (counted from 1)."""
         state = self._state
-        state["state"]["key"][:] = (self.seed, (_MASK << 32) + layer)
+        state["state"]["key"][:] = mask_key(self.seed, layer)
         state["state"]["counter"][:] = (0, step, 0, 0)
         state["buffer_pos"] = 4  # nothing buffered: the next draw starts a new block
         state["has_uint32"] = 0

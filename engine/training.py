@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import Literal
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from engine.checkpoint import Checkpoint, Judgment, Span, Tally
 from engine.data.holding import Holding
 from engine.data.preparation import PreparedData, resolved_columns
-from engine.descent import Descent
+from engine.descent import COST, STEP, Descent
 from engine.errors import CheckpointMismatch, Diverged, ShapeMismatch, SpecError
 from engine.evaluation import Evaluation, Workspaces
 from engine.events import (
@@ -382,56 +383,57 @@ class Run:
         """Mini-batches of the whole run, if nothing stops it early."""
         return self.span.steps + (self.spec.training.epochs - self.span.epochs) * self.steps_per_epoch
 
-    def rate(self, epoch: int) -> float:
-        """α of the next step."""
+    def rate(self, epoch: int, step: int) -> float:
+        """α of a step, counted from 1."""
         schedule, rate = self.spec.schedule, self.spec.optimizer.learning_rate
         if schedule.per == "step":  # a run in which the batch size changed has epochs of different lengths
-            return schedule.rate(rate, epoch - 1, self.step, self.steps, 1)
-        return schedule.rate(rate, epoch - 1, self.step, self.spec.training.epochs, self.steps_per_epoch)
+            return schedule.rate(rate, epoch - 1, step - 1, self.steps, 1)
+        return schedule.rate(rate, epoch - 1, step - 1, self.spec.training.epochs, self.steps_per_epoch)
 
     def epoch(self) -> Generator[Event, Control | None, None]:
         """One pass over the training set, or what a checkpoint has left of it, and its row of metrics."""
         tally, m, epoch = self.tally, len(self.train), self.epochs_done + 1
         ticked = perf_counter()
         started = ticked - tally.seconds
-        rate = self.spec.optimizer.learning_rate
-        for batch in self.batches(epoch, tally.examples):
-            rate = self.rate(epoch)
-            self.step += 1
-            last = tally.examples + batch.size == m
-            measure = last and (epoch % self.measure_every == 0 or epoch == 1)
-            taken = self.descent.step(batch, rate, self.step, measure=measure)
-            if not np.isfinite(taken.cost):
-                raise Diverged(epoch, self.step)
-            tally.examples += batch.size
-            tally.cost += taken.cost * batch.size
-            tally.loss += taken.loss * batch.size
-            tally.correct += taken.correct
-            if last:
-                break
-            if perf_counter() - ticked > TICK_SECONDS:
-                yield from self.tell(Progressed(epoch, self.step, self.progress()))
-                ticked = perf_counter()
-                if self.stop:  # in mid-epoch: no row, since none of it would mean what the others mean
-                    return
-            if self.save_wanted:
-                tally.seconds = perf_counter() - started
-                yield from self.saved()
-                if self.stop:
-                    return
+        sums = np.zeros(8)
+        sums[:3] = tally.cost, tally.loss, tally.correct
+        for portion in self.portions(epoch, tally.examples):
+            end = tally.examples + portion.size
+            measure = end == m and (epoch % self.measure_every == 0 or epoch == 1)
+            rate = partial(self.rate, epoch)
+            for taken in self.descent.run(
+                portion, self.batch_size, rate, self.step + 1, sums, seconds=TICK_SECONDS / 2, measure=measure
+            ):
+                self.step += taken
+                if not np.isfinite(sums[STEP][COST]):
+                    raise Diverged(epoch, self.step)
+                tally.examples = min(tally.examples + taken * self.batch_size, end)
+                tally.cost, tally.loss, tally.correct = float(sums[0]), float(sums[1]), int(sums[2])
+                if tally.examples == m:
+                    break
+                if perf_counter() - ticked > TICK_SECONDS:
+                    yield from self.tell(Progressed(epoch, self.step, self.progress()))
+                    ticked = perf_counter()
+                    if self.stop:  # in mid-epoch: no row, since none of it would mean what the others mean
+                        return
+                if self.save_wanted:
+                    tally.seconds = perf_counter() - started
+                    yield from self.saved()
+                    if self.stop:
+                        return
         self.tally = Tally()
         self.epochs_done, self.epoch_cost = epoch, tally.cost / m
-        row = self.row(epoch, rate, tally.cost, tally.loss, tally.correct)
+        row = self.row(epoch, self.rate(epoch, self.step), tally.cost, tally.loss, tally.correct)
         row["seconds"] = perf_counter() - started
         yield from self.tell(EpochEnded(row, self.progress()))
 
-    def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
-        """The mini-batches of an epoch behind its first `skip` examples; the last may be short.
+    def portions(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """The mini-batches of an epoch behind its first `skip` examples, many at a time; the last may be short.
 
         A full batch keeps its order.
         """
         streams = self.streams if self.shuffled else None
-        return self.train.batches(self.batch_size, epoch=epoch, streams=streams, skip=skip)
+        return self.train.portions(self.batch_size, epoch=epoch, streams=streams, skip=skip)
 
     def row(self, epoch: int, rate: float, cost: float, loss: float, correct: float) -> dict[str, float | int | None]:
         """The metrics of an epoch.

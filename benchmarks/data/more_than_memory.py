@@ -52,9 +52,7 @@ def compare(threads: str) -> None:
 
         def child(name: str) -> subprocess.Popen[str]:
             command = [*arguments, "--child", name]
-            return subprocess.Popen(
-                command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
+            return subprocess.Popen(command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
         writer = child("write")
         print("write", writer.communicate()[0].strip(), flush=True)

@@ -28,7 +28,7 @@ def run_of(m: int = 60, inputs: int = 4, **fields: object) -> Run:
 
 
 def rows_seen(run: Run, epoch: int) -> list[np.ndarray]:
-    return [np.arange(60)[rows] for rows, *_ in run.batches(epoch)]
+    return [np.arange(60)[rows] for portion in run.portions(epoch) for rows, *_ in portion.batches(run.batch_size)]
 
 
 class TestBatches:

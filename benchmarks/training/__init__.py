@@ -1,0 +1,1 @@
+"""How long an epoch takes, here and elsewhere: the engine, JAX, PyTorch, scikit-learn and the bare matrix products."""

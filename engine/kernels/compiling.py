@@ -1,0 +1,79 @@
+"""How a kernel becomes machine code: once for each precision, kept on disk for every later process.
+
+Code is kept under the hash of all kernels: one that calls another holds a copy of it, so a change to either is a
+change to both.
+"""
+
+import hashlib
+from collections.abc import Callable
+from os import environ
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba import types
+from numba.extending import overload
+
+intrinsic: Any = numba.extending.intrinsic
+njit: Any = numba.njit
+config: Any = numba.config
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+if "NUMBA_CACHE_DIR" not in environ:
+    sources = Path(__file__).parent
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(sources.glob("*.py")))).hexdigest()
+    kept = sources / "__pycache__"
+    try:
+        kept.mkdir(exist_ok=True)
+        (kept / ".writable").touch()
+    except OSError:  # an installation that others own
+        kept = Path.home() / ".cache" / "trainyard"
+    config.CACHE_DIR = str(kept / f"machine-{digest[:16]}")
+
+
+INNER = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+def compiled(function: Function) -> Function:
+    """Machine code for other kernels to call; it divides as the hardware does and may fuse a·b + c."""
+    kernel: Function = njit(**INNER, fastmath={"contract"})(function)
+    return kernel
+
+
+def summing(function: Function) -> Function:
+    """The same, where the order of a sum is of no account, so that several are formed at once."""
+    kernel: Function = njit(**INNER, fastmath={"contract", "reassoc"})(function)
+    return kernel
+
+
+def entrance(function: Function) -> Function:
+    """Machine code for Python to call: kept on disk, with all that it calls, and run without the interpreter's lock."""
+    kernel: Function = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(function)
+    return kernel
+
+
+def like(array: Any, number: float) -> Any:
+    """The number in the array's precision: arithmetic with it stays there."""
+    return array.dtype.type(number)
+
+
+@overload(like)
+def _like(array: Any, number: Any) -> Any:
+    if not isinstance(array, types.Array):
+        return None
+    precision = array.dtype
+
+    def cast(array: Any, number: Any) -> Any:
+        return precision(number)
+
+    return cast
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def bits_as_float(typing_context: Any, bits: Any) -> Any:
+    """The float32 that has these 32 bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(types.float32))
+
+    return types.float32(types.int32), generate
