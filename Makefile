@@ -84,6 +84,8 @@ else
 endif
 	@$(INSTALL) --require-hashes -r requirements.lock
 	@$(INSTALL) --no-build-isolation -e .
+	@echo "compiling the kernels; this takes half a minute, once"
+	@$(BIN)/python -m engine.warm_up
 	@touch $@
 
 $(TOOLS): $(READY) requirements-dev.lock

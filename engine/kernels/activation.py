@@ -6,7 +6,7 @@ One loop each, over arrays that do not overlap: only then does a processor take 
 from math import pi, sqrt
 
 from engine.activations import ELU, GELU, Activation, LeakyReLU, Linear, ReLU, Sigmoid, SiLU, Tanh
-from engine.kernels.compiling import compiled, like
+from engine.compiling import compiled, like
 from engine.kernels.elementary import exponential_minus_1, hyperbolic_tangent
 from engine.parameters import Array
 

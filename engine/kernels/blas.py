@@ -15,7 +15,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from engine.kernels.compiling import intrinsic
+from engine.compiling import intrinsic
 
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
 

@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
-from engine.kernels.compiling import bits_as_float
+from engine.compiling import bits_as_float
 
 LOWEST = np.float32(-87.0)  # e^−87 is about the smallest normal number; below it nothing changes
 PER_LN2 = np.float32(1.4426950408889634)

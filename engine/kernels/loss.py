@@ -8,7 +8,7 @@ from math import log, log1p
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.kernels.compiling import compiled, like
+from engine.compiling import compiled, like
 from engine.kernels.elementary import exponential, hyperbolic_tangent
 from engine.losses import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from engine.parameters import Array

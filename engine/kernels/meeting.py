@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba import types
 from numpy.typing import NDArray
 
-from engine.kernels.compiling import compiled, intrinsic
+from engine.compiling import compiled, intrinsic
 
 SPINS = 20_000
 _sched_yield = getattr(ctypes.CDLL(None), "sched_yield", None)

@@ -7,7 +7,7 @@ depend on who is first.
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.kernels.compiling import compiled, like
+from engine.compiling import compiled, like
 from engine.parameters import Array
 
 

@@ -8,10 +8,10 @@ its share of every weight matrix. They meet where one needs what another has mad
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.compiling import compiled, entrance
 from engine.kernels import loss, normalization
 from engine.kernels.activation import activate, slope
 from engine.kernels.blas import AS_IT_IS, TRANSPOSED, gemm
-from engine.kernels.compiling import compiled, entrance
 from engine.kernels.mask import draw
 from engine.kernels.meeting import meet
 from engine.kernels.update import PIECE, clipping, moment, move, objective, shrink, sum_of_squares, update

@@ -1,5 +1,6 @@
 """The threads that take steps together, and how many of them a network is worth."""
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -109,9 +110,9 @@ def worthwhile_threads(network: Network, m: int) -> int:
     return max(1, min(blas.threads(), int(network.flops_per_example() * m / WORTH)))
 
 
-def warm() -> None:
-    """Have the machine code ready, for both precisions: compiled by the first process, read from disk by the others."""
-    for precision in ("float32", "float64"):
+def warm(precisions: Iterable[str] = ("float32", "float64")) -> None:
+    """Have the machine code ready: compiled by the first process, read from disk by the others."""
+    for precision in precisions:
         spec = JobSpec.model_validate(
             {
                 "data": {"train": "none", "target": "none"},

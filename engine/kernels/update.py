@@ -9,7 +9,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.kernels.compiling import compiled, like, summing
+from engine.compiling import compiled, like, summing
 from engine.optimizers import Adam, AdamW, AdaptiveMoments, GradientDescent, Momentum, Optimizer, RMSprop
 from engine.parameters import Array
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numba import boolean, float32, float64, types, uint8, void
 
-from engine.data.compilation import compiled
+from engine.compiling import strict
 
 
 def _signature(image: Any, number: Any) -> Any:
@@ -14,7 +14,7 @@ def _signature(image: Any, number: Any) -> Any:
     return void(images, number[:, :, ::1], number[:, :, :, ::1], boolean, number[:, :, :, ::1])
 
 
-@compiled([_signature(uint8, float32), _signature(float32, float32), _signature(float64, float64)])
+@strict([_signature(uint8, float32), _signature(float32, float32), _signature(float64, float64)])
 def fused_warp(images: Any, maps: Any, displacement: Any, edge: bool, out: Any) -> None:
     """Fill out (b, h, w, c) with images (b, h, w, c) read at A·(x, y, 1) plus the displacement (b or 0, 2, h, w).
 

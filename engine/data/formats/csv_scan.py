@@ -14,7 +14,7 @@ import numpy as np
 from numba import boolean, float64, int32, int64, njit, types, uint8, uint64, void
 from numpy.typing import NDArray
 
-from engine.data.compilation import compiled
+from engine.compiling import strict
 
 DONE, NOT_PLAIN, MORE_ODD = 0, 1, 2  # what became of a block
 _TEXTUAL, _NUMBER, _DOUBLED = 0, 1, 2  # kinds of cells
@@ -210,7 +210,7 @@ def _cell(text: Any, at: Any, delimiter: Any, wanted: Any) -> Any:
 _TEXT = types.Array(uint8, 1, "C", readonly=True)
 
 
-@compiled(
+@strict(
     types.UniTuple(int64, 3)(  # type: ignore[no-untyped-call]
         _TEXT, uint8, boolean, int32[::1], float64[:, ::1], int32[:, :, ::1], int32[::1], int32[:, ::1]
     )
@@ -336,7 +336,7 @@ def _hash(text: Any, at: Any, end: Any) -> Any:
     return h ^ (h >> _U(32))
 
 
-@compiled(int64(_TEXT, int32[:, ::1], int32[::1], uint64[::1], int64[:, ::1], uint8[::1], int64[::1]))
+@strict(int64(_TEXT, int32[:, ::1], int32[::1], uint64[::1], int64[:, ::1], uint8[::1], int64[::1]))
 def look_up(text: Any, cells: Any, slots: Any, hashes: Any, entries: Any, letters: Any, codes: Any) -> int:
     """Fill in the codes of cells (first byte, end) that a table knows, -2 for others; how many these are.
 
@@ -370,7 +370,7 @@ def look_up(text: Any, cells: Any, slots: Any, hashes: Any, entries: Any, letter
     return unknown
 
 
-@compiled(void(uint8[::1], int64[:, ::1], int64, int64, int32[::1], uint64[::1]))
+@strict(void(uint8[::1], int64[:, ::1], int64, int64, int32[::1], uint64[::1]))
 def enter(letters: Any, entries: Any, begin: Any, stop: Any, slots: Any, hashes: Any) -> None:
     """Put the entries from `begin` to `stop` into the slots; one that finds no free slot near its own is left out."""
     mask = _U(len(slots) - 1)
@@ -385,7 +385,7 @@ def enter(letters: Any, entries: Any, begin: Any, stop: Any, slots: Any, hashes:
             slot = (slot + _U(1)) & mask
 
 
-@compiled(boolean(float64[::1], uint8[::1]))
+@strict(boolean(float64[::1], uint8[::1]))
 def narrowed(numbers: Any, out: Any) -> bool:
     """Fill in the numbers as bytes; False where one is none."""
     for place in range(len(numbers)):

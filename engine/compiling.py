@@ -1,4 +1,4 @@
-"""How a kernel becomes machine code: once for each precision, kept on disk for every later process.
+"""How Python becomes machine code: once on a machine, kept on disk for every later process.
 
 Code is kept under the hash of all kernels: one that calls another holds a copy of it, so a change to either is a
 change to both.
@@ -20,9 +20,10 @@ config: Any = numba.config
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 if "NUMBA_CACHE_DIR" not in environ:
-    sources = Path(__file__).parent
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(sources.glob("*.py")))).hexdigest()
-    kept = sources / "__pycache__"
+    engine = Path(__file__).parent
+    sources = [Path(__file__), *sorted((engine / "kernels").glob("*.py"))]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    kept = engine / "__pycache__"
     try:
         kept.mkdir(exist_ok=True)
         (kept / ".writable").touch()
@@ -48,7 +49,22 @@ def summing(function: Function) -> Function:
 
 def entrance(function: Function) -> Function:
     """Machine code for Python to call: kept on disk, with all that it calls, and run without the interpreter's lock."""
-    kernel: Function = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(function)
+    return _kept(function, error_model="numpy", fastmath={"contract"})
+
+
+def strict(signature: Any) -> Callable[[Function], Function]:
+    """The same for known kinds of arguments: made where it is defined, every operation rounded as IEEE 754 has it."""
+    return lambda function: _kept(function, signature)
+
+
+def _kept(function: Function, *signature: Any, **options: Any) -> Function:
+    """On disk, if there is a folder for it; otherwise every process compiles anew."""
+    try:
+        kernel: Function = njit(*signature, nogil=True, cache=True, **options)(function)
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):
+            raise
+        kernel = njit(*signature, nogil=True, **options)(function)
     return kernel
 
 
