@@ -27,6 +27,7 @@ STATUS: Mapping[type[Exception], int] = {
     engine.ExportImpossible: 422,
     engine.DeviceUnavailable: 422,
     engine.Diverged: 422,
+    engine.CheckpointMismatch: 409,
     worker.UnknownJob: 404,
     worker.UnknownDataset: 404,
     worker.UnknownParameters: 404,

@@ -97,7 +97,7 @@ def change_model(
     dependencies=[Idempotent],
     responses={
         200: {"model": VersionView, "description": "The job was registered under this name before"},
-        **documented(400, 409, 413, 415, 422, 507),
+        **documented(400, 404, 409, 413, 415, 422, 507),
     },
 )
 def register_version(

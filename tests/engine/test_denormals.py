@@ -33,7 +33,7 @@ def test_the_averages_of_a_weight_without_a_gradient_end_at_zero(monkeypatch: py
     """Inputs that are always 0 give no gradient; Adam's averages of their weights must not linger below 1e-38."""
     seen: list[Run] = []
     begin = Run.__init__
-    monkeypatch.setattr(Run, "__init__", lambda run, *rest: (seen.append(run), begin(run, *rest))[1])
+    monkeypatch.setattr(Run, "__init__", lambda run, *rest, **named: (seen.append(run), begin(run, *rest, **named))[1])
     spec = spec_of(
         layers=[{"type": "dense", "units": 6}, {"type": "relu"}],
         regularization={"l2": 0.0},

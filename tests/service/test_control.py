@@ -277,7 +277,7 @@ def test_workers_say_where_they_are_and_what_they_do(client: httpx.Client, work:
     work.store.workers.seen(
         "worker_1", host="here", pid=7, queues=("cpu",), job_id=None, device="cpu", memory_bytes=5, threads=2
     )
-    [worker] = client.get("/v1/workers").json()["data"]
+    worker = next(one for one in client.get("/v1/workers").json()["data"] if one["id"] == "worker_1")
     assert (worker["id"], worker["host"], worker["pid"], worker["queues"]) == ("worker_1", "here", 7, ["cpu"])
     assert (worker["device"], worker["memory_bytes"], worker["threads"], worker["job"]) == ("cpu", 5, 2, None)
     work.store.workers.gone("worker_1")

@@ -131,10 +131,10 @@ def test_pages_are_newest_first_and_join_up(client: httpx.Client) -> None:
 
 
 def test_a_deleted_dataset_is_gone(client: httpx.Client) -> None:
-    client.post("/v1/datasets", params={"name": "gone"}, content=table(3, 9), headers=CSV)
-    assert client.delete("/v1/datasets/gone").status_code == 204
-    assert_problem(client.get("/v1/datasets/gone"), 404)
-    assert_problem(client.delete("/v1/datasets/gone"), 404)
+    client.post("/v1/datasets", params={"name": "gone-for-good"}, content=table(3, 9), headers=CSV)
+    assert client.delete("/v1/datasets/gone-for-good").status_code == 204
+    assert_problem(client.get("/v1/datasets/gone-for-good"), 404)
+    assert_problem(client.delete("/v1/datasets/gone-for-good"), 404)
 
 
 def test_a_dataset_that_a_job_needs_stays(client: httpx.Client) -> None:

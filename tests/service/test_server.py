@@ -71,9 +71,10 @@ def test_the_api_serves_until_a_signal_and_ends_well(process: "subprocess.Popen[
 def test_an_upload_is_never_in_memory_as_a_whole(process: "subprocess.Popen[str]") -> None:
     url = address(process)
     before = peak(process.pid)
-    chunks = (os.urandom(MIB) for _ in range(100))
+    noise = os.urandom(MIB)
+    chunks = (noise for _ in range(240))
     answer = httpx.post(
         f"{url}/v1/datasets?name=noise", content=chunks, headers={"Content-Type": "application/x-npz"}, timeout=60
     )
     assert_problem(answer, 422)
-    assert peak(process.pid) - before < 32 * MIB
+    assert peak(process.pid) - before < 160 * MIB  # what the compiled CSV reader takes, loaded meanwhile, included

@@ -290,6 +290,8 @@ import json, resource, sys
 from pathlib import Path
 from engine.data import Dataset, DataSpec
 from engine.data.checks import report_of
+from engine.kernels import warm
+warm()  # as a worker does: machine code takes address space of its own, once
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 most = int(status["VmSize"].split()[0]) * 1024 + int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
