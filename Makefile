@@ -29,6 +29,7 @@ accept: $(TOOLS) $(CLIENTS)  ## reproduce every published result, the long ones 
 
 chaos: $(TOOLS)  ## kill workers, Redis and jobs at random moments; nothing may be lost (a quarter of an hour)
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.chaos $(ARGS)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -m chaos
 
 bench-serving: $(TOOLS) $(MLSERVER)  ## predictions against MLServer, plain FastAPI and the bare products (five minutes)
 	@env -u OPENBLAS_CORETYPE $(BIN)/python -m benchmarks.serving --mlserver $(dir $(MLSERVER))bin/python $(ARGS)

@@ -23,18 +23,18 @@ def test_killed_workers_leave_no_trace_in_the_results(tmp_path: Path) -> None:
     assert verdict.figures["resumed"] >= 1
 
 
-@pytest.mark.accept
+@pytest.mark.chaos
 def test_killed_frozen_and_wiped_on_postgresql(tmp_path: Path, postgresql: str) -> None:
     plan = Plan(seed=4, kills=10, freezes=1, wipes=1, database_url=postgresql)
     assert verdict_of(random_faults, plan, tmp_path).complaints == []
 
 
-@pytest.mark.accept
+@pytest.mark.chaos
 def test_a_cancel_that_races_the_end_has_one_outcome(tmp_path: Path) -> None:
     assert verdict_of(cancels_racing_the_end, Plan(seed=5, cancels=40), tmp_path).complaints == []
 
 
-@pytest.mark.accept
+@pytest.mark.chaos
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_worker_with_something_wrong_is_noticed(tmp_path: Path, mutant: str) -> None:
     plan = Plan(seed=6, kills=12, freezes=4, mutant=mutant, drain_seconds=20)

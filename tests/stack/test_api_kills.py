@@ -97,12 +97,13 @@ def killed(folder: Path, submissions: int, kills: int, seed: int) -> Submitters:
     return submitters
 
 
+@pytest.mark.accept
 def test_a_killed_api_has_made_every_job_once(folder: Path) -> None:
     submitters = killed(folder, submissions=40, kills=1, seed=1)
     assert submitters.unanswered > 0
 
 
-@pytest.mark.accept
+@pytest.mark.chaos
 def test_two_thousand_submissions_and_twenty_kills_make_two_thousand_jobs(folder: Path) -> None:
     started = time.monotonic()
     submitters = killed(folder, submissions=2000, kills=20, seed=2)

@@ -55,7 +55,7 @@ def looked(port: int) -> list[float]:
     return times
 
 
-@pytest.mark.accept
+@pytest.mark.chaos
 def test_ten_thousand_jobs_wait(folder: Path, eventually, started) -> None:
     api = ApiProcess(folder / "data", disk_reserve_bytes=0)
     started.append(api.process)

@@ -93,7 +93,7 @@ class Asking:
                 self.made.append(headers["location"])
 
 
-@pytest.mark.accept
+@pytest.mark.chaos
 def test_postgresql_crashes_three_times_under_load(folder: Path, server: Server, eventually, started) -> None:
     api = ApiProcess(
         folder / "data", disk_reserve_bytes=0, database_url=server.url, lease_seconds=LEASE_SECONDS, busy_seconds=2
