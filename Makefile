@@ -24,7 +24,7 @@ test: $(TOOLS)  ## run the whole suite
 	@env -u PYTHONDONTWRITEBYTECODE OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 accept: $(TOOLS) $(CLIENTS)  ## reproduce every published result, the long ones too (half an hour; needs ../shared/data)
-	@$(BIN)/pytest -m accept
+	@$(BIN)/pytest -m "accept or clients"
 	@$(BIN)/python -m tests.acceptance $(ARGS)
 
 chaos: $(TOOLS)  ## kill workers, Redis and jobs at random moments; nothing may be lost (a quarter of an hour)

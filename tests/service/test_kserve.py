@@ -30,7 +30,7 @@ VALUES = np.linspace(-1, 1, 20, dtype=np.float32).reshape(2, 10)
 PEOPLE = [[39.0, "State-gov", True], [61.0, "Never-seen", False]]
 
 
-@pytest.mark.accept
+@pytest.mark.clients
 def test_kserves_client_is_understood(
     running: Running, client: httpx.Client, yard: Yard, train: Callable[..., str]
 ) -> None:
