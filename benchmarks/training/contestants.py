@@ -151,7 +151,7 @@ def sklearn(shape: Shape, threads: int, regularized: bool) -> Epoch:
 
     x, y = examples()
     network = MLPClassifier(shape.hidden, batch_size=shape.batch, alpha=0.0)
-    network.partial_fit(x[: shape.batch], y[: shape.batch], np.arange(CLASSES))
+    network.partial_fit(x[: shape.batch], y[: shape.batch], classes=np.arange(CLASSES))
     return lambda: network.partial_fit(x, y)
 
 
