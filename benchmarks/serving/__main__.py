@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -230,7 +230,7 @@ def switching(folder: Path, stack: Stack, http: httpx.Client, pixels: np.ndarray
         ]
     )
     while client.poll() is None:
-        time.sleep(1.0)
+        time.sleep(1.0)  # the pace at which models are switched
         memory.append(api.memory_info().rss)
         start = time.perf_counter()
         version = 3 - switched[-1][2]
@@ -295,11 +295,10 @@ def served(log: Path, command: list[str], environment: dict[str, str], ready: st
         deadline = time.monotonic() + 60
         while True:
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-2000:]
-            try:
+            with suppress(httpx.TransportError):
                 if httpx.get(ready).status_code == 200:
                     break
-            except httpx.TransportError:
-                time.sleep(0.1)
+            time.sleep(0.1)  # another program: there is nothing to wait on, only its answer to ask for
         yield process.pid
     finally:
         process.terminate()
