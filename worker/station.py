@@ -2,7 +2,8 @@
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -33,10 +34,15 @@ class Station:
         self._duplicates = 0  # messages that found nothing to do
         self._log = structlog.get_logger("station")
         self._store = open_store(settings)
-        self._artifacts = Artifacts(settings.data_dir)
         self._bulletin = Bulletin(transport)
         self._nudger = Nudger(make_app(settings, transport), self._store)
         self._sweeper = Sweeper(settings, transport, self._store, self._nudger, self._bulletin, also=self._be_seen)
+        self._means = (
+            settings,
+            self._store,
+            Artifacts(settings.data_dir),
+            self._bulletin,
+        )  # what every execution works with
         self._log.info("station_opened", worker=self._id, pid=os.getpid(), broker=transport.kind)
 
     def train(self, job_id: str) -> None:
@@ -45,22 +51,10 @@ class Station:
             return  # still queued; another worker takes it
         claim = self._store.claims.next(job_id, self._id)
         if claim is None:
-            self._duplicates += 1
-            self._log.info("nothing_to_claim", job_id=job_id, duplicates=self._duplicates)
+            self._nothing(job_id=job_id)
             return
-        self._job_id = claim.job_id
-        try:
-            execution = Execution(
-                claim,
-                self._settings,
-                self._store,
-                self._artifacts,
-                self._bulletin,
-                draining=self._draining,
-            )
-            execution.run()
-        finally:
-            self._job_id = None
+        with self._busy_with(claim.job_id):
+            Execution(claim, *self._means, draining=self._draining).run()
 
     def check_gradients(self, job_id: str, number: int) -> None:
         """Make the gradient check if it is there to be claimed."""
@@ -68,21 +62,10 @@ class Station:
             return  # still queued; another worker takes it
         claim = self._store.gradient_checks.claim(job_id, number, self._id)
         if claim is None:
-            self._duplicates += 1
-            self._log.info("nothing_to_claim", job_id=job_id, check=number, duplicates=self._duplicates)
+            self._nothing(job_id=job_id, check=number)
             return
-        self._job_id = job_id
-        try:
-            CheckExecution(
-                claim,
-                self._settings,
-                self._store,
-                self._artifacts,
-                self._bulletin,
-                draining=self._draining,
-            ).run()
-        finally:
-            self._job_id = None
+        with self._busy_with(job_id):
+            CheckExecution(claim, *self._means, draining=self._draining).run()
 
     def predict_batch(self, batch_id: str) -> None:
         """Make the batch prediction if it is there to be claimed."""
@@ -90,17 +73,23 @@ class Station:
             return  # still queued; another worker takes it
         claim = self._store.batch_predictions.claim(batch_id, self._id)
         if claim is None:
-            self._duplicates += 1
-            self._log.info("nothing_to_claim", batch=batch_id, duplicates=self._duplicates)
+            self._nothing(batch=batch_id)
             return
-        BatchExecution(
-            claim,
-            self._settings,
-            self._store,
-            self._artifacts,
-            self._bulletin,
-            draining=self._draining,
-        ).run()
+        BatchExecution(claim, *self._means, draining=self._draining).run()
+
+    def _nothing(self, **message: object) -> None:
+        """Count a message that came twice, or too late."""
+        self._duplicates += 1
+        self._log.info("nothing_to_claim", duplicates=self._duplicates, **message)
+
+    @contextmanager
+    def _busy_with(self, job_id: str) -> Iterator[None]:
+        """Within the block the worker's row names the job."""
+        self._job_id = job_id
+        try:
+            yield
+        finally:
+            self._job_id = None
 
     def close(self) -> None:
         """Say goodbye and close everything."""
