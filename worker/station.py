@@ -37,12 +37,8 @@ class Station:
         self._bulletin = Bulletin(transport)
         self._nudger = Nudger(make_app(settings, transport), self._store)
         self._sweeper = Sweeper(settings, transport, self._store, self._nudger, self._bulletin, also=self._be_seen)
-        self._means = (
-            settings,
-            self._store,
-            Artifacts(settings.data_dir),
-            self._bulletin,
-        )  # what every execution works with
+        artifacts = Artifacts(settings.data_dir)
+        self._means = (settings, self._store, artifacts, self._bulletin)  # what every execution works with
         self._log.info("station_opened", worker=self._id, pid=os.getpid(), broker=transport.kind)
 
     def train(self, job_id: str) -> None:
