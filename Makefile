@@ -87,12 +87,13 @@ endif
 	@$(INSTALL) --require-hashes -r requirements.lock
 	@$(INSTALL) --no-build-isolation -e .
 	@echo "compiling the kernels; this takes half a minute, once"
-	@$(BIN)/python -m engine.warm_up
+	@$(BIN)/python -m engine.warm_up float32 data
 	@touch $@
 
 $(TOOLS): $(READY) requirements-dev.lock
 	@echo "adding the tools for tests and checks"
 	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m engine.warm_up
 	@touch $@
 
 $(CLIENTS): tests/service/kserve_requirements.txt

@@ -1,4 +1,4 @@
-"""`python -m engine.warm_up`: compile all that is compiled, so that no job, upload or test has to wait for it.
+"""`python -m engine.warm_up [part …]`: compile what is compiled, so that no job, upload or test has to wait for it.
 
 It takes half a minute on two cores, once for each machine and version; what is there already is only looked at.
 """
@@ -13,16 +13,19 @@ PARTS = {
 }
 
 
-def main() -> int:
-    """Compile each part in a process of its own; 1 where one fails."""
-    children = [subprocess.Popen([sys.executable, "-c", code]) for code in PARTS.values()]  # noqa: S603 - our own
-    failed = [part for part, child in zip(PARTS, children, strict=True) if child.wait()]
+def main(wanted: list[str]) -> int:
+    """Compile these parts, or all, each in a process of its own; 1 where one fails."""
+    parts = {part: code for part, code in PARTS.items() if not wanted or part in wanted}
+    children = [subprocess.Popen([sys.executable, "-c", code]) for code in parts.values()]  # noqa: S603 - our own
+    failed = [part for part, child in zip(parts, children, strict=True) if child.wait()]
     if failed:
         print(f"could not compile {', '.join(failed)}", file=sys.stderr)
         return 1
+    if wanted:
+        return 0
     # Two processes that keep code of one function at the same moment may lose one of the two: what is lost is made now.
     return subprocess.call([sys.executable, "-c", "from engine.kernels import warm; warm()"])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
