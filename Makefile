@@ -13,15 +13,17 @@ UV     := $(shell command -v uv 2>/dev/null)
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 
+# Many processes are started: each would compile every module anew if it were not allowed to keep what it compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: demo test accept chaos bench serve bench-serving clients check doctor lock clean help
 
 demo: $(READY)  ## train a network on handwritten digits through the whole stack, then stop it
 	@$(BIN)/trainyard demo
 
-# Dozens of processes are started: each would compile every module anew if it were not allowed to keep what it compiled.
 test: $(TOOLS)  ## run the whole suite
-	@env -u PYTHONDONTWRITEBYTECODE OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 accept: $(TOOLS) $(CLIENTS)  ## reproduce every published result, the long ones too (half an hour; needs ../shared/data)
 	@$(BIN)/pytest -m "accept or clients"
@@ -55,10 +57,14 @@ doctor: $(READY)  ## say what this machine offers and what is missing
 # uv resolves for every Python and platform at once, which pip cannot. All agree: what is deployed is what was tested.
 LOCK := uv pip compile pyproject.toml --universal --generate-hashes --quiet --custom-compile-command "make lock" \
 	--extra samples --extra postgres --group build
+# What `import engine` needs, in the versions of the other lock files.
+ENGINE := numpy numba llvmlite pillow pydantic safetensors
 lock:  ## resolve the lock files anew (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
 	@$(LOCK) --python-version 3.11 --extra embedded --group dev -o requirements-dev.lock
 	@$(LOCK) --python-version 3.11 --extra embedded -c requirements-dev.lock -o requirements.lock
+	@printf '%s\n' $(ENGINE) | uv pip compile - --universal --generate-hashes --quiet --custom-compile-command "make lock" \
+		--python-version 3.11 -c requirements.lock --no-annotate -o requirements-engine.lock
 	@$(LOCK) --python-version 3.12 -c requirements-dev.lock -o deploy/requirements.lock
 	@$(LOCK) --python-version 3.12 --extra gpu -c requirements-dev.lock -o deploy/requirements-gpu.lock
 
@@ -70,7 +76,8 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 # A stamp is written last: an interrupted set-up starts afresh. The lock files are complete, hence --no-deps.
-$(READY): requirements.lock pyproject.toml
+# What the kernels need comes first: they are compiled on one core while the rest is installed on another.
+$(READY): requirements-engine.lock requirements.lock pyproject.toml
 ifneq ($(UV),)
 	@echo "setting up $(VENV) with uv"
 	@"$(UV)" venv --quiet --clear --python '>=3.11' $(VENV)
@@ -84,16 +91,17 @@ else
 	@echo "setting up $(VENV) with $(PYTHON); this takes a minute, once"
 	@"$(PYTHON)" -m venv --clear $(VENV)
 endif
-	@$(INSTALL) --require-hashes -r requirements.lock
-	@$(INSTALL) --no-build-isolation -e .
-	@echo "compiling the kernels; this takes half a minute, once"
-	@$(BIN)/python -m engine.warm_up float32 data
+	@$(INSTALL) --require-hashes -r requirements-engine.lock
+	@$(BIN)/python -m engine.warm_up float32 data & warming=$$!; \
+		$(INSTALL) --require-hashes -r requirements.lock && $(INSTALL) --no-build-isolation -e . || { kill $$warming; exit 1; }; \
+		wait $$warming
 	@touch $@
 
 $(TOOLS): $(READY) requirements-dev.lock
 	@echo "adding the tools for tests and checks"
-	@$(INSTALL) --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m engine.warm_up
+	@$(BIN)/python -m engine.warm_up float64 & warming=$$!; \
+		$(INSTALL) --require-hashes -r requirements-dev.lock || { kill $$warming; exit 1; }; \
+		wait $$warming
 	@touch $@
 
 $(CLIENTS): tests/service/kserve_requirements.txt

@@ -10,9 +10,11 @@ import structlog
 
 from trainyard import Client
 from trainyard.stack import Stack
+from worker.logs import Lines
 
 # Threads of a yard that a test keeps open may log at any time: not into the output that another test reads.
-structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+LINES = Lines(sys.stderr)
+structlog.configure(logger_factory=lambda *_: LINES)
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TRAINYARD = [sys.executable, "-m", "trainyard"]
 
 
+@pytest.mark.accept
 def test_demo_trains_predicts_and_leaves_nothing_behind(orphanage, folder, environment) -> None:
     demo = subprocess.run([*TRAINYARD, "demo"], env=environment, capture_output=True, text=True, timeout=120)
 

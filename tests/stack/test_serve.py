@@ -32,7 +32,7 @@ def served(folder, environment, started) -> tuple[subprocess.Popen[str], str]:
     return process, re.search(r"http://[\d.:]+", output)[0]
 
 
-@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("way", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.accept)])
 def test_serve_stops_all_of_it_when_asked(way, served, folder, orphanage) -> None:
     process, url = served
     assert httpx.get(f"{url}/health/ready").json()["ready"]
@@ -65,6 +65,7 @@ def test_a_process_that_dies_is_reported_at_once_with_its_last_words(orphanage) 
     assert orphanage.living() == {}
 
 
+@pytest.mark.accept
 def test_a_redis_that_does_not_answer_is_named(folder, orphanage) -> None:
     environment = {"TRAINYARD_REDIS_URL": f"redis+socket://{folder}/nobody.sock"}
     stack = Stack(environment=environment, ready_seconds=15)
@@ -73,6 +74,7 @@ def test_a_redis_that_does_not_answer_is_named(folder, orphanage) -> None:
     assert orphanage.living() == {}
 
 
+@pytest.mark.accept
 def test_without_redis_the_folder_carries_the_jobs(orphanage) -> None:
     with Stack(environment={"TRAINYARD_BROKER": "filesystem"}) as stack, stack.client() as client:
         assert stack.transport.kind == "filesystem"

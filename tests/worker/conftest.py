@@ -156,8 +156,9 @@ def table_names() -> set[str]:
 
 
 @pytest.fixture
-def yard(settings: Settings) -> Iterator[Yard]:
+def yard(settings: Settings, empty_sqlite: Path) -> Iterator[Yard]:
     """A yard on SQLite and a folder, with no worker."""
+    shutil.copy(empty_sqlite, settings.data_dir / "trainyard.db")
     with open_yard(settings) as opened:
         yield opened
 

@@ -56,9 +56,8 @@ def test_a_check_is_made_whatever_became_of_its_message(
     assert (check.state, check.attempt, check.number) == (CheckState.SUCCEEDED, 1, 2)
 
 
-@pytest.mark.parametrize(
-    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.accept)], indirect=True
-)
+@pytest.mark.accept
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 def test_a_check_of_a_worker_that_ends_or_dies_is_taken_up_by_another(
     database_url: str, fleet: Callable[..., Fleet], spec: Make, until: Until
 ) -> None:

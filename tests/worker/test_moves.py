@@ -1,5 +1,6 @@
 """Whatever is done to a job in whatever order, it moves as the table of legal moves says."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,9 +26,10 @@ ACTIONS = (*WORKER, *OWNER, "reclaim")
 
 
 @contextmanager
-def opened() -> Iterator[Store]:
+def opened(empty: Path) -> Iterator[Store]:
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(open_database(f"sqlite:///{Path(folder) / 'test.db'}"), Settings())
+        shutil.copy(empty, folder)
+        store = Store(open_database(f"sqlite:///{Path(folder) / empty.name}"), Settings())
         try:
             yield store
         finally:
@@ -41,8 +43,8 @@ def test_terminal_states_are_those_without_a_way_out() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(actions=st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 3)), min_size=5, max_size=25))
-def test_every_history_is_legal(actions: list[tuple[str, int]]) -> None:
-    with opened() as store:
+def test_every_history_is_legal(empty_sqlite: Path, actions: list[tuple[str, int]]) -> None:
+    with opened(empty_sqlite) as store:
         brief = Claims(store.database, lease_seconds=-1, max_attempts=5)
         job_id = store.jobs.create(DRAFT, max_queued=9).id
         claims: list[Claim] = []

@@ -305,6 +305,7 @@ except MemoryError:
 """
 
 
+@pytest.mark.accept
 def test_a_file_larger_than_the_address_space_is_checked(tmp_path: Path) -> None:
     """400 MB of rows of which the last repeats the first, in 320 MB beside the interpreter."""
     x = np.random.default_rng(0).integers(0, 256, (25_000, 16_000), np.uint8)

@@ -79,7 +79,10 @@ def test_damaged_files_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("size", "rows", "sentence"),
-    [(1_000_000, 100, "more than 64 MB of text"), (2_000_000, 600, "within a gigabyte of memory")],
+    [
+        (1_000_000, 100, "more than 64 MB of text"),
+        pytest.param(2_000_000, 600, "within a gigabyte of memory", marks=pytest.mark.accept),
+    ],
 )
 def test_a_few_bytes_that_stand_for_gigabytes_are_refused(tmp_path, size, rows, sentence):
     path = written(tmp_path / "bomb.parquet", "zstd(3)", word=Array(["x" * size] * rows, DataType.string()))
