@@ -124,7 +124,7 @@ class RawRows(Inputs):
         return self.table.rows
 
     def load(self, rows: Rows | slice, out: Array) -> Array:
-        self._make(self.table.take(rows), out)
+        self.preprocessor.features(self.table.take(rows).read(), self.dtype, out)
         return out
 
     def portions(
@@ -149,7 +149,11 @@ class RawRows(Inputs):
                 now, wanted = wanted[:count], wanted[count:]
                 end = filled + len(now)
                 rows[filled:end] = numbers[now]
-                self._make(table.take(now), X[filled:end], rows[filled:end], epoch)
+                if self.varied is None or epoch is None:
+                    self.preprocessor.gathered(table, now, self.dtype, X[filled:end])
+                else:
+                    varied = self.varied.of(table.take(now).read(), rows[filled:end], epoch)
+                    self.preprocessor.features(varied, self.dtype, X[filled:end])
                 filled = end
                 if filled == most:
                     yield rows, X
@@ -191,9 +195,3 @@ class RawRows(Inputs):
             for _ in reading:
                 pass
             skip = 0
-
-    def _make(self, table: Table, out: Array, rows: Rows | None = None, epoch: int | None = None) -> None:
-        table = table.read()
-        if self.varied is not None and rows is not None and epoch is not None:
-            table = self.varied.of(table, rows, epoch)
-        self.preprocessor.features(table, self.dtype, out)

@@ -9,7 +9,8 @@ import sys
 PARTS = {
     "float32": "from engine.kernels import warm; warm(['float32'])",
     "float64": "from engine.kernels import warm; warm(['float64'])",
-    "data": "import engine.data.augmentation.fused_warp, engine.data.formats.csv_scan",
+    "data": "import engine.data.augmentation.fused_warp, engine.data.formats.csv_scan; "
+    "from engine.kernels.scaling import warm; warm()",
 }
 
 

@@ -197,6 +197,7 @@ def test_the_same_seed_gives_the_same_weights_in_another_process(tmp_path: Path)
     saved(tmp_path, people())
     program = (
         "import sys; from pathlib import Path; from tests.engine.test_inputs import *\n"
+        "stored.SMALL, engine.inputs.BLOCK_BYTES, engine.inputs.WINDOW_BLOCKS = 0, 512, 8\n"  # as here
         "result = trained(job(seed=7), Dataset.load(Path(sys.argv[1])), FILE)[2]; print(result['weights_sha256'])"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "d.safetensors")]

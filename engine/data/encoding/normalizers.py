@@ -30,6 +30,10 @@ class NoNormalizer(Component):
     def apply(self, x: Array, statistics: Statistics) -> Array:
         return x
 
+    def affine(self, statistics: Statistics) -> tuple[Array | float, Array | float]:
+        """What is subtracted from the inputs, and what the difference is divided by."""
+        return 0.0, 1.0
+
 
 class ScaleNormalizer(Component):
     """x / divide_by."""
@@ -45,6 +49,9 @@ class ScaleNormalizer(Component):
     def apply(self, x: Array, statistics: Statistics) -> Array:
         x /= self.divide_by
         return x
+
+    def affine(self, statistics: Statistics) -> tuple[Array | float, Array | float]:
+        return 0.0, self.divide_by
 
 
 class MinMaxNormalizer(Component):
@@ -66,6 +73,9 @@ class MinMaxNormalizer(Component):
         x -= statistics["minimum"]
         x /= divisor(statistics["range"])
         return x
+
+    def affine(self, statistics: Statistics) -> tuple[Array | float, Array | float]:
+        return statistics["minimum"], divisor(statistics["range"])
 
 
 class StandardNormalizer(Component):
@@ -96,6 +106,9 @@ class StandardNormalizer(Component):
         x -= statistics["mean"]
         x /= divisor(statistics["std"])
         return x
+
+    def affine(self, statistics: Statistics) -> tuple[Array | float, Array | float]:
+        return statistics["mean"], divisor(statistics["std"])
 
 
 def divisor(spread: Array) -> Array:

@@ -105,12 +105,24 @@ class Preprocessor:
     def features(self, table: Table, dtype: DTypeLike = np.float64, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Inputs, (m, n_in), C-contiguous, in `out` where it is given; columns of some shape in C order."""
         x = np.empty((table.rows, self.n_in), dtype) if out is None else out
+        step = max(1, BLOCK // max(1, self.n_in))
+        if self._is_one_array and all(
+            self._scale_at_once(table.take(slice(start, start + step)), np.arange(len(made)), made)
+            for start in range(0, table.rows, step)
+            for made in (x[start : start + step],)
+        ):
+            return x
         start = 0
         with np.errstate(over="ignore"):
             for block in self._encoded(table.select(self.shapes)):
                 x[start : start + len(block)] = self._normalized(block)
                 start += len(block)
         return x
+
+    def gathered(self, table: Table, rows: NDArray[np.intp], dtype: DTypeLike, out: NDArray[Any]) -> None:
+        """Inputs of some rows of a table that is in memory, (len(rows), n_in), in `out`."""
+        if not (self._is_one_array and self._scale_at_once(table, rows, out)):
+            self.features(table.take(rows).read(), dtype, out)
 
     def targets(self, table: Table, part: str = "train") -> NDArray[Any]:
         """Class indices, int64 (m,); or values or yes/no labels, float64 (m, k)."""
@@ -183,6 +195,28 @@ class Preprocessor:
                 encoder.fill(rows.columns[encoder.name][:], held, block[:, place : place + encoder.width])
                 place += encoder.width
             yield block
+
+    @cached_property
+    def _is_one_array(self) -> bool:
+        return len(self.encoders) == 1 and isinstance(self.encoders[0], TensorEncoder)
+
+    @cached_property
+    def _affine(self) -> tuple[Array, Array]:
+        """What is subtracted from each input, and what it is divided by then."""
+        shift, divisor = self.normalizer.affine(self.statistics)
+        return np.full(self.n_in, shift, np.float64), np.full(self.n_in, divisor, np.float64)
+
+    def _scale_at_once(self, table: Table, rows: NDArray[np.intp], out: NDArray[Any]) -> bool:
+        """Gather, scale and round rows of a single array in one pass; False where they are of no kind for that."""
+        from engine.kernels.scaling import can_scale, gather_scaled  # compiled code: loaded by those who use it
+
+        (name,) = self.shapes
+        stored = table.columns[name][:]
+        x = stored.reshape(len(stored), -1)
+        if not can_scale(x, out):
+            return False
+        gather_scaled(x, rows, *self._affine, out)
+        return True
 
     def _normalized(self, block: Array) -> Array:
         if isinstance(self.scaled, slice):
