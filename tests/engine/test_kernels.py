@@ -159,3 +159,26 @@ def test_the_blas_has_its_threads_back_afterwards() -> None:
         assert blas.threads() == before
     run_of(threads=2)
     assert blas.threads() == before
+
+
+DEEP = [DENSE, {"type": "batch_norm"}, None, {"type": "dropout", "keep_prob": 0.7}, DENSE, None]
+FEW_ULP = 4
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("activation", get_args(AnyActivation), ids=lambda activation: activation().type)
+def test_a_step_is_that_of_the_formulas_to_a_few_ulp(activation: type, kind: str, precision: str) -> None:
+    """Of the largest parameter: sums over a batch are formed in another order, and large terms may cancel."""
+    fields = {
+        "kind": kind,
+        "precision": precision,
+        "layers": [layer or activation().model_dump() for layer in DEEP],
+        "optimizer": {"type": "gradient_descent", "learning_rate": 1.0},
+        "regularization": {"l1": 0.01, "l2": 0.1},
+        "training": {"batch_size": "full"},
+    }
+    (plain, _), (fast, _) = (trained(epochs=1, plain=plain, **fields) for plain in (True, False))
+    assert plain.step == fast.step == 1
+    formula = plain.parameters.theta
+    assert np.abs(fast.parameters.theta - formula).max() <= FEW_ULP * np.spacing(np.abs(formula).max())
