@@ -6,9 +6,11 @@ epoch and the stored rows only, not on how much memory there is.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import cycle
+from functools import partial
+from itertools import cycle, pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -23,12 +25,18 @@ from engine.read_ahead import ahead
 from engine.variation import Variation
 
 Rows: TypeAlias = NDArray[np.intp]
+Chosen: TypeAlias = tuple[Table, Rows, Rows]
+"""A table in memory, the numbers that its rows have in the set, and which of them come next."""
 
 BLOCK_BYTES = 256 << 10  # of consecutive rows, read at a time: a disk is no slower so than from end to end
-WINDOW_BLOCKS = 128  # whose rows are shuffled among each other; two windows are in memory, one of them being read
+WINDOW_BLOCKS = 128  # whose rows are shuffled among each other
+WINDOWS = 3  # in memory: one being read, one being used, and one of which the last rows may still be
 PIECES = 8  # of a window, between which the next one is read
 AHEAD = 2  # portions of batches made before they are wanted
+READ_AHEAD = 4  # pieces of a window read before they are wanted: fewer than it has
+LEAST = 64  # rows that are worth a thread
 PORTION = 1 << 19  # inputs at least in a portion, so that handing it over costs nothing
+GATHERED = 1 << 22  # inputs in a portion that several threads gather and then take steps with: waking them costs more
 CACHED = 1 << 16  # inputs made at a time: as float64 they stay in a core's cache
 COLUMN_ROWS = 4  # but so many rows for every column, whose fixed work is then small; up to four portions
 
@@ -130,30 +138,43 @@ class RawRows(Inputs):
     def portions(
         self, size: int, *, epoch: int | None = None, streams: RandomStreams | None = None, skip: int = 0
     ) -> Iterator[Batch]:
-        """The inputs are made ahead by a thread; those of a portion last until the next one is asked for."""
-        with closing(ahead(self._portions(size, epoch, streams, skip), AHEAD)) as portions:
+        """Those of a portion last until the next one is asked for.
+
+        Rows are read, and what takes long to make of them is made, ahead by a thread. What one pass makes is made
+        when it is wanted, by all threads: one that makes it beside those that take steps would hold all of them up.
+        """
+        varied = self.varied if epoch is not None else None
+        windows = self._windows(epoch or 0, streams, skip)
+        if varied is None and self.preprocessor.is_one_array:
+            from engine.kernels.blas import threads  # compiled code: loaded by those who use it
+
+            count = threads()
+            with closing(ahead(windows, READ_AHEAD)) as read, ThreadPoolExecutor(count, "gather") as pool:
+                for rows, X in self._portions(size, read, partial(self._gather, pool, count)):
+                    yield Batch(rows, X, epoch)
+            return
+        make = self._make if varied is None or epoch is None else partial(self._vary, varied, epoch)
+        with closing(ahead(self._portions(size, windows, make), AHEAD)) as portions:
             for rows, X in portions:
                 yield Batch(rows, X, epoch)
 
     def _portions(
-        self, size: int, epoch: int | None, streams: RandomStreams | None, skip: int
+        self, size: int, windows: Iterator[Chosen], make: Callable[[Table, Rows, Rows, Array], None]
     ) -> Iterator[tuple[Rows, Array]]:
         """Some batches at a time, in memory that is used again and again."""
-        n_in = self.preprocessor.n_in
-        most = min(size * max(1, max(PORTION // n_in, self.together) // size), len(self))
-        buffers = cycle([np.empty((most, n_in), self.dtype) for _ in range(AHEAD + 2)])
+        n_in, at_once = self.preprocessor.n_in, self.preprocessor.is_one_array
+        wanted_rows = GATHERED // n_in if at_once else max(PORTION // n_in, self.together)
+        most = min(size * max(1, wanted_rows // size), len(self))
+        together = most if at_once else self.together
+        buffers = cycle([np.empty((most, n_in), self.dtype) for _ in range(1 if at_once else AHEAD + 2)])
         X, rows, filled = next(buffers), np.empty(most, np.intp), 0
-        for table, numbers, wanted in self._windows(epoch or 0, streams, skip):
+        for table, numbers, wanted in windows:
             while len(wanted):
-                count = min(self.together, most - filled)
+                count = min(together, most - filled)
                 now, wanted = wanted[:count], wanted[count:]
                 end = filled + len(now)
                 rows[filled:end] = numbers[now]
-                if self.varied is None or epoch is None:
-                    self.preprocessor.gathered(table, now, self.dtype, X[filled:end])
-                else:
-                    varied = self.varied.of(table.take(now).read(), rows[filled:end], epoch)
-                    self.preprocessor.features(varied, self.dtype, X[filled:end])
+                make(table, now, rows[filled:end], X[filled:end])
                 filled = end
                 if filled == most:
                     yield rows, X
@@ -161,11 +182,26 @@ class RawRows(Inputs):
         if filled:
             yield rows[:filled], X[:filled]
 
-    def _windows(self, epoch: int, streams: RandomStreams | None, skip: int) -> Iterator[tuple[Table, Rows, Rows]]:
-        """Tables in memory, the numbers that their rows have in the set, and which of them come next.
+    def _gather(
+        self, pool: ThreadPoolExecutor, threads: int, table: Table, chosen: Rows, numbers: Rows, out: Array
+    ) -> None:
+        """Make inputs of the chosen rows, this thread and others each a share of them."""
+        shares = max(1, min(threads, len(chosen) // LEAST))
+        cuts = [len(chosen) * share // shares for share in range(shares + 1)]
+        parts = [(chosen[a:b], out[a:b]) for a, b in pairwise(cuts)]
+        others = [pool.submit(self.preprocessor.gathered, table, some, self.dtype, X) for some, X in parts[1:]]
+        self.preprocessor.gathered(table, parts[0][0], self.dtype, parts[0][1])
+        for other in others:
+            other.result()
 
-        Windows whose rows are all skipped are not read.
-        """
+    def _make(self, table: Table, chosen: Rows, numbers: Rows, out: Array) -> None:
+        self.preprocessor.gathered(table, chosen, self.dtype, out)
+
+    def _vary(self, varied: Variation, epoch: int, table: Table, chosen: Rows, numbers: Rows, out: Array) -> None:
+        self.preprocessor.features(varied.of(table.take(chosen).read(), numbers, epoch), self.dtype, out)
+
+    def _windows(self, epoch: int, streams: RandomStreams | None, skip: int) -> Iterator[Chosen]:
+        """All rows in their order, some at a time; windows whose rows are all skipped are not read."""
         m = len(self)
         if not self.in_file:
             order = np.arange(m) if streams is None else streams.order(epoch, m)
@@ -174,23 +210,24 @@ class RawRows(Inputs):
         runs = [slice(start, min(start + self.block, m)) for start in range(0, m, self.block)]
         if streams is not None:
             runs = [runs[place] for place in streams.order(epoch, len(runs))]
-        groups = [runs[start : start + WINDOW_BLOCKS] for start in range(0, len(runs), WINDOW_BLOCKS)]
+        blocks = PIECES if streams is None else WINDOW_BLOCKS  # what is not shuffled needs no large window
+        groups = [runs[start : start + blocks] for start in range(0, len(runs), blocks)]
         first = 0
         while first < len(groups) and skip >= (rows := sum(run.stop - run.start for run in groups[first])):
             skip -= rows
             first += 1
-        room = min(WINDOW_BLOCKS * self.block, m)
-        windows = [Window(self.table, room) for _ in groups[first : first + 2]]
+        room = min(blocks * self.block, m)
+        windows = [Window(self.table, room) for _ in groups[first : first + WINDOWS]]
         for _ in windows[0].fill(groups[first]) if windows else ():
             pass
         for place in range(first, len(groups)):
-            window = windows[(place - first) % 2]
+            window = windows[(place - first) % WINDOWS]
             following = groups[place + 1] if place + 1 < len(groups) else []
-            reading = windows[(place - first + 1) % 2].fill(following) if following else iter(())
+            reading = windows[(place - first + 1) % WINDOWS].fill(following) if following else iter(())
             order = np.arange(window.rows) if streams is None else streams.order(epoch, window.rows, place)
             for piece in np.array_split(order[skip:], PIECES):
                 yield window.table, window.numbers, piece
-                for _, _ in zip(range(WINDOW_BLOCKS // PIECES), reading, strict=False):
+                for _, _ in zip(range(blocks // PIECES), reading, strict=False):
                     pass
             for _ in reading:
                 pass

@@ -34,10 +34,9 @@ def error(y: Targets, p: Floats) -> float | None:
 
 def log_loss(y: Targets, p: Floats) -> float | None:
     """−mean log p of the true class, with p kept off 0 by the machine's epsilon, as scikit-learn does."""
-    p = p.astype(np.float64)
     smallest = np.finfo(np.float64).eps
-    chosen = np.clip(p[np.arange(len(y)), y.astype(np.intp)], smallest, 1 - smallest)
-    return float(-np.mean(np.log(chosen)))
+    chosen = p[np.arange(len(y)), y.astype(np.intp)].astype(np.float64)
+    return float(-np.mean(np.log(np.clip(chosen, smallest, 1 - smallest))))
 
 
 def confusion_matrix(y: Targets, p: Floats) -> Indices:

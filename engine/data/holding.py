@@ -17,6 +17,8 @@ from engine.data.table import Table
 
 Held = Literal["memory", "rows", "file"]
 
+SOON = 16  # runs of rows that the system is asked to begin reading before their turn comes
+
 
 @dataclass(frozen=True)
 class Holding:
@@ -72,7 +74,10 @@ class Window:
     def fill(self, runs: Sequence[slice]) -> Iterator[None]:
         """Read some runs of rows, one at every step."""
         self.rows = 0
-        for run in runs:
+        for place, run in enumerate(runs):
+            for soon in runs[:SOON] if place == 0 else runs[place + SOON - 1 : place + SOON]:
+                for block in self._blocks.values():
+                    block.expect(soon)
             stop = self.rows + run.stop - run.start
             for key, block in self._blocks.items():
                 block.read(run, self._memory[key][self.rows : stop])

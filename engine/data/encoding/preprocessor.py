@@ -106,7 +106,7 @@ class Preprocessor:
         """Inputs, (m, n_in), C-contiguous, in `out` where it is given; columns of some shape in C order."""
         x = np.empty((table.rows, self.n_in), dtype) if out is None else out
         step = max(1, BLOCK // max(1, self.n_in))
-        if self._is_one_array and all(
+        if self.is_one_array and all(
             self._scale_at_once(table.take(slice(start, start + step)), np.arange(len(made)), made)
             for start in range(0, table.rows, step)
             for made in (x[start : start + step],)
@@ -121,7 +121,7 @@ class Preprocessor:
 
     def gathered(self, table: Table, rows: NDArray[np.intp], dtype: DTypeLike, out: NDArray[Any]) -> None:
         """Inputs of some rows of a table that is in memory, (len(rows), n_in), in `out`."""
-        if not (self._is_one_array and self._scale_at_once(table, rows, out)):
+        if not (self.is_one_array and self._scale_at_once(table, rows, out)):
             self.features(table.take(rows).read(), dtype, out)
 
     def targets(self, table: Table, part: str = "train") -> NDArray[Any]:
@@ -197,7 +197,8 @@ class Preprocessor:
             yield block
 
     @cached_property
-    def _is_one_array(self) -> bool:
+    def is_one_array(self) -> bool:
+        """Inputs are the numbers of a single column, whose rows are made inputs in one pass."""
         return len(self.encoders) == 1 and isinstance(self.encoders[0], TensorEncoder)
 
     @cached_property

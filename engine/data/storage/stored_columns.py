@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from engine.errors import DataError
 
 NEAR = 16 << 10  # bytes: unwanted rows up to here are read along rather than skipped by another call
+SPARSE = 4  # of so many rows in a row not even one is wanted: reading them all beforehand does not pay
 SPAN = 1 << 20  # bytes read at a time where rows are picked out of what was read
 
 Index: TypeAlias = NDArray[np.intp]
@@ -48,6 +49,10 @@ class Block(Protocol):
         """Where each row lies, so that reading in this order goes through the file from front to back."""
         ...
 
+    def expect(self, rows: slice) -> None:
+        """Have the system begin to read a run of rows that will be asked for soon; only a hint."""
+        ...
+
 
 class RowFile:
     """A file open for reading; closed with the last block that reads it."""
@@ -65,6 +70,11 @@ class RowFile:
                 raise DataError("the dataset's file ends before its last row; upload the dataset again")
             view, offset = view[count:], offset + count
 
+    def expect(self, offset: int, size: int) -> None:
+        """Have the system begin to read these bytes, where it takes such hints."""
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._descriptor, offset, size, os.POSIX_FADV_WILLNEED)
+
 
 @dataclass(frozen=True, eq=False)
 class FileBlock:
@@ -81,6 +91,10 @@ class FileBlock:
 
     def places(self) -> Index:
         return np.arange(self.shape[0])
+
+    def expect(self, rows: slice) -> None:
+        start, stop, _ = rows.indices(self.shape[0])
+        self.file.expect(self.offset + start * self._stride, max(0, stop - start) * self._stride)
 
     def read(self, wanted: Wanted, out: Values | None = None) -> Values:
         count = _count(wanted, self.shape[0])
@@ -152,6 +166,9 @@ class ArrayBlock:
     def places(self) -> Index:
         return np.arange(len(self.array))
 
+    def expect(self, rows: slice) -> None:
+        pass  # it is there
+
     def read(self, wanted: Wanted, out: Values | None = None) -> Values:
         if out is None:
             return self.array[wanted]
@@ -183,6 +200,13 @@ class PickedBlock:
 
     def places(self) -> Index:
         return self.block.places()[self.index]
+
+    def expect(self, rows: slice) -> None:
+        within = self._within(rows)
+        if isinstance(within, slice):
+            within = np.arange(*within.indices(self.block.shape[0]))
+        if len(within) and np.ptp(within) < SPARSE * len(within):
+            self.block.expect(slice(int(within.min()), int(within.max()) + 1))
 
     def read(self, wanted: Wanted, out: Values | None = None) -> Values:
         return self.block.read(self._within(wanted), out)
@@ -217,6 +241,12 @@ class ChainedBlock:
     @property
     def key(self) -> tuple[object, ...]:
         return tuple(block.key for block in self.blocks)
+
+    def expect(self, rows: slice) -> None:
+        start, stop, _ = rows.indices(self.shape[0])
+        for first, block in zip(self._starts(), self.blocks, strict=True):
+            if first < stop and start < first + block.shape[0]:
+                block.expect(slice(max(0, start - first), stop - first))
 
     def places(self) -> Index:
         starts = self._starts()
