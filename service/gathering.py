@@ -1,8 +1,8 @@
 """Requests that arrive together are predicted together: one matrix product reads the weights once for all of them.
 
-Nothing waits for company. Rows are predicted at the end of the event loop's turn in which they were read, with
-whatever else was read in that turn: a request alone goes alone and at once. A product too long for the event loop runs
-in a thread; what arrives meanwhile goes together when it is done.
+A request alone goes alone and at once, after the event loop's turn in which it was read. Where others were read in that
+turn, one more turn is taken as long as each brings further ones, for a millisecond at most. A product too long for the
+event loop runs in a thread; what arrives meanwhile goes together when it is done.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine import Model
 
+MOST_SECONDS = 0.001  # that turns are taken for
 INLINE = 20_000_000
 """Floating-point operations that the event loop may spend on a product: half a millisecond on one core."""
 
@@ -46,8 +47,16 @@ class Gatherer:
         else:
             self._waiting[key] = (model, [waiting])
             if key not in self._busy:
-                loop.call_soon(self._start, key)
+                loop.call_soon(self._gather, key, 1, loop.time() + MOST_SECONDS)
         return await waiting.future
+
+    def _gather(self, key: int, before: int, until: float) -> None:
+        """Start unless the last turn brought more requests than there were before it."""
+        loop, now = asyncio.get_running_loop(), len(self._waiting[key][1])
+        if now > before and loop.time() < until:
+            loop.call_soon(self._gather, key, now, until)
+        else:
+            self._start(key)
 
     def _start(self, key: int) -> None:
         model, gathered = self._waiting.pop(key)

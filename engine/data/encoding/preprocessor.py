@@ -105,13 +105,6 @@ class Preprocessor:
     def features(self, table: Table, dtype: DTypeLike = np.float64, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Inputs, (m, n_in), C-contiguous, in `out` where it is given; columns of some shape in C order."""
         x = np.empty((table.rows, self.n_in), dtype) if out is None else out
-        step = max(1, BLOCK // max(1, self.n_in))
-        if self.is_one_array and all(
-            self._scale_at_once(table.take(slice(start, start + step)), np.arange(len(made)), made)
-            for start in range(0, table.rows, step)
-            for made in (x[start : start + step],)
-        ):
-            return x
         start = 0
         with np.errstate(over="ignore"):
             for block in self._encoded(table.select(self.shapes)):
