@@ -12,8 +12,9 @@ from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.problems import ProblemResponse, too_large
+from worker.logs import Quick
 
-log = structlog.get_logger("access")
+LOG = Quick()
 
 NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 
@@ -55,15 +56,16 @@ class AccessLog:
             route = scope.get("route")
             client = scope.get("client")
             # A probe asks every few seconds and says nothing new.
-            write = log.debug if scope["path"].startswith("/health/") and status == 200 else log.info
-            write(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                route=getattr(route, "path_format", None),
-                status=status,
-                seconds=round(time.perf_counter() - started, 6),
-                bytes_sent=sent,
-                client=client[0] if client else None,
-            )
+            if not (scope["path"].startswith("/health/") and status == 200):
+                LOG.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    route=getattr(route, "path_format", None),
+                    status=status,
+                    seconds=round(time.perf_counter() - started, 6),
+                    bytes_sent=sent,
+                    client=client[0] if client else None,
+                    request_id=request_id,
+                )
             structlog.contextvars.unbind_contextvars("request_id")
