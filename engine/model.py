@@ -20,6 +20,8 @@ from engine.parameters import Parameters
 from engine.predictor import Predictor
 from engine.spec import JobSpec
 
+BLOCK = 1024  # rows of a large array that are prepared and answered at a time
+
 FORMAT = 2
 Row: TypeAlias = Mapping[str, object] | Sequence[object]
 Prediction: TypeAlias = dict[str, object]
@@ -51,6 +53,18 @@ class Model:
         """Probabilities (m × C) or values (m × k) for prepared inputs X (m × n_in)."""
         prepared = np.ascontiguousarray(X, self.parameters.theta.dtype)
         return as_probabilities(self.network, self.predictor(prepared))
+
+    def answers_to(self, rows: Sequence[Row] | NDArray[np.generic]) -> NDArray[np.floating]:
+        """`answers(inputs(rows))`, to the bit; of a large array a block at a time, whose inputs stay in the cache."""
+        if not isinstance(rows, np.ndarray) or len(rows) <= BLOCK:
+            return self.answers(self.inputs(rows))
+        dtype = self.parameters.theta.dtype
+        X = np.empty((BLOCK, self.preprocessor.n_in), dtype)
+        try:
+            blocks = (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
+            return np.concatenate([self.answers(self.preprocessor.rows(block, dtype, X)) for block in blocks])
+        except RowError:  # which counts from the start of its block
+            return self.answers(self.inputs(rows))
 
     def predict(self, rows: Sequence[Row] | NDArray[np.generic]) -> list[Prediction]:
         """Predict raw rows, each an object keyed by feature or a plain array of all features in order.

@@ -20,13 +20,14 @@ SEED = 5
 
 
 class Predictor:
-    """A network with its parameters, and buffers for one small block a thread; thread-safe."""
+    """A network with its parameters, buffers for a small block a thread, and some for large ones; thread-safe."""
 
     def __init__(self, network: Network, parameters: Parameters) -> None:
         self.network, self.parameters = network, parameters
         self.dtype = parameters.theta.dtype
         self._own = local()
         self._alike: dict[int, bool] = {}
+        self._spare: dict[int, list[Workspace]] = {size: [] for size in LARGER}  # of blocks that nobody is at
 
     def __call__(self, X: Array) -> Array:
         """The answers (m × k), probabilities or values, for inputs X (m × n_in)."""
@@ -34,10 +35,16 @@ class Predictor:
         start = 0
         for size in LARGER:
             if len(X) - start >= size and self.alike(size):
-                workspace = self.network.workspace(size, self.dtype)
+                spare = self._spare[size]
+                try:
+                    workspace = spare.pop()
+                except IndexError:
+                    workspace = self.network.workspace(size, self.dtype)
                 while len(X) - start >= size:
                     answers[start : start + size] = self._answers(X[start : start + size], workspace)
                     start += size
+                if not spare:
+                    spare.append(workspace)
         size = SMALL if self.alike(SMALL) else 1
         workspace = self._workspace(size)
         while start < len(X):

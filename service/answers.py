@@ -36,6 +36,14 @@ def inputs_of(model: Model, rows: Rows) -> NDArray[np.floating]:
         raise refused(model, rows, error) from error
 
 
+def answers_to(model: Model, rows: Rows) -> Answers:
+    """What the network answers to raw rows; raises as `predictions` does."""
+    try:
+        return model.answers_to(rows)
+    except RowError as error:
+        raise refused(model, rows, error) from error
+
+
 def refused(model: Model, rows: Rows, error: RowError) -> RequestRefused:
     """The refusal of rows of which one was met that cannot be used."""
     found = [error] if isinstance(rows, np.ndarray) else model.preprocessor.faults(rows, most=MOST_FAULTS) or [error]

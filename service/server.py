@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app
+from service.heap import keep_large_blocks
 from service.processes import run_processes
 from service.slow_clients import Patience, patient
 from worker.logs import configure_logs
@@ -80,6 +81,7 @@ def run_api(settings: Settings, patience: Patience | None = None) -> int:
 def _serve(settings: Settings, patience: Patience, listener: socket.socket | None) -> int:
     """One process: on a socket that it shares with others, or on one of its own."""
     configure_logs()
+    keep_large_blocks()
     with open_yard(settings) as yard:
         server = make_server(create_app(yard, settings), settings, patience)
         _end_with_parent(server)

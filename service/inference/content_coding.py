@@ -11,7 +11,7 @@ LEAST = 1024  # bytes of an answer that is worth compressing
 LEVEL = 1
 
 
-def decoded(body: bytes, coding: str, limit: int) -> bytes:
+def decoded(body: bytes | bytearray, coding: str, limit: int) -> bytes | bytearray:
     """The body as it was before compression; 415 for another coding, 413 beyond the limit, 400 where it is damaged."""
     coding = coding.strip().lower()
     if coding in ("", "identity"):
@@ -53,7 +53,7 @@ def encoded(body: bytes, accepted: str) -> tuple[bytes, str | None]:
     return packed, chosen
 
 
-def _has_zlib_head(body: bytes) -> bool:
+def _has_zlib_head(body: bytes | bytearray) -> bool:
     return len(body) >= 2 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
 
 

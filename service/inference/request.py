@@ -77,7 +77,7 @@ class InferRequest(NamedTuple):
     binary: bool  # outputs that do not say go as bytes
 
 
-def read(body: bytes, json_bytes: int | None) -> InferRequest:
+def read(body: bytes | bytearray, json_bytes: int | None) -> InferRequest:
     """The request in a body; json_bytes is what Inference-Header-Content-Length says, where it is sent.
 
     Refused (400) where it is not JSON, not an inference request, or its bytes do not add up.
@@ -87,7 +87,7 @@ def read(body: bytes, json_bytes: int | None) -> InferRequest:
             400, "malformed_body", "The body is not whole",
             f"Inference-Header-Content-Length is {json_bytes}, and the body has {len(body)} bytes",
         )  # fmt: skip
-    document = _validated(quick_json.read(body if json_bytes is None else body[:json_bytes]))
+    document = _validated(quick_json.read(bytes(body if json_bytes is None else body[:json_bytes])))
     binary = memoryview(body)[len(body) if json_bytes is None else json_bytes :]
     tensors: dict[str, Tensor] = {}
     for place, one in enumerate(document.inputs):

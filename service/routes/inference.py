@@ -4,7 +4,7 @@ A request's Content-Type is not asked for, since some clients send none. Success
 every problem here and the string member `error`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
-from engine import Model, RowError
+from engine import RowError
 from service import quick_json
 from service.bodies import StrictRoute
 from service.dependencies import ModelName, ServingDep, YardDep
@@ -167,7 +167,7 @@ async def infer(request: Request, name: ModelName, version: Version | None = Non
     served = serving.known(name, reference(version))
     if served is None:
         served = await run_in_threadpool(serving.served, name, reference(version))
-    body = await request.body()
+    body = await body_of(request)
     coding, length = request.headers.get("content-encoding", ""), json_length(request)
     limit = request.app.state.yard.settings.max_predict_bytes
     accepted = request.headers.get("accept-encoding", "")
@@ -179,21 +179,32 @@ async def infer(request: Request, name: ModelName, version: Version | None = Non
     asked = read(body, length)
     gatherer: Gatherer = request.app.state.gatherer
     rows = raw_rows(served.model, asked.inputs)
-    answers = await gatherer.answers(served.model, prepared(served.model, rows))
+    answers = await gatherer.answers(served.model, readable(served.model.inputs, rows))
     return response(answered(served, samples, asked, rows, answers), accepted)
 
 
-def whole(served: Served, samples: FeatureSamples, body: bytes, length: int | None) -> Answer:
+async def body_of(request: Request) -> bytes | bytearray:
+    """The whole body; a large one is put together as it comes, not out of its pieces at the end."""
+    size = request.headers.get("content-length", "")
+    if size.isdigit() and int(size) <= SMALL:
+        return await request.body()
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+    return body
+
+
+def whole(served: Served, samples: FeatureSamples, body: bytes | bytearray, length: int | None) -> Answer:
     """All of a large request, in one thread."""
     asked = read(body, length)
     rows = raw_rows(served.model, asked.inputs)
-    return answered(served, samples, asked, rows, served.model.answers(prepared(served.model, rows)))
+    return answered(served, samples, asked, rows, readable(served.model.answers_to, rows))
 
 
-def prepared(model: Model, rows: Rows) -> NDArray[np.floating]:
-    """The network's inputs of a request; refused for what cannot be read."""
+def readable(made: Callable[[Rows], NDArray[np.floating]], rows: Rows) -> NDArray[np.floating]:
+    """What is made of the rows of a request; refused for what cannot be read."""
     try:
-        return model.inputs(rows)
+        return made(rows)
     except RowError as error:
         raise refused("/inputs", str(error)) from error
 

@@ -123,7 +123,7 @@ async def predict(
 def answered(served: Served, samples: FeatureSamples, kind: str, form: str, body: bytes, top_k: int | None) -> bytes:
     """The answer to a large body, from its bytes to the answer's, in one thread."""
     rows = rows_of(served.model, kind, body)
-    found = served.model.answers(answers.inputs_of(served.model, rows))
+    found = answers.answers_to(served.model, rows)
     return written(served, samples, rows, form, found, top_k)
 
 

@@ -122,13 +122,15 @@ class Preprocessor:
         values, held = self.target.answers(table)
         return self.target.encode(values, part, held)
 
-    def rows(self, rows: Sequence[Row] | NDArray[Any], dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    def rows(
+        self, rows: Sequence[Row] | NDArray[Any], dtype: DTypeLike = np.float64, out: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
         """Inputs of rows to predict: objects keyed by feature, lists of all values in order, or one array.
 
         RowError names the row, counted from 0, and the field that is missing, unknown or not what it takes.
         """
         if isinstance(rows, np.ndarray) and self._is_plain:
-            return self._plain_rows(rows, dtype)
+            return self._plain_rows(rows, dtype, out)
         x = self.features(self._table(rows))
         strange = np.flatnonzero(~np.isfinite(x).all(axis=1))
         if strange.size:
@@ -281,18 +283,18 @@ class Preprocessor:
         """Inputs are the numbers of a row in order, all of them scaled."""
         return self._takes_numbers and isinstance(self.scaled, slice)
 
-    def _plain_rows(self, rows: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+    def _plain_rows(self, rows: NDArray[Any], dtype: DTypeLike, out: NDArray[Any] | None) -> NDArray[Any]:
         """What `features` would make of them, a few at a time, without a table in between."""
         flat = self._flat_rows(rows)
-        x = np.empty((len(rows), self.n_in), dtype)
+        x = np.empty((len(rows), self.n_in), dtype) if out is None else out[: len(rows)]
         step = max(1, CACHED // max(1, self.n_in))
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(rows), step):
-                block = flat[start : start + step].astype(np.float64)
-                if rows.dtype.kind == "f":
-                    _check_finite(block, start, "holds NaN or infinity; send finite numbers")
-                block = self.normalizer.apply(block, self.statistics)
-                _check_finite(block, start, "holds numbers that are not finite once scaled")
+                given = flat[start : start + step]
+                block = self.normalizer.apply(given.astype(np.float64), self.statistics)
+                if not np.isfinite(block).all():
+                    _check_finite(given, start, "holds NaN or infinity; send finite numbers")
+                    _check_finite(block, start, "holds numbers that are not finite once scaled")
                 x[start : start + step] = block
         return x
 
