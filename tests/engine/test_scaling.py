@@ -73,3 +73,23 @@ def test_columns_of_some_shape_are_flattened_as_their_encoder_says() -> None:
         (TensorEncoder(name="x", shape=(3, 4)),), NoNormalizer(), {}, TargetColumn("label", "values", (), 1)
     )
     np.testing.assert_array_equal(preprocessor.features(Table({"x": x})), np.arange(24.0).reshape(2, 12))
+
+
+@pytest.mark.parametrize("divide_by", [255.0, 3.0, 1e-3, 7e20])
+@settings(max_examples=60, deadline=None)
+@given(
+    x=st.one_of(
+        arrays.arrays(np.uint8, (3, 4)),
+        arrays.arrays(np.float32, (3, 4), elements=st.floats(allow_nan=False, allow_infinity=False, width=32)),
+    )
+)
+def test_rows_to_predict_are_scaled_as_training_rows_are(divide_by: float, x: np.ndarray) -> None:
+    preprocessor = Preprocessor(
+        (TensorEncoder(name="x", shape=(4,)),),
+        ScaleNormalizer(divide_by=divide_by),
+        {},
+        TargetColumn("label", "values", (), 1),
+    )
+    trained = preprocessor.features(Table({"x": x}), np.float32)
+    if np.isfinite(trained).all():
+        assert preprocessor.rows(x, np.float32).tobytes() == trained.tobytes()
