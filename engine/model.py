@@ -1,7 +1,9 @@
 """A trained network that predicts: parameters, preprocessor and spec, in one safetensors file."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,16 +57,28 @@ class Model:
         return as_probabilities(self.network, self.predictor(prepared))
 
     def answers_to(self, rows: Sequence[Row] | NDArray[np.generic]) -> NDArray[np.floating]:
-        """`answers(inputs(rows))`, to the bit; of a large array a block at a time, whose inputs stay in the cache."""
+        """`answers(inputs(rows))`, to the bit.
+
+        A large array is taken a block at a time, whose inputs stay in the cache, by as many threads as there are cores.
+        """
         if not isinstance(rows, np.ndarray) or len(rows) <= BLOCK:
             return self.answers(self.inputs(rows))
-        dtype = self.parameters.theta.dtype
-        X = np.empty((BLOCK, self.preprocessor.n_in), dtype)
+        starts = range(0, len(rows), BLOCK)
+        threads = min(cores(), len(starts))
+        share = -(-len(starts) // threads) * BLOCK
+        parts = [rows[start : start + share] for start in range(0, len(rows), share)]
         try:
-            blocks = (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
-            return np.concatenate([self.answers(self.preprocessor.rows(block, dtype, X)) for block in blocks])
+            with ThreadPoolExecutor(threads) as pool:
+                return np.concatenate([block for part in pool.map(self._blocks, parts) for block in part])
         except RowError:  # which counts from the start of its block
             return self.answers(self.inputs(rows))
+
+    def _blocks(self, rows: NDArray[np.generic]) -> list[NDArray[np.floating]]:
+        """The answers to some rows, block by block."""
+        dtype = self.parameters.theta.dtype
+        X = np.empty((BLOCK, self.preprocessor.n_in), dtype)
+        blocks = (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
+        return [self.answers(self.preprocessor.rows(block, dtype, X)) for block in blocks]
 
     def predict(self, rows: Sequence[Row] | NDArray[np.generic]) -> list[Prediction]:
         """Predict raw rows, each an object keyed by feature or a plain array of all features in order.
@@ -105,6 +119,11 @@ class Model:
             "preprocessor": self.preprocessor.to_json(),
         }
         write_tensors(Path(path), tensors, {"trainyard": json.dumps(metadata, sort_keys=True)})
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_finite(answers: NDArray[np.floating]) -> None:

@@ -49,7 +49,7 @@ class AccessLog:
             if not replaced:
                 await send(message)
 
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        structlog.contextvars.bind_contextvars(request_id=request_id)  # as long as the task of this request lives
         try:
             await self.app(scope, receive, answer)
         finally:
@@ -68,4 +68,3 @@ class AccessLog:
                     client=client[0] if client else None,
                     request_id=request_id,
                 )
-            structlog.contextvars.unbind_contextvars("request_id")

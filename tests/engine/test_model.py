@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import DataError, Model, Network, load
+from engine import DataError, Model, Network, RowError, load
 from engine.initializers import He
 from engine.layers import Dense
 from engine.losses import SoftmaxCrossEntropy
@@ -97,3 +97,19 @@ def test_another_safetensors_file_is_refused(tmp_path: Path) -> None:
     toy().save(path)
     with pytest.raises(DataError, match="not a trainyard model"):
         load(path)
+
+
+def test_a_large_array_is_answered_to_the_bit_as_its_rows_are() -> None:
+    model = finished(events_of(spec_of(training={"epochs": 1}))).model
+    rows = np.random.default_rng(0).standard_normal((2500, model.preprocessor.n_in))
+    answers = model.answers_to(rows)
+    assert answers.tobytes() == model.answers(model.inputs(rows)).tobytes()
+    assert answers[1700:1701].tobytes() == model.answers_to(rows[1700:1701]).tobytes()
+
+
+def test_a_row_of_a_large_array_is_named_by_its_number() -> None:
+    model = finished(events_of(spec_of(training={"epochs": 1}))).model
+    rows = np.zeros((2500, model.preprocessor.n_in))
+    rows[2100, 1] = np.nan
+    with pytest.raises(RowError, match="row 2100 holds NaN"):
+        model.answers_to(rows)
