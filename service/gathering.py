@@ -47,12 +47,13 @@ class Gatherer:
         else:
             self._waiting[key] = (model, [waiting])
             if key not in self._busy:
-                loop.call_soon(self._gather, key, 1, loop.time() + MOST_SECONDS)
+                loop.call_soon(self._gather, key, 1, None)
         return await waiting.future
 
-    def _gather(self, key: int, before: int, until: float) -> None:
+    def _gather(self, key: int, before: int, until: float | None) -> None:
         """Start unless the last turn brought more requests than there were before it."""
         loop, now = asyncio.get_running_loop(), len(self._waiting[key][1])
+        until = until or loop.time() + MOST_SECONDS
         if now > before and loop.time() < until:
             loop.call_soon(self._gather, key, now, until)
         else:
