@@ -1,8 +1,10 @@
 """The application: routes, errors and documentation around a yard that is handed in."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
+from os import environ
 
 from fastapi import FastAPI
 from starlette.types import Scope
@@ -43,6 +45,7 @@ from worker.yard import Yard
 
 def create_app(yard: Yard, settings: Settings) -> FastAPI:
     """The service over this yard, which stays open when the application ends: who opened it closes it."""
+    observed = is_observed()
     app = docs.DocumentedApi(
         title="trainyard",
         version=installed(),
@@ -52,7 +55,7 @@ def create_app(yard: Yard, settings: Settings) -> FastAPI:
         redirect_slashes=False,  # a redirect repeats the Host header, and hides a wrong path
         lifespan=lifespan,
         openapi_tags=docs.TAGS,
-        telemetry={"exclude": is_probe},
+        telemetry={"exclude": is_probe, "tracing": observed, "metrics": observed, "logs": observed},
     )
     app.state.yard = yard
     app.state.watchers = Watchers()
@@ -102,6 +105,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.watchers.close()
     app.state.serving.close()
     app.state.samples.close()
+
+
+def is_observed() -> bool:
+    """Whether OpenTelemetry is configured, by its variables or by what started this process and loaded its SDK.
+
+    Asked once: asking at every request, as the framework would, takes a twentieth of a prediction.
+    """
+    return "opentelemetry.sdk" in sys.modules or any(name.startswith("OTEL_") for name in environ)
 
 
 def is_probe(scope: Scope) -> bool:

@@ -11,7 +11,13 @@ from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
-LOCKS = ["requirements-dev.lock", "requirements.lock", "deploy/requirements.lock", "deploy/requirements-gpu.lock"]
+LOCKS = [
+    "requirements-dev.lock",
+    "requirements.lock",
+    "requirements-engine.lock",
+    "deploy/requirements.lock",
+    "deploy/requirements-gpu.lock",
+]
 
 
 def locked(name: str) -> dict[str, set[str]]:
