@@ -23,7 +23,7 @@ demo: $(READY)  ## train a network on handwritten digits through the whole stack
 	@$(BIN)/trainyard demo
 
 test: $(TOOLS)  ## run the whole suite
-	@OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 accept: $(TOOLS) $(CLIENTS)  ## reproduce every published result, the long ones too (half an hour; needs ../shared/data)
 	@$(BIN)/pytest -m "accept or clients"
