@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import httpx
 import numpy as np
+import onnxruntime
 import pytest
 
-from engine import load
+from engine import load, load_sample
 from tests.service.shape import assert_problem
 from tests.service.stored import Snapshot
 from worker.settings import Settings
@@ -141,3 +142,18 @@ def test_the_card_says_what_the_model_is(client: httpx.Client, flowers: str) -> 
     for part in ("version 1", "## Data", "## Split", "## Result", "## Gradient checks", "## Diagnosis", "## Limits"):
         assert part in text.text
     assert client.get(f"{flowers}/card", params={"format": "markdown", "version": 1}).text == text.text
+
+
+def test_the_artifact_as_onnx_answers_raw_rows_as_the_service_does(client: httpx.Client, flowers: str) -> None:
+    answer = client.get(f"{flowers}/versions/1/artifact", params={"format": "onnx"})
+    assert answer.status_code == 200, answer.text
+    rows = load_sample("iris").parts["all"]
+    numbers = np.stack([rows.whole(name) for name in rows.columns if name != "label"], axis=1)[::7]
+    session = onnxruntime.InferenceSession(answer.content)
+    (given,) = session.get_inputs()
+    kind = {"tensor(float)": np.float32, "tensor(double)": np.float64}[given.type]
+    names = [output.name for output in session.get_outputs()]
+    answers = dict(zip(names, session.run(None, {given.name: numbers.astype(kind)}), strict=True))
+    said = client.post(f"{flowers}/predict?version=1", json={"rows": numbers.tolist()}).json()["predictions"]
+    expected = [list(one["probabilities"].values()) for one in said]
+    np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-5)
