@@ -1,6 +1,6 @@
 """Examples a second from a file of 4 GB under an address space of 1 GB, against the same rows held in memory.
 
-    python benchmarks/data/more_than_memory.py [--bytes 4e9] [--dtype float32] [--inputs 784] [--units 256]
+    python benchmarks/data/more_than_memory.py [--bytes 4e9] [--dtype float32] [--inputs 784] [--units 256 …]
 
 One process trains under RLIMIT_AS, one with everything in memory, some seconds each in turn, so that both meet the
 same load of the machine; each counts its own seconds only. Before the first epoch the file is dropped from the page
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=1e9)
     parser.add_argument("--dtype", choices=["float32", "uint8"], default="float32")
     parser.add_argument("--inputs", type=int, default=784)
-    parser.add_argument("--units", type=int, default=256)
+    parser.add_argument("--units", type=int, nargs="+", default=[256], help="of every hidden layer")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -127,7 +127,7 @@ def train(wanted: argparse.Namespace) -> None:
     spec = JobSpec.model_validate(
         {
             "data": {"train": "rows", "target": "label"},
-            "layers": [{"type": "dense", "units": wanted.units}, {"type": "relu"}],
+            "layers": [layer for n in wanted.units for layer in ({"type": "dense", "units": n}, {"type": "relu"})],
             "training": {"epochs": wanted.epochs, "batch_size": wanted.batch},
             "checks": {"gradients": []},
         }
