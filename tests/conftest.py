@@ -18,16 +18,13 @@ structlog.configure(logger_factory=lambda *_: LINES)
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
-
-
 LONGEST_FIRST = ("chaos", "stack", "worker", "service")  # folders: what starts processes must not be left to the end
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that need what a machine may lack say what is missing instead of failing."""
-    items.sort(
-        key=lambda item: min((place for place, name in enumerate(LONGEST_FIRST) if name in item.path.parts), default=9)
-    )
+    ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.relative_to(REPOSITORY / "tests").parts[0], len(ranks)))
     no_data = pytest.mark.skip(reason=f"no published data sets in {SHARED_DATA}")
     no_gpu = pytest.mark.skip(reason="no CuPy, so no CUDA device")
     for item in items:

@@ -299,9 +299,8 @@ class Preprocessor:
                     block = self.normalizer.apply(given.astype(np.float64), self.statistics)
                 if not np.isfinite(block).all():
                     _check_finite(given, start, "holds NaN or infinity; send finite numbers")
-                    if divisor is None:
-                        _check_finite(block, start, "holds numbers that are not finite once scaled")
-                if divisor is None:
+                if block is not made:
+                    _check_finite(block, start, "holds numbers that are not finite once scaled")
                     made[...] = block
         return x
 
