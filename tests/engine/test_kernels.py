@@ -162,14 +162,15 @@ def test_the_blas_has_its_threads_back_afterwards() -> None:
 
 
 DEEP = [DENSE, {"type": "batch_norm"}, None, {"type": "dropout", "keep_prob": 0.7}, DENSE, None]
-FEW_ULP = 4
+FEW_ULP = 4  # of the largest parameter
+GRADIENT_ULP = 32  # of the largest derivative: up to 14.5 on three of OpenBLAS's kernels, one output after a sigmoid
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("activation", get_args(AnyActivation), ids=lambda activation: activation().type)
 def test_a_step_is_that_of_the_formulas_to_a_few_ulp(activation: type, kind: str, precision: str) -> None:
-    """Of the largest parameter: sums over a batch are formed in another order, and large terms may cancel."""
+    """Sums over a batch are formed in another order, and large terms may cancel."""
     fields = {
         "kind": kind,
         "precision": precision,
@@ -178,7 +179,8 @@ def test_a_step_is_that_of_the_formulas_to_a_few_ulp(activation: type, kind: str
         "regularization": {"l1": 0.01, "l2": 0.1},
         "training": {"batch_size": "full"},
     }
-    (plain, _), (fast, _) = (trained(epochs=1, plain=plain, **fields) for plain in (True, False))
+    (plain, _), (fast, _) = (trained(epochs=1, measure=True, plain=plain, **fields) for plain in (True, False))
     assert plain.step == fast.step == 1
-    formula = plain.parameters.theta
-    assert np.abs(fast.parameters.theta - formula).max() <= FEW_ULP * np.spacing(np.abs(formula).max())
+    theta, gradient = plain.parameters.theta, plain.descent.gradient.vector
+    assert np.abs(fast.parameters.theta - theta).max() <= FEW_ULP * np.spacing(np.abs(theta).max())
+    assert np.abs(fast.descent.gradient.vector - gradient).max() <= GRADIENT_ULP * np.spacing(np.abs(gradient).max())
