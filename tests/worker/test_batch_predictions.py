@@ -4,6 +4,7 @@ import csv
 import io
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -46,8 +47,10 @@ def upload(yard: Yard, name: str, content: bytes) -> str:
 
 
 @pytest.fixture
-def station(yard: Yard, settings: Settings) -> Station:
-    return Station(settings, yard.transport, draining=lambda: False)
+def station(yard: Yard, settings: Settings) -> Iterator[Station]:
+    station = Station(settings, yard.transport, draining=lambda: False)
+    yield station
+    station.close()
 
 
 @pytest.fixture
@@ -150,6 +153,8 @@ def test_one_that_is_deleted_while_it_is_made_leaves_nothing(
 
 
 def test_a_worker_that_falls_silent_loses_it(yard: Yard, station: Station, model: str) -> None:
+    for sweeper in (yard._sweeper, station._sweeper):
+        sweeper.close()  # they would take the claims back that this test takes back
     batch = yard.predict_batch(model, None, "small", "csv")
     hasty = BatchPredictions(station._store.database, lease_seconds=-1, max_attempts=2)
     late = hasty.claim(batch.id, "worker")
