@@ -15,6 +15,7 @@ from service.access_log import AccessLog
 from service.feature_samples import FeatureSamples
 from service.gathering import Gatherer
 from service.predictors import Predictors
+from service.quick_jobs import QuickJobs
 from service.quick_predictions import QuickPredictions
 from service.routes import (
     augmented,
@@ -64,6 +65,7 @@ def create_app(yard: Yard, settings: Settings) -> FastAPI:
     app.state.samples = FeatureSamples(yard)
     app.state.gatherer = Gatherer()
     app.add_middleware(QuickPredictions, api=app)
+    app.add_middleware(QuickJobs, yard=yard, max_body_bytes=settings.max_body_bytes)
     app.add_middleware(AccessLog)
     error_handlers.install(app)
     docs.install(app)

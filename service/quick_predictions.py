@@ -5,24 +5,23 @@ Whatever it does not know by heart it leaves to the route, with the body unread 
 """
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from fastapi import FastAPI
 from numpy.typing import NDArray
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine import RowError
 from service import answers, quick_json
 from service.gathering import Gatherer
+from service.plain_requests import again, is_plain, whole_body
 from service.serving import Served, Serving
 
 PATH = re.compile(r"/v1/models/([A-Za-z0-9][A-Za-z0-9_.-]{0,63})/predict")
 QUERY = re.compile(rb"(?:(alias)=([A-Za-z][A-Za-z0-9_.-]{0,63})|(version)=([1-9][0-9]{0,8}))?")
 FRACTIONS = (b".", b"e", b"E")
 LETTERS = (b"t", b"f", b"n")  # of true, false and null: what is not a number
-MOST_BYTES = 32 * 1024
 
 
 class QuickRoute:
@@ -45,16 +44,17 @@ class QuickPredictions:
             await self.app(scope, receive, send)
             return
         message = await receive()
-        X = None if message.get("more_body") or message["type"] != "http.request" else inputs(served, message["body"])
+        body = whole_body(message)
+        X = None if body is None else inputs(served, body)
         if X is None:
-            await self.app(scope, _again(message, receive), send)
+            await self.app(scope, again(message, receive), send)
             return
         try:
             content = answers.as_json(
                 served.name, served.version, served.model, await self.gatherer.answers(served.model, X), None
             )
         except RowError:  # which the route says better
-            await self.app(scope, _again(message, receive), send)
+            await self.app(scope, again(message, receive), send)
             return
         scope["route"] = QuickRoute
         headers = [
@@ -75,22 +75,6 @@ class QuickPredictions:
         reference = query[2].decode() if query[1] else int(query[4]) if query[3] else None
         served = self.serving.known(path[1], reference)
         return None if served is None or served.sampled else served
-
-
-def is_plain(headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    """JSON of a known and small length, to be answered in JSON."""
-    kind = length = b""
-    for name, value in headers:
-        if name == b"content-type":
-            kind = value
-        elif name == b"content-length":
-            length = value
-        elif name in (b"content-encoding", b"expect") or (name == b"accept" and value not in ACCEPTED):
-            return False
-    return kind == b"application/json" and length.isdigit() and int(length) <= MOST_BYTES
-
-
-ACCEPTED = (b"*/*", b"application/json")
 
 
 def inputs(served: Served, body: bytes) -> NDArray[np.floating] | None:
@@ -122,13 +106,3 @@ def numbers(rows: list[list[Any]], *, whole: bool) -> NDArray[np.generic]:
         except ValueError:  # one in between is none
             pass
     return np.fromiter(row, np.int64 if whole else np.float64, len(row)).reshape(1, -1)
-
-
-def _again(first: Message, receive: Receive) -> Receive:
-    """The messages from the first one on."""
-    waiting = [first]
-
-    async def replay() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return replay

@@ -5,9 +5,9 @@ NaN and infinity become null on the way to JSON; times are RFC 3339 in UTC.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from engine.cost_estimate import CostEstimate
 from engine.presets import Preset
@@ -16,7 +16,8 @@ from worker.jobs import Control, Failure, Job, Milestone, Progress, Stage, Statu
 from worker.records import Condition, DatasetRecord, DatasetUsage, Event, LayersMeasured, MetricsRow, Page, ParameterSet
 from worker.submission import Outline
 
-Object = Mapping[str, JsonValue]
+Object = Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": True})]
+"""A JSON object, valid since it was stored: looking through it again would take longer than all the rest."""
 View = TypeVar("View")
 Record = TypeVar("Record")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import sqlalchemy as sa
+from pydantic_core import from_json
 from sqlalchemy import event, exc
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -173,6 +174,7 @@ def _sqlite_engine(path: Path, lock: WriteLock, busy_seconds: float, wal_pages: 
         max_overflow=0 if writes else 32,
         pool_timeout=busy_seconds,
         json_serializer=_dumps,
+        json_deserializer=_loads,
     )
     event.listen(engine, "begin", partial(_begin, "BEGIN IMMEDIATE" if writes else "BEGIN"))
     return engine
@@ -193,6 +195,7 @@ def _postgresql_engine(address: sa.URL, busy_seconds: float) -> sa.Engine:
             pool_timeout=busy_seconds,
             pool_pre_ping=True,
             json_serializer=_dumps,
+            json_deserializer=_loads,
             connect_args={"connect_timeout": max(2, int(busy_seconds))},
         )
     except ModuleNotFoundError as error:
@@ -209,7 +212,15 @@ def _postgresql_engine(address: sa.URL, busy_seconds: float) -> sa.Engine:
     return engine
 
 
-_dumps: Callable[[object], str] = partial(json.dumps, allow_nan=False, separators=(",", ":"))
+_dumps: Callable[[object], str] = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def _loads(text: str | bytes) -> object:
+    """As `json.loads`, in less than half the time; half a surrogate pair is the one thing that only that can read."""
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)
 
 
 @contextmanager

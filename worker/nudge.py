@@ -2,7 +2,9 @@
 
 import queue
 import threading
+from collections import Counter
 from dataclasses import dataclass
+from time import monotonic
 
 import redis
 import structlog
@@ -14,6 +16,14 @@ from worker.errors import StorageFull, StoreUnavailable
 from worker.store import Store
 
 CLOSE_SECONDS = 2.0
+PLENTY = 500
+"""Messages of training jobs in a queue, each of which lets a worker take the most urgent job.
+
+More would wake nobody sooner. The jobs beyond it stay unpublished until a sweep finds room for more.
+"""
+
+COUNT_EVERY = 50
+ENOUGH_SECONDS = 1.0
 UNREACHABLE = (OperationalError, ChannelError, redis.RedisError, OSError)
 
 
@@ -38,7 +48,7 @@ class Errand:
 
 
 class Nudger:
-    """Publishes ids; what it cannot publish it forgets, for the sweeper asks again."""
+    """Publishes ids; what it cannot publish, or need not, it forgets, for the sweeper asks again."""
 
     def __init__(self, app: Celery, store: Store) -> None:
         self._app = app
@@ -46,12 +56,16 @@ class Nudger:
         self._log = structlog.get_logger("nudge")
         self._wanted: queue.SimpleQueue[Errand | None] = queue.SimpleQueue()
         self._waiting: set[Errand] = set()  # so that one that waits is not asked for twice
+        self._uncounted: Counter[str] = Counter()  # by queue: published since its messages were counted
+        self._enough_until: dict[str, float] = {}  # by queue, once there are plenty
         self._thread = threading.Thread(target=self._run, name="nudger", daemon=True)
         self._thread.start()
 
     def nudge(self, job_id: str, to: str, *, check: int | None = None, batch: bool = False) -> None:
         """Have the job, a gradient check of it, or a batch prediction published to the queue `to`; returns at once."""
         errand = Errand(job_id, to, check, batch)
+        if errand.task == TASK and monotonic() < self._enough_until.get(to, 0.0):
+            return
         if errand not in self._waiting:
             self._waiting.add(errand)
             self._wanted.put(errand)
@@ -90,7 +104,7 @@ class Nudger:
     def _publish(self, batch: list[Errand]) -> None:
         published: list[Errand] = []
         try:
-            for errand in batch:
+            for errand in self._needed(batch):
                 self._app.send_task(errand.task, args=errand.args, queue=queue_name(errand.to), retry=False)
                 published.append(errand)
         finally:
@@ -100,3 +114,21 @@ class Nudger:
                 self._store.gradient_checks.mark_published(checks)
             if batches := [errand.job_id for errand in published if errand.batch]:
                 self._store.batch_predictions.mark_published(batches)
+
+    def _needed(self, batch: list[Errand]) -> list[Errand]:
+        """Those of the errands that may wake somebody: all but trainings of which plenty are in the queue.
+
+        The messages are counted after every few that were published: counting takes as long as publishing one.
+        """
+        needed = [errand for errand in batch if errand.task != TASK]
+        for to, number in Counter(errand.to for errand in batch if errand.task == TASK).items():
+            room = number
+            self._uncounted[to] += number
+            if self._uncounted[to] >= COUNT_EVERY:
+                room = PLENTY - (self.backlog(to) or 0)
+                if room <= number:
+                    self._enough_until[to] = monotonic() + ENOUGH_SECONDS
+                else:
+                    self._uncounted[to] = 0
+            needed += [errand for errand in batch if errand.task == TASK and errand.to == to][: max(0, room)]
+        return needed

@@ -14,9 +14,8 @@ from worker.database import open_database
 from worker.errors import ControlPending, IllegalMove, LeaseLost, NothingToKeep
 from worker.jobs import MOVES, Claim, Failure, Saved, Status
 from worker.settings import Settings
-from worker.store import SavedModel, Store
+from worker.store import Draft, SavedModel, Store
 from worker.store.claims import Claims
-from worker.store.jobs import Draft
 
 DRAFT = Draft(None, {}, 0, "cpu", 5, "", {}, {})
 MODEL = SavedModel("models/x", "a" * 64, "b" * 64)

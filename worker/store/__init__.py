@@ -2,6 +2,7 @@
 
 from worker.database import Database, open_database
 from worker.settings import Settings
+from worker.store.admission import Draft
 from worker.store.batch_predictions import BatchPredictions
 from worker.store.checkpoints import MODEL, Checkpoints
 from worker.store.claims import Claims, SavedModel
@@ -10,7 +11,7 @@ from worker.store.datasets import Datasets, StoredFile
 from worker.store.feature_samples import FeatureSamples
 from worker.store.gradient_checks import GradientChecks
 from worker.store.idempotency_keys import IdempotencyKeys
-from worker.store.jobs import Draft, Jobs
+from worker.store.jobs import Jobs
 from worker.store.measurements import LEAST_POINTS, Measurements
 from worker.store.models import Models
 from worker.store.moves import Note

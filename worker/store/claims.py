@@ -17,7 +17,7 @@ from worker.jobs import Checkpoint, Claim, Failure, Progress, Registered, Saved,
 from worker.records import LayersMeasured, MetricsRow
 from worker.store.checkpoints import forget, forget_superseded, newest_checkpoint
 from worker.store.gradient_checks import add_reports, discard_reports
-from worker.store.jobs import read_job
+from worker.store.job_rows import read_job
 from worker.store.models import Registering, register_in
 from worker.store.moves import Note, change, locked, move
 

@@ -70,10 +70,9 @@ class Datasets:
 
     def pinned(self, reference: str) -> PinnedDataset | None:
         """Which dataset `find` would find: without its summary, which is long."""
-        columns = tables.datasets.c
-        query = _named(reference).with_only_columns(columns.id, columns.sha256)
+        name, version = versioned(reference)
         with self._database.read() as connection:
-            row = connection.execute(query).first()
+            row = connection.execute(PINNED, {"reference": reference, "name": name, "version": version}).first()
         return None if row is None else PinnedDataset(row.id, row.sha256)
 
     def stored(self, reference: str) -> StoredFile | None:
@@ -159,11 +158,21 @@ def stored_file(row: sa.RowMapping) -> StoredFile:
 
 
 def _named(reference: str) -> sa.Select[tuple[object, ...]]:
-    columns = tables.datasets.c
     name, version = versioned(reference)
-    called = columns.name == name if version is None else sa.and_(columns.name == name, columns.version == version)
-    query = sa.select(tables.datasets).where(sa.or_(columns.id == reference, called))
+    return NAMED.params(reference=reference, name=name, version=version)
+
+
+def _whichever() -> sa.Select[tuple[object, ...]]:
+    """By id, as `name@2`, or by name alone, which means the newest."""
+    columns, version = tables.datasets.c, sa.bindparam("version", type_=sa.Integer)
+    called = sa.and_(columns.name == sa.bindparam("name"), sa.or_(version.is_(sa.null()), columns.version == version))
+    query = sa.select(tables.datasets).where(sa.or_(columns.id == sa.bindparam("reference"), called))
     return query.order_by(columns.version.desc()).limit(1)
+
+
+# Made once: making a statement takes longer than carrying it out.
+NAMED = _whichever()
+PINNED = NAMED.with_only_columns(tables.datasets.c.id, tables.datasets.c.sha256)
 
 
 def _locked_name(connection: sa.Connection, name: str) -> int:

@@ -76,11 +76,7 @@ class Sweeps:
         """Remember that the jobs were announced."""
         with self._database.write() as connection:
             now = self._database.now(connection)
-            connection.execute(
-                sa.update(tables.jobs)
-                .where(tables.jobs.c.id.in_(job_ids), tables.jobs.c.state == Status.QUEUED.value)
-                .values(published_at=now)
-            )
+            connection.execute(PUBLISHED, [{"job_id": job_id, "now": now} for job_id in job_ids])
 
     def unnamed(self, files: Collection[str]) -> set[str]:
         """Those of the files that no row names."""
@@ -99,6 +95,13 @@ class Sweeps:
             )
             rows = connection.execute(query.order_by(tables.jobs.c.id).limit(limit))
             return [(row.id, row.queue) for row in rows]
+
+
+PUBLISHED = (
+    sa.update(tables.jobs)
+    .where(tables.jobs.c.id == sa.bindparam("job_id"), tables.jobs.c.state == Status.QUEUED.value)
+    .values(published_at=sa.bindparam("now"))
+)
 
 
 def batched(files: Sequence[str], size: int) -> Iterator[Sequence[str]]:

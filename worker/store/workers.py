@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from worker import tables
 from worker.database import Database
 from worker.records import WorkerRecord
-from worker.store.jobs import SEEN_SECONDS
+from worker.store.job_rows import SEEN_SECONDS
 from worker.store.times import moment
 
 FORGET_SECONDS = 3600.0
