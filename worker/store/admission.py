@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from worker import tables
 from worker.database import Database
-from worker.errors import QueueFull, UnknownCheckpoint, UnknownDataset, WorkerError
+from worker.errors import QueueFull, StorageFull, StoreUnavailable, UnknownCheckpoint, UnknownDataset, WorkerError
 from worker.ids import new_id
 from worker.jobs import Job, Status
 from worker.once import Once
@@ -81,10 +81,13 @@ class Admission:
         return mine.outcome.result()
 
     def _lead(self, mine: Request) -> None:
-        """Settle this request and those that came with it; where the database fails, it fails this one alone."""
+        """Settle this request and those that came with it."""
         together = [self._requests.popleft() for _ in range(len(self._requests))]
         try:
             self._write(together)
+        except (StorageFull, StoreUnavailable) as error:  # of none in particular; waiting in turn would take for ever
+            for one in together:
+                one.outcome.set_exception(error)
         finally:
             self._requests.extendleft(one for one in reversed(together) if one is not mine and not one.outcome.done())
 
