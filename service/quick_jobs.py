@@ -1,8 +1,12 @@
-"""The short way for what most submissions are: a valid spec as JSON, without a key and without a query.
+"""The short way for what is asked most often of jobs: to queue a valid spec, and to list the newest.
 
-It stands in front of the framework, whose routing, validation and serialization take longer than queuing the job.
+It stands in front of the framework, whose routing, validation and serialization take longer than the work itself.
 Whatever it does not know by heart it leaves to the route, with the body unread again: both answer the same bytes.
 """
+
+import re
+from collections.abc import Callable
+from functools import partial
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
@@ -10,15 +14,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine import EngineError, JobSpec
 from service import json_text
-from service.bodies import validated
+from service.bodies import validated, validators
 from service.error_handlers import on_package_error
 from service.plain_requests import again, is_plain, whole_body
 from service.problems import RequestRefused
-from service.views import JobView
+from service.views import JobView, Listing
 from worker.errors import WorkerError
 from worker.yard import Yard
 
+Headers = list[tuple[bytes, bytes]]
+
 PATH = "/v1/jobs"
+LIMIT = re.compile(rb"(?:limit=([1-9][0-9]{0,3}))?")
+DEFAULT_LIMIT = 20
 
 
 class QuickRoute:
@@ -36,44 +44,61 @@ class QuickJobs:
         self.max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not is_submission(scope):
+        if scope["type"] != "http" or scope["path"] != PATH:
             await self.app(scope, receive, send)
             return
-        message = await receive()
-        body = whole_body(message)
-        spec = None if body is None or len(body) > self.max_body_bytes else spec_of(body)
-        if spec is None:
-            await self.app(scope, again(message, receive), send)
+        if (limit := limit_of(scope)) is not None:
+            await self._answer(scope, receive, send, 200, partial(self._listed, limit))
             return
+        if is_submission(scope):
+            message = await receive()
+            receive = again(message, receive)
+            body = whole_body(message)
+            spec = None if body is None or len(body) > self.max_body_bytes else spec_of(body)
+            if spec is not None:
+                await self._answer(scope, receive, send, 201, partial(self._submitted, spec))
+                return
+        await self.app(scope, receive, send)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, status: int, make: Callable[[], tuple[Headers, bytes]]
+    ) -> None:
         scope["route"] = QuickRoute
         try:
-            job_id, content = await run_in_threadpool(self._submitted, spec)
+            headers, content = await run_in_threadpool(make)
         except (EngineError, WorkerError) as error:
             await (await on_package_error(Request(scope), error))(scope, receive, send)
             return
-        headers = [
-            (b"location", f"{PATH}/{job_id}".encode()),
-            (b"content-length", str(len(content)).encode()),
-            (b"content-type", b"application/json"),
-        ]
-        await send({"type": "http.response.start", "status": 201, "headers": headers})
+        length = str(len(content)).encode()
+        headers = [*headers, (b"content-length", length), (b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
-    def _submitted(self, spec: JobSpec) -> tuple[str, bytes]:
+    def _submitted(self, spec: JobSpec) -> tuple[Headers, bytes]:
         job = self.yard.submit(spec)
-        return job.id, JobView.of(job).model_dump_json().encode()
+        return [(b"location", f"{PATH}/{job.id}".encode())], JobView.of(job).model_dump_json().encode()
+
+    def _listed(self, limit: int) -> tuple[Headers, bytes]:
+        content = Listing[JobView].of(self.yard.jobs(limit=limit), JobView.of).model_dump_json().encode()
+        return [(name.encode(), value.encode()) for name, value in validators(content).items()], content
 
 
 def is_submission(scope: Scope) -> bool:
     """Whether a job is submitted, and nothing but that is asked for."""
     return (
-        scope["type"] == "http"
-        and scope["method"] == "POST"
-        and scope["path"] == PATH
+        scope["method"] == "POST"
         and not scope["query_string"]
         and is_plain(scope["headers"])
         and not any(name == b"idempotency-key" for name, _ in scope["headers"])
     )
+
+
+def limit_of(scope: Scope) -> int | None:
+    """How many jobs are to be listed, where that is all that is asked for."""
+    query = LIMIT.fullmatch(scope["query_string"])
+    if scope["method"] != "GET" or query is None or any(name == b"if-none-match" for name, _ in scope["headers"]):
+        return None
+    return int(query[1] or DEFAULT_LIMIT)
 
 
 def spec_of(body: bytes) -> JobSpec | None:

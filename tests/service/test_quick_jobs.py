@@ -1,11 +1,13 @@
 """The short way of a submission and the route answer alike; what the short way does not know goes the long one."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
+from engine import load_sample
 from service import quick_jobs
 from service.slow_clients import Patience
 from tests.service.running import served
@@ -20,6 +22,12 @@ OWN = ("id", "created_at", "updated_at", "queue_position", "timeline")
 def ask(client: httpx.Client, body: bytes, accept: str) -> httpx.Response:
     headers = {"Content-Type": "application/json", "Accept": accept}
     return client.post("/v1/jobs", content=body, headers=headers)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def digits() -> None:
+    """scikit-learn is slow to import, and no request should have to wait for it."""
+    load_sample("digits")
 
 
 @pytest.fixture
@@ -107,3 +115,16 @@ def test_a_full_queue_and_a_small_limit_count_on_both_ways(tmp_path: Path) -> No
         assert short.headers["retry-after"] == long.headers["retry-after"]
         for way in ("*/*", LONG):
             assert ask(client, large, way).status_code == 413
+
+
+@pytest.mark.parametrize("query", ["", "?limit=1", "?limit=3", "?limit=1000", "?limit=1001", "?limit=9999"])
+def test_both_ways_list_alike(client: httpx.Client, job: Callable[..., str], query: str) -> None:
+    job()
+    short = client.get(f"/v1/jobs{query}")
+    long = client.get(f"/v1/jobs{query}", headers={"If-None-Match": '"another"'})
+    assert (short.status_code, short.content) == (long.status_code, long.content)
+    assert short.headers.keys() == long.headers.keys()
+    if short.status_code == 200:
+        assert short.headers["etag"] == long.headers["etag"]
+        unchanged = client.get(f"/v1/jobs{query}", headers={"If-None-Match": short.headers["etag"]})
+        assert unchanged.status_code == 304
