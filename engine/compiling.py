@@ -6,6 +6,7 @@ change to both.
 
 import hashlib
 from collections.abc import Callable
+from importlib import import_module
 from os import environ
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 import numba
 from numba import types
 from numba.extending import overload
+from numba.np import linalg
 
 intrinsic: Any = numba.extending.intrinsic
 njit: Any = numba.njit
@@ -31,6 +33,18 @@ if "NUMBA_CACHE_DIR" not in environ:
         kept = Path.home() / ".cache" / "trainyard"
     config.CACHE_DIR = str(kept / f"machine-{digest[:16]}")
 
+
+def _refuse() -> None:
+    raise ImportError("kernels use NumPy's BLAS")
+
+
+# When Numba loads this module it imports all of SciPy's linear algebra to see whether it is there, which takes longer
+# than loading the kernels. They have no use for it; whoever has, through Numba, asks again.
+asking, linalg.ensure_blas = linalg.ensure_blas, _refuse
+try:
+    import_module("numba.np.arraymath")
+finally:
+    linalg.ensure_blas = asking
 
 INNER = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 

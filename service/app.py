@@ -9,7 +9,6 @@ from os import environ
 from fastapi import FastAPI
 from starlette.types import Scope
 
-from engine.data.formats.csv_rows import COMPILER
 from service import docs, error_handlers
 from service.access_log import AccessLog
 from service.feature_samples import FeatureSamples
@@ -102,7 +101,6 @@ def create_app(yard: Yard, settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Waiters are let go at the end, if the server has not done so before."""
-    COMPILER.scan()  # by a thread of its own, so that the first CSV file finds the compiled reader
     yield
     app.state.watchers.close()
     app.state.serving.close()

@@ -81,8 +81,11 @@ def serve(
 @app.command()
 def api(workers: Annotated[int | None, typer.Option(help="API processes.", min=1)] = None) -> None:
     """Run the API alone; the settings come from the environment (TRAINYARD_…)."""
-    from service.server import run_api
-    from worker.settings import Settings
+    from worker.loading import lasting
+
+    with lasting():
+        from service.server import run_api
+        from worker.settings import Settings
 
     settings = Settings()
     raise typer.Exit(run_api(settings if workers is None else settings.model_copy(update={"api_processes": workers})))
@@ -91,8 +94,11 @@ def api(workers: Annotated[int | None, typer.Option(help="API processes.", min=1
 @app.command()
 def worker() -> None:
     """Run a worker alone; the settings come from the environment (TRAINYARD_…)."""
-    from worker.process import run_worker
-    from worker.settings import Settings
+    from worker.loading import lasting
+
+    with lasting():
+        from worker.process import run_worker
+        from worker.settings import Settings
 
     raise typer.Exit(run_worker(Settings()))
 

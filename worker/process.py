@@ -18,6 +18,7 @@ import worker.database  # noqa: F401 - loaded before the fork, so that a child h
 from worker.broker import Transport, find_transport
 from worker.celery_app import BATCH_TASK, CHECK_TASK, TASK, make_app, queue_name
 from worker.errors import BrokerUnavailable
+from worker.loading import lasting
 from worker.logs import configure_logs
 from worker.settings import Settings
 
@@ -91,7 +92,8 @@ class Pool:
             self._station.predict_batch(batch_id)
 
     def _open(self, **_: object) -> None:
-        from worker.station import Station  # only here: see the top
+        with lasting():
+            from worker.station import Station  # only here: see the top
 
         self._station = Station(self._settings, self._transport, draining=self._is_draining)
 

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,41 +14,61 @@ from engine.data.spelling import did_you_mean
 from engine.data.table import Table
 from engine.errors import SamplesMissing, SpecError
 
+IRIS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
+WINE = (
+    "alcohol", "malic_acid", "ash", "alcalinity_of_ash", "magnesium", "total_phenols", "flavanoids",
+    "nonflavanoid_phenols", "proanthocyanins", "color_intensity", "hue", "od280/od315_of_diluted_wines", "proline",
+)  # fmt: skip
+NUCLEUS = (
+    "radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points", "symmetry",
+    "fractal dimension",
+)  # fmt: skip
+BREAST_CANCER = tuple(way.format(name) for way, name in product(("mean {}", "{} error", "worst {}"), NUCLEUS))
 
-def digits(source: Any, seed: int) -> Table:
-    bunch = source.load_digits()
-    return Table({"pixels": bunch.images.astype(np.uint8), "label": bunch.target.astype(np.int64)})
+
+def digits(folder: Path, seed: int) -> Table:
+    rows = np.loadtxt(folder / "digits.csv.gz", np.uint8, delimiter=",")
+    return Table({"pixels": rows[:, :-1].reshape(-1, 8, 8), "label": rows[:, -1].astype(np.int64)})
 
 
-def measured(loader: str, target: str) -> Callable[[Any, int], Table]:
-    """The set that the loader returns, under its own feature names."""
+def measured(file: str, names: tuple[str, ...]) -> Callable[[Path, int], Table]:
+    """The rows of the file, below a header that names the classes; the last column is the class."""
 
-    def load(source: Any, seed: int) -> Table:
-        bunch = getattr(source, loader)()
-        columns = {str(name): bunch.data[:, j] for j, name in enumerate(bunch.feature_names)}
-        return Table(columns | {target: bunch.target})
+    def load(folder: Path, seed: int) -> Table:
+        rows = np.loadtxt(folder / file, delimiter=",", skiprows=1)
+        return Table(dict(zip(names, rows.T, strict=False)) | {"label": rows[:, -1].astype(np.int64)})
 
     return load
 
 
-def moons(source: Any, seed: int) -> Table:
-    return plane(*source.make_moons(300, noise=0.2, random_state=seed))
+def diabetes(folder: Path, seed: int) -> Table:
+    bunch = scikit_learn().load_diabetes()  # it scales what is in the file
+    return Table({**dict(zip(bunch.feature_names, bunch.data.T, strict=True)), "target": bunch.target})
 
 
-def circles(source: Any, seed: int) -> Table:
-    return plane(*source.make_circles(300, noise=0.05, random_state=seed))
+def moons(folder: Path, seed: int) -> Table:
+    return plane(*scikit_learn().make_moons(300, noise=0.2, random_state=seed))
+
+
+def circles(folder: Path, seed: int) -> Table:
+    return plane(*scikit_learn().make_circles(300, noise=0.05, random_state=seed))
 
 
 def plane(x: Any, y: Any) -> Table:
     return Table({"x1": x[:, 0], "x2": x[:, 1], "label": y})
 
 
-SAMPLES: dict[str, Callable[[Any, int], Table]] = {
+def scikit_learn() -> Any:
+    """Its datasets; to import it takes longer than to train on most of them, so only those that it computes do."""
+    return import_module("sklearn.datasets")
+
+
+SAMPLES: dict[str, Callable[[Path, int], Table]] = {
     "digits": digits,
-    "breast_cancer": measured("load_breast_cancer", "label"),
-    "iris": measured("load_iris", "label"),
-    "wine": measured("load_wine", "label"),
-    "diabetes": measured("load_diabetes", "target"),
+    "breast_cancer": measured("breast_cancer.csv", BREAST_CANCER),
+    "iris": measured("iris.csv", IRIS),
+    "wine": measured("wine_data.csv", WINE),
+    "diabetes": diabetes,
     "moons": moons,
     "circles": circles,
 }
@@ -58,11 +81,10 @@ def load_sample(name: str, seed: int = 0, *, pointer: str = "/data/train") -> Da
     """
     if name not in SAMPLES:
         raise SpecError(pointer, f"{name!r} is no sample set. {did_you_mean(name, SAMPLES)}")
-    try:
-        source = import_module("sklearn.datasets")
-    except ModuleNotFoundError:
+    found = find_spec("sklearn")
+    if found is None or found.origin is None:
         raise SamplesMissing(
             pointer, f'{name!r} comes with scikit-learn, which is missing; pip install "trainyard[samples]"'
-        ) from None
-    table = SAMPLES[name](source, seed)
+        )
+    table = SAMPLES[name](Path(found.origin).parent / "datasets" / "data", seed)
     return Dataset({"all": Table({name: np.ascontiguousarray(column) for name, column in table.columns.items()})})

@@ -6,7 +6,6 @@ from contextlib import closing
 import httpx
 import pytest
 
-from engine import load_sample
 from service.slow_clients import Patience
 from tests.service.running import Running, served
 from tests.service.stored import Snapshot, Stored
@@ -75,7 +74,6 @@ def job(client: httpx.Client) -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def train(yard: Yard, settings: Settings, client: httpx.Client) -> Iterator[Callable[..., str]]:
     """Really trains a small job in this process, before all that wait; returns its id."""
-    load_sample("iris")  # scikit-learn is slow to import, and no request should have to wait for it
     with closing(Station(settings, yard.transport, draining=lambda: False)) as station:
 
         def job(**fields: object) -> str:

@@ -26,6 +26,16 @@ def test_digits_are_images_of_8_by_8():
     np.testing.assert_array_equal(table.columns["label"], bunch.target)
 
 
+@pytest.mark.parametrize("name", ["breast_cancer", "iris", "wine", "diabetes"])
+def test_measurements_are_those_that_scikit_learn_loads(name):
+    table, bunch = load_sample(name).training, getattr(datasets, f"load_{name}")()
+    *features, target = table.columns
+    assert features == list(bunch.feature_names)
+    np.testing.assert_array_equal(np.column_stack([table.columns[feature] for feature in features]), bunch.data)
+    np.testing.assert_array_equal(table.columns[target], bunch.target)
+    assert table.columns[target].dtype == bunch.target.dtype
+
+
 def test_the_generators_follow_their_seed():
     assert load_sample("moons", 1).sha256() == load_sample("moons", 1).sha256() != load_sample("moons", 2).sha256()
 
@@ -36,7 +46,7 @@ def test_an_unknown_name_gets_a_suggestion():
 
 
 def test_without_scikit_learn_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(SamplesMissing, match=r"trainyard\[samples\]") as caught:
         load_sample("digits")
     assert caught.value.pointer == "/data/train"
