@@ -1,5 +1,6 @@
 """What every test may ask for: a running stack, a client of it, and the published data."""
 
+import gc
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -14,7 +15,9 @@ from worker.logs import Lines
 
 # Threads of a yard that a test keeps open may log at any time: not into the output that another test reads.
 LINES = Lines(sys.stderr)
-structlog.configure(logger_factory=lambda *_: LINES)
+# An exception as Python prints it: Rich would take seconds to draw one with the values of every frame.
+PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], PLAIN], logger_factory=lambda *_: LINES)
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -32,6 +35,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(no_data)
         if item.get_closest_marker("gpu") and find_spec("cupy") is None:
             item.add_marker(no_gpu)
+
+
+def pytest_collection_finish() -> None:
+    """Tests, and the modules they import, stay to the end: the collector need not look through them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

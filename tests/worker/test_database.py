@@ -154,7 +154,8 @@ def test_processes_that_write_and_checkpoint_at_once_leave_a_whole_database(tmp_
     with database.write() as connection:
         connection.execute(sa.text("CREATE TABLE log (process INT, turn INT, filler TEXT)"))
     database.close()
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # what they import is imported once
     failures: Queue[str] = context.Queue()
     processes = [context.Process(target=_write, args=(str(path), one, failures)) for one in range(number)]
     for process in processes:
