@@ -7,13 +7,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
+from sqlalchemy import event
 
 from engine import JobSpec
 from worker import tables
@@ -47,8 +48,9 @@ def until() -> Until:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """A folder of its own, no Redis, and leases that are soon over."""
+def settings(tmp_path: Path, empty_sqlite: Path) -> Settings:
+    """A folder of its own with empty tables in it, no Redis, and leases that are soon over."""
+    shutil.copy(empty_sqlite, tmp_path / "trainyard.db")
     return quick(tmp_path)
 
 
@@ -85,8 +87,15 @@ def postgresql_url() -> Iterator[str]:
 @pytest.fixture
 def postgresql(postgresql_url: str) -> Iterator[str]:
     """The address of a schema of this test's own."""
+    with own_schema(postgresql_url) as url:
+        yield url
+
+
+@contextmanager
+def own_schema(server: str) -> Iterator[str]:
+    """The address of an empty schema, which is gone at the end."""
     schema = f"test_{uuid4().hex}"
-    url = sa.make_url(postgresql_url).set(drivername="postgresql+psycopg")
+    url = sa.make_url(server).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.begin() as connection:
         connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
@@ -94,6 +103,24 @@ def postgresql(postgresql_url: str) -> Iterator[str]:
     yield own.render_as_string(hide_password=False)
     with engine.begin() as connection:
         connection.execute(sa.text(f"DROP SCHEMA {schema} CASCADE"))
+
+
+@pytest.fixture(scope="session")
+def postgresql_migrations(postgresql_url: str) -> list[tuple[str, object]]:
+    """What the migrations have an empty PostgreSQL do: to repeat it is quicker than to migrate again."""
+    said: list[tuple[str, object]] = []
+
+    def listen(_: object, __: object, statement: str, parameters: object, *___: object) -> None:
+        if statement.split()[0] in ("ALTER", "CREATE", "DELETE", "DROP", "INSERT", "UPDATE"):
+            said.append((statement, parameters))
+
+    with own_schema(postgresql_url) as url:
+        event.listen(sa.Engine, "before_cursor_execute", listen)
+        try:
+            open_database(url).close()
+        finally:
+            event.remove(sa.Engine, "before_cursor_execute", listen)
+    return said
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -114,10 +141,14 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(database_url: str, settings: Settings, empty_sqlite: Path) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest, database_url: str, settings: Settings, empty_sqlite: Path) -> Iterator[Store]:
     """An empty store on either database."""
     if database_url.startswith("sqlite:///"):
         shutil.copy(empty_sqlite, database_url.removeprefix("sqlite:///"))
+    else:
+        with sa.create_engine(database_url, poolclass=sa.NullPool).begin() as connection:
+            for statement, parameters in request.getfixturevalue("postgresql_migrations"):
+                connection.exec_driver_sql(statement, parameters)
     opened = Store(open_database(database_url, busy_seconds=5), settings)
     yield opened
     opened.close()
@@ -156,9 +187,8 @@ def table_names() -> set[str]:
 
 
 @pytest.fixture
-def yard(settings: Settings, empty_sqlite: Path) -> Iterator[Yard]:
+def yard(settings: Settings) -> Iterator[Yard]:
     """A yard on SQLite and a folder, with no worker."""
-    shutil.copy(empty_sqlite, settings.data_dir / "trainyard.db")
     with open_yard(settings) as opened:
         yield opened
 
