@@ -1,8 +1,7 @@
 """What every test may ask for: a running stack, a client of it, and the published data."""
 
-import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import structlog
 
 from trainyard import Client
 from trainyard.stack import Stack
+from worker.loading import lasting
 from worker.logs import Lines
 
 # Threads of a yard that a test keeps open may log at any time: not into the output that another test reads.
@@ -37,10 +37,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(no_gpu)
 
 
-def pytest_collection_finish() -> None:
-    """Tests, and the modules they import, stay to the end: the collector need not look through them again and again."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Tests, and the modules that they import, stay to the end."""
+    with lasting():
+        return (yield)
 
 
 @pytest.fixture(scope="session")
