@@ -7,7 +7,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from engine import load_sample
 from service import quick_jobs
 from service.slow_clients import Patience
 from tests.service.running import served
@@ -22,12 +21,6 @@ OWN = ("id", "created_at", "updated_at", "queue_position", "timeline")
 def ask(client: httpx.Client, body: bytes, accept: str) -> httpx.Response:
     headers = {"Content-Type": "application/json", "Accept": accept}
     return client.post("/v1/jobs", content=body, headers=headers)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def digits() -> None:
-    """scikit-learn is slow to import, and no request should have to wait for it."""
-    load_sample("digits")
 
 
 @pytest.fixture
