@@ -7,6 +7,7 @@ half-copied threads, devices and locks are of no use to a child.
 import mmap
 import os
 import signal
+import struct
 import warnings
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,13 @@ from worker.celery_app import BATCH_TASK, CHECK_TASK, TASK, make_app, queue_name
 from worker.errors import BrokerUnavailable
 from worker.loading import lasting
 from worker.logs import configure_logs
+from worker.oom_kills import oom_kills
 from worker.settings import Settings
 
 if TYPE_CHECKING:
     from worker.station import Station
 
+KILLS = struct.Struct("q")
 ASKED_TWICE = 128 + signal.SIGTERM
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -69,6 +72,8 @@ class Pool:
         self._transport = transport
         self._station: Station | None = None
         self._draining = mmap.mmap(-1, 1)  # shared with every child
+        self._oom_kills = mmap.mmap(-1, KILLS.size)  # as the youngest child has found them
+        KILLS.pack_into(self._oom_kills, 0, oom_kills())
         app.task(name=TASK, ignore_result=True)(self.train)
         app.task(name=CHECK_TASK, ignore_result=True)(self.check_gradients)
         app.task(name=BATCH_TASK, ignore_result=True)(self.predict_batch)
@@ -96,6 +101,10 @@ class Pool:
             from worker.station import Station  # only here: see the top
 
         self._station = Station(self._settings, self._transport, draining=self._is_draining)
+        (before,), now = KILLS.unpack_from(self._oom_kills), oom_kills()
+        KILLS.pack_into(self._oom_kills, 0, now)
+        if now > before:  # it may well have been the child in whose place this one is
+            self._station.tell_of_starved_jobs()
 
     def _close(self, **_: object) -> None:
         if self._station is not None:

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import structlog
 
@@ -14,8 +15,9 @@ from worker.bulletin import Bulletin
 from worker.celery_app import make_app
 from worker.check_execution import CheckExecution
 from worker.errors import StorageFull, StoreUnavailable
-from worker.execution import Execution
+from worker.execution import ADVICE, Execution
 from worker.ids import new_id
+from worker.jobs import Failure
 from worker.nudge import Nudger
 from worker.settings import Settings
 from worker.store import open_store
@@ -72,6 +74,18 @@ class Station:
             self._nothing(batch=batch_id)
             return
         BatchExecution(claim, *self._means, draining=self._draining).run()
+
+    def tell_of_starved_jobs(self) -> None:
+        """End the jobs of this machine's workers that are no more: the kernel has killed for want of memory."""
+        for job_id, pid, held in self._store.sweeps.neighbors(socket.gethostname()):
+            if Path(f"/proc/{pid}").exists():
+                continue
+            figure = "" if held is None else f"; it held {held >> 20} MiB when it was last seen"
+            message = f"memory ran out, and the kernel ended the worker of this job{figure}"
+            failure = Failure("out_of_memory", message, "/training/batch_size", ADVICE["out_of_memory"][1])
+            if self._store.sweeps.starved(job_id, pid, failure):
+                self._log.warning("job_starved", job_id=job_id, pid=pid, held=held)
+                self._bulletin.announce(job_id)
 
     def _nothing(self, **message: object) -> None:
         """Count a message that came twice, or too late."""

@@ -214,13 +214,13 @@ class Fleet:
         self.yard: Yard = exits.enter_context(open_yard(settings, self.transport))
         self._exits = exits
 
-    def start_worker(self) -> "subprocess.Popen[bytes]":
+    def start_worker(self, program: str = WORKER, *arguments: str) -> "subprocess.Popen[bytes]":
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TRAINYARD_")}
         for name in self.settings.model_fields_set:
             value = getattr(self.settings, name)
             text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
             environment[f"TRAINYARD_{name.upper()}"] = text
-        process = subprocess.Popen([sys.executable, "-c", WORKER], cwd=ROOT, env=environment)
+        process = subprocess.Popen([sys.executable, "-c", program, *arguments], cwd=ROOT, env=environment)
         self._exits.callback(process.wait)
         self._exits.callback(process.kill)
         return process

@@ -29,7 +29,7 @@ class Process(Protocol):
 class Fleet(Protocol):
     yard: Yard
 
-    def start_worker(self) -> Process: ...
+    def start_worker(self, program: str = ..., *arguments: str) -> Process: ...
 
 
 @pytest.mark.parametrize("broker", ["auto", pytest.param("filesystem", marks=pytest.mark.accept)])
@@ -112,3 +112,32 @@ def test_the_job_of_a_worker_that_ends_at_once_is_trained_on_by_another(
     assert [row["epoch"] for row in yard.metric_rows(job.id)] == list(range(1, 1001))
     assert yard.wait(waiting.id, 30).state is Status.SUCCEEDED
     assert yard.model(uninterrupted.id).weights_sha256 == yard.model(job.id).weights_sha256
+
+
+COUNTED = (
+    "import sys; from pathlib import Path; from worker import oom_kills, process; "
+    "count = oom_kills.oom_kills; process.oom_kills = lambda: count((Path(sys.argv[1]),)); "
+    "sys.exit(process.run_worker(process.Settings()))"
+)
+
+
+def test_a_job_whose_worker_the_kernel_ended_for_want_of_memory_is_told_apart(
+    fleet: Callable[..., Fleet], spec: Make, until: Callable[..., None], tmp_path: Path
+) -> None:
+    counter = tmp_path / "memory.events"
+    counter.write_text("low 0\noom 0\noom_kill 2\noom_group_kill 0\n")
+    one = fleet("filesystem", lease_seconds=60.0, heartbeat_seconds=0.2, sweep_seconds=0.1)
+    worker = one.start_worker(COUNTED, str(counter))
+    yard = one.yard
+    job = yard.submit(spec(training={"epochs": 100_000}))
+
+    def child() -> int | None:
+        return next((seen.pid for seen in yard.workers() if seen.job_id == job.id and seen.memory_bytes), None)
+
+    until(child)
+    counter.write_text("low 0\noom 1\noom_kill 3\noom_group_kill 0\n")
+    os.kill(child() or 0, signal.SIGKILL)
+    done = yard.wait(job.id, 60)
+    assert done.state is Status.FAILED and done.error is not None
+    assert done.error.code == "out_of_memory" and "MiB" in done.error.message
+    assert worker.poll() is None

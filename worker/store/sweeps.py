@@ -54,6 +54,25 @@ class Sweeps:
             move(connection, row, to, now, reason="lease_expired", values={"setbacks": setbacks})
             return to
 
+    def neighbors(self, host: str) -> list[tuple[str, int, int | None]]:
+        """(id, process, bytes of memory last seen) of the jobs that workers of a machine train, or should."""
+        jobs, workers = tables.jobs.c, tables.workers.c
+        query = sa.select(jobs.id, workers.pid, workers.memory_bytes).where(
+            jobs.state == Status.RUNNING.value, jobs.worker == workers.id, workers.host == host
+        )
+        with self._database.read() as connection:
+            return [(row.id, row.pid, row.memory_bytes) for row in connection.execute(query)]
+
+    def starved(self, job_id: str, pid: int, failure: Failure) -> bool:
+        """Close a job whose worker was ended with this process; whether it was there to be closed."""
+        with self._database.write() as connection:
+            row = locked(connection, job_id)
+            worker = connection.scalar(sa.select(tables.workers.c.pid).where(tables.workers.c.id == row["worker"]))
+            if row["state"] != Status.RUNNING or worker != pid:
+                return False
+            fail_row(connection, row, self._database.now(connection), failure)
+            return True
+
     def unpublished(self, limit: int = 1000) -> list[tuple[str, str]]:
         """(id, queue) of queued jobs that nobody has been told of."""
         return self._queued(tables.jobs.c.published_at.is_(None), limit)
