@@ -15,7 +15,7 @@ PROGRAM = """
 import sys
 from engine import JobSpec
 from tests.engine.jobs import events_of, finished
-print(finished(events_of(JobSpec.model_validate_json(sys.stdin.read()))).result["weights_sha256"])
+print(finished(events_of(JobSpec.model_validate_json(sys.stdin.read()))).result["weights_sha256"], *sys.modules)
 """
 
 
@@ -43,7 +43,10 @@ def hash_in_another_process(spec: JobSpec) -> str:
         timeout=120,
         check=True,
     )
-    return done.stdout.strip()
+    digest, *modules = done.stdout.split()
+    # Each takes as long to load as all the rest, and would be loaded by every worker.
+    assert "numba" in modules and not {"scipy.linalg", "sklearn"} & set(modules)
+    return digest
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
