@@ -16,9 +16,10 @@ from engine import EngineError, JobSpec
 from service import json_text
 from service.bodies import validated, validators
 from service.error_handlers import on_package_error
+from service.job_texts import JobTexts
 from service.plain_requests import again, is_plain, whole_body
 from service.problems import RequestRefused
-from service.views import JobView, Listing
+from service.views import JobView
 from worker.errors import WorkerError
 from worker.yard import Yard
 
@@ -41,6 +42,7 @@ class QuickJobs:
     def __init__(self, app: ASGIApp, yard: Yard, max_body_bytes: int) -> None:
         self.app = app
         self.yard = yard
+        self.texts = JobTexts(yard)
         self.max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,7 +81,7 @@ class QuickJobs:
         return [(b"location", f"{PATH}/{job.id}".encode())], JobView.of(job).model_dump_json().encode()
 
     def _listed(self, limit: int) -> tuple[Headers, bytes]:
-        content = Listing[JobView].of(self.yard.jobs(limit=limit), JobView.of).model_dump_json().encode()
+        content = self.texts.listing(limit)
         return [(name.encode(), value.encode()) for name, value in validators(content).items()], content
 
 

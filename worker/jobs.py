@@ -178,6 +178,15 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Edition:
+    """A job as it was at one moment, without its contents: two that are equal look the same in a list."""
+
+    id: str
+    version: int
+    waiting_reason: str | None
+
+
+@dataclass(frozen=True)
 class Claim:
     """A worker's right to write about a job, good until the lease runs out or a higher attempt is claimed."""
 

@@ -1,6 +1,6 @@
 """The yard: everything that the service may ask of the worker package, in one object."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import takewhile
 from pathlib import Path
@@ -36,7 +36,7 @@ from worker.gradient_checks import GradientCheck, refuse_unless_kept
 from worker.hyperparameters import Hyperparameters, Steering
 from worker.ids import Prefix, is_id, new_id
 from worker.inputs import refuse_if_gone
-from worker.jobs import Checkpoint, Job, Status
+from worker.jobs import Checkpoint, Edition, Job, Status
 from worker.models import Alias, AliasChange, ModelVersion, RegisteredModel
 from worker.names import checked_alias
 from worker.nudge import Nudger
@@ -128,6 +128,14 @@ class Yard:
     def jobs(self, *, limit: int = 20, after: str | None = None, state: Status | None = None) -> Page[Job]:
         """Jobs older than `after`, newest first."""
         return self._store.jobs.page(limit=self._limit(limit), after=_after("job", after), state=state)
+
+    def editions(self, *, limit: int) -> Page[Edition]:
+        """The newest jobs without their contents: by these one sees which of them have changed."""
+        return self._store.jobs.editions(limit=self._limit(limit))
+
+    def several(self, job_ids: Collection[str]) -> dict[str, Job]:
+        """Those of the jobs that there are, by id, without their places in the queue."""
+        return self._store.jobs.several(job_ids)
 
     def wait(self, job_id: str, seconds: float) -> Job:
         """The job once it is done, or as it is when the time is over."""

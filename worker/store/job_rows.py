@@ -41,13 +41,16 @@ ONE = sa.select(tables.jobs, _position().label("position")).where(tables.jobs.c.
 SERVED = sa.select(tables.workers.c.queues).where(tables.workers.c.seen_at > sa.bindparam("seen_after"))
 
 
-def job_of(row: sa.RowMapping | Mapping[str, Any], live: str, position: int | None = None) -> Job:
-    state = Status(row["state"])
-    waiting = None
+def waiting_reason(state: Status, queue: str, live: str) -> str | None:
+    """Why a job does not train that could."""
     if state is Status.QUEUED:
-        waiting = "workers_busy" if f",{row['queue']}," in live else "no_capable_worker"
-    elif state is Status.PAUSED:
-        waiting = "paused"
+        return "workers_busy" if f",{queue}," in live else "no_capable_worker"
+    return "paused" if state is Status.PAUSED else None
+
+
+def job_of(row: sa.RowMapping | Mapping[str, Any], live: str, position: int | None = None) -> Job:
+    """The job of a row; `live` are the queues that `served` names, the position is known of single jobs only."""
+    state = Status(row["state"])
     return Job(
         id=row["id"],
         name=row["name"],
@@ -76,7 +79,7 @@ def job_of(row: sa.RowMapping | Mapping[str, Any], live: str, position: int | No
         result=row["result"],
         warnings=row["warnings"],
         version=row["version"],
-        waiting_reason=waiting,
+        waiting_reason=waiting_reason(state, row["queue"], live),
         queue_position=position,
         timeline=tuple(
             Milestone(Status(entry["state"]), moment(entry["at"]), entry["attempt"], entry["reason"])

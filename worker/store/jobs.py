@@ -1,17 +1,20 @@
 """The jobs as their owners see them: made, looked at, paused, resumed, stopped, cancelled, deleted."""
 
+from collections.abc import Collection
+from itertools import islice
+
 import sqlalchemy as sa
 from pydantic import JsonValue
 
 from worker import tables
 from worker.database import Database
 from worker.errors import ControlPending, IllegalMove, JobInUse, NothingToKeep
-from worker.jobs import Control, Job, Status
+from worker.jobs import Control, Edition, Job, Status
 from worker.once import Once
 from worker.records import Page
 from worker.store.admission import Admission, Draft
 from worker.store.checkpoints import forget, newest_checkpoint, read_checkpoint, started_from
-from worker.store.job_rows import job_of, read_job, served
+from worker.store.job_rows import job_of, read_job, served, waiting_reason
 from worker.store.moves import Note, change, locked, move
 
 
@@ -42,6 +45,22 @@ class Jobs:
             rows = connection.execute(query).mappings().all()
             live = served(connection, self._database.now(connection))
         return Page(tuple(job_of(row, live) for row in rows[:limit]), has_more=len(rows) > limit)
+
+    def editions(self, *, limit: int) -> Page[Edition]:
+        """The newest jobs, newest first, each without its contents."""
+        with self._database.read() as connection:
+            rows = connection.execute(EDITIONS, {"limit": limit + 1}).all()
+            live = served(connection, self._database.now(connection))
+        found = (Edition(row.id, row.version, waiting_reason(Status(row.state), row.queue, live)) for row in rows)
+        return Page(tuple(islice(found, limit)), has_more=len(rows) > limit)
+
+    def several(self, job_ids: Collection[str]) -> dict[str, Job]:
+        """Those of the jobs that there are, by id."""
+        query = sa.select(tables.jobs).where(tables.jobs.c.id.in_(job_ids))
+        with self._database.read() as connection:
+            rows = connection.execute(query).mappings().all()
+            live = served(connection, self._database.now(connection))
+        return {row["id"]: job_of(row, live) for row in rows}
 
     def cancel(self, job_id: str) -> Job:
         """End a job that no worker has at once; ask the worker of a running one to stop."""
@@ -152,6 +171,13 @@ class Jobs:
         for kind, reference, input_id in rows:
             found[kind][reference] = input_id
         return found
+
+
+EDITIONS = (
+    sa.select(tables.jobs.c.id, tables.jobs.c.version, tables.jobs.c.state, tables.jobs.c.queue)
+    .order_by(tables.jobs.c.id.desc())
+    .limit(sa.bindparam("limit"))
+)
 
 
 def _ask(connection: sa.Connection, row: sa.RowMapping, now: float, control: Control) -> None:
