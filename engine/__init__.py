@@ -4,6 +4,7 @@ from engine.checkpoint import Checkpoint
 from engine.data import Dataset, Table
 from engine.data.preparation import PreparedData, prepare
 from engine.data.samples import load_sample
+from engine.devices import Placement, placed
 from engine.errors import CheckpointMismatch, DataError, Diverged, EngineError, RowError, ShapeMismatch, SpecError
 from engine.events import (
     Change,
@@ -57,6 +58,7 @@ __all__ = [
     "LayersMeasured",
     "Model",
     "Network",
+    "Placement",
     "PreparedData",
     "Progress",
     "Progressed",
@@ -76,6 +78,7 @@ __all__ = [
     "initial_parameters",
     "load",
     "load_sample",
+    "placed",
     "prepare",
     "train",
 ]

@@ -18,7 +18,7 @@ from engine.inputs import Batch, Matrix
 from engine.layer import Cache, Mode, Pass
 from engine.layer_statistics import LayerStatistics, measure_layers
 from engine.network import Network
-from engine.parameters import Arrays, Parameters
+from engine.parameters import Array, Arrays, Parameters
 from engine.random_streams import RandomStreams
 from engine.regularization import clip_by_norm, clip_by_value
 from engine.spec import JobSpec
@@ -106,6 +106,17 @@ class Descent:
             yield taken
             if not np.isfinite(sums[STEP][COST]):
                 return
+
+    def settle(self, sums: NDArray[np.float64]) -> int:
+        """How many steps were taken behind one whose cost is not finite; here none, and the sums are known at once."""
+        return 0
+
+    def fetch(self, *, slots: bool = False) -> None:
+        """Bring parameters and slots up to date, where a device has newer ones; here they are."""
+
+    def logits(self, examples: Examples, parameters: Parameters) -> Array | None:
+        """What a device answers to a set of examples; None where there is none to ask."""
+        return None
 
     def step(self, batch: Batch, rate: float, t: int, *, measure: bool = False) -> Step:
         """Move θ by step t, counted from 1; a measured step leaves the layers' statistics behind."""

@@ -79,6 +79,23 @@ class DeviceUnavailable(EngineError):
     code: ClassVar[str] = "device_unavailable"
 
 
+class OutOfMemory(EngineError):
+    """The run does not fit into the memory of its device."""
+
+    code: ClassVar[str] = "out_of_memory"
+
+    def __init__(self, device: str, needed: int, available: int) -> None:
+        super().__init__(
+            f"the job needs at least {_mib(needed)} of the memory of {device}, of which {_mib(available)} were free"
+        )
+        self.needed = needed
+        self.available = available
+
+
+def _mib(count: int) -> str:
+    return f"{-(-count // 2**20)} MiB"
+
+
 class Diverged(EngineError):
     """The cost became NaN or infinite."""
 

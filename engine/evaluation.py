@@ -31,17 +31,25 @@ class Workspaces:
 class Evaluation:
     """The mean loss and the answers of a network on a set of examples.
 
-    The cost leaves out the penalty on the weights, which says nothing about these examples.
+    The cost leaves out the penalty on the weights, which says nothing about these examples. `logits` are those of the
+    output layer, where a device has worked them out already.
     """
 
-    def __init__(self, network: Network, parameters: Parameters, examples: Examples, workspaces: Workspaces) -> None:
+    def __init__(
+        self,
+        network: Network,
+        parameters: Parameters,
+        examples: Examples,
+        workspaces: Workspaces,
+        logits: Array | None = None,
+    ) -> None:
         self.network, self.examples = network, examples
         total, run = 0.0, Pass(Mode.PREDICT)
         answers: Array = np.empty((len(examples), network.n_out), parameters.theta.dtype)
         for batch in examples.batches(BLOCK):
             workspace = workspaces.of(batch.size)
             X = examples.load(batch.rows, workspace, batch.X)
-            Z = network.forward(X, parameters, workspace, run)
+            Z = network.forward(X, parameters, workspace, run) if logits is None else logits[batch.rows]
             total += network.loss.forward(Z, workspace.Y, workspace.w, workspace.loss) * len(X)
             answers[batch.rows] = Z
         self.cost = total / len(examples)

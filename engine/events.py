@@ -33,6 +33,8 @@ class Started(Event):
     sizes: dict[str, int]  # examples in train, dev, test
     steps_per_epoch: int
     epochs: int
+    device: str = "cpu"  # or the name of the GPU
+    because: str | None = None  # why it is the CPU, where a GPU could have been taken
 
 
 @dataclass(frozen=True)

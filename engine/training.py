@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from engine.checkpoint import Checkpoint, Judgment, Span, Tally
 from engine.data.holding import Holding
 from engine.data.preparation import PreparedData, resolved_columns
 from engine.descent import COST, STEP, Descent
+from engine.devices import CPU, Placement, placed
 from engine.errors import CheckpointMismatch, Diverged, ShapeMismatch, SpecError
 from engine.evaluation import Evaluation, Workspaces
 from engine.events import (
@@ -51,6 +52,13 @@ from engine.spec import JobSpec
 from engine.symptoms import Watch
 from engine.variation import Variation
 
+if TYPE_CHECKING:
+    from engine.gpu.descent import DeviceDescent
+    from engine.gpu.device import Device
+
+Parts: TypeAlias = tuple[Network, JobSpec, Parameters, Examples, Workspaces, RandomStreams, Variation | None]
+"""What every kind of descent is made of."""
+
 TICK_SECONDS = 0.25
 MEASUREMENTS = 1000  # of the layers, over a whole run: long runs are measured every few epochs
 
@@ -65,6 +73,7 @@ def train(
     resume_from: Checkpoint | None = None,
     changes: Sequence[Change] = (),
     breathe: Callable[[], None] | None = None,
+    placement: Placement | None = None,
 ) -> Generator[Event, Control | None, None]:
     """Train a network and tell of it event by event; answer an event with a control to steer the run.
 
@@ -73,22 +82,35 @@ def train(
     has `start_from`; `streams` replaces the random numbers of the spec's seed. With `resume_from` the run goes on
     where the checkpoint was made, needs no `given`, and ends with the bits of a run that never stopped; what had
     changed by then stays changed. `changes` are known beforehand. `breathe` is called now and then in work between
-    two events, and what it raises ends the run.
+    two events, and what it raises ends the run. `placement` says on which device; by itself it is what the spec asks
+    for.
 
     Raises SpecError where spec and data do not fit, ShapeMismatch where the given parameters do not,
-    CheckpointMismatch where the checkpoint is of another run, Diverged when the cost stops being finite.
+    CheckpointMismatch where the checkpoint is of another run, Diverged when the cost stops being finite,
+    DeviceUnavailable where the spec wants a GPU and there is none, OutOfMemory where the run does not fit into its.
     """
     streams = streams or RandomStreams(spec.seed)
     if resume_from is not None:
         spec = resumed_spec(spec, resume_from)
         network = network.with_changes(spec)
-    run = Run(network, spec, data, given, streams, breathe or _nothing, resumed=resume_from is not None)
+    placement = placement or placed(network, spec, streams)
+    resumed = resume_from is not None
+    run = Run(network, spec, data, given, streams, breathe or _nothing, resumed=resumed, placement=placement)
     run.changes += changes
     if resume_from is not None:
         run.restore(resume_from)
         yield from run.tell(Resumed(run.epochs_done, run.step, run.tally.examples, run.revision))
     else:
-        yield from run.tell(Started(network.parameter_count, run.sizes, run.steps_per_epoch, spec.training.epochs))
+        yield from run.tell(
+            Started(
+                network.parameter_count,
+                run.sizes,
+                run.steps_per_epoch,
+                spec.training.epochs,
+                placement.name,
+                placement.because,
+            )
+        )
         if run.transferred is not None:
             yield from run.tell(run.transferred)
     yield from run.tell(run.data_held(data.holding))
@@ -215,8 +237,10 @@ class Run:
         breathe: Callable[[], None] = _nothing,
         *,
         resumed: bool = False,
+        placement: Placement = CPU,
     ) -> None:
         self.network, self.spec, self.streams, self.breathe = network, spec, streams, breathe
+        self.device = placement.device
         self.dtype = np.dtype(spec.precision)
         augment = spec.data.augment
         self.varied = Variation(augment, data.preprocessor, spec.seed) if augment else None
@@ -264,11 +288,15 @@ class Run:
         self.shuffled = training.shuffle and self.batch_size < m
         self.measure_every = -(-training.epochs // MEASUREMENTS)
         self.workspaces = Workspaces(self.network, self.dtype)
-        self.descent = Descent(
-            self.network, self.spec, self.parameters, self.train, self.workspaces, self.streams, self.varied
-        )
+        parts = self.network, self.spec, self.parameters, self.train, self.workspaces, self.streams, self.varied
+        self.descent = Descent(*parts) if self.device is None else self._descent_on(self.device, *parts)
         for letter, slot in (slots or {}).items():
             np.copyto(getattr(self.descent.slots, letter), slot)
+
+    def _descent_on(self, device: "Device", *parts: *Parts) -> "DeviceDescent":
+        from engine.gpu.descent import DeviceDescent  # kernels: loaded by those who need them
+
+        return DeviceDescent(device, *parts)
 
     @property
     def order(self) -> str:
@@ -329,6 +357,7 @@ class Run:
 
     def checkpoint(self) -> Checkpoint:
         """All that a run needs to go on from here; its arrays are this run's own."""
+        self.descent.fetch(slots=True)
         return Checkpoint(
             spec=self.spec,
             revision=self.revision,
@@ -405,13 +434,16 @@ class Run:
                 portion, self.batch_size, rate, self.step + 1, sums, seconds=TICK_SECONDS / 2, measure=measure
             ):
                 self.step += taken
+                tally.examples = min(tally.examples + taken * self.batch_size, end)
+                due = perf_counter() - ticked > TICK_SECONDS
+                if tally.examples == m or due or self.save_wanted:
+                    self.step -= self.descent.settle(sums)
                 if not np.isfinite(sums[STEP][COST]):
                     raise Diverged(epoch, self.step)
-                tally.examples = min(tally.examples + taken * self.batch_size, end)
                 tally.cost, tally.loss, tally.correct = float(sums[0]), float(sums[1]), int(sums[2])
                 if tally.examples == m:
                     break
-                if perf_counter() - ticked > TICK_SECONDS:
+                if due:
                     yield from self.tell(Progressed(epoch, self.step, self.progress()))
                     ticked = perf_counter()
                     if self.stop:  # in mid-epoch: no row, since none of it would mean what the others mean
@@ -460,7 +492,8 @@ class Run:
 
     def judge(self, epoch: int, dev: Examples) -> dict[str, float | int | None]:
         """Measure on dev, remember the best parameters, count the epochs without an improvement."""
-        evaluation = Evaluation(self.network, self.parameters, dev, self.workspaces)
+        logits = self.descent.logits(dev, self.parameters)
+        evaluation = Evaluation(self.network, self.parameters, dev, self.workspaces, logits)
         names = {*EVERY_EPOCH[self.network.target.kind], self.watched.removeprefix("dev_")}
         metrics = {"cost": evaluation.cost, **evaluation.metrics(sorted(names))}
         row: dict[str, float | int | None] = {
@@ -476,6 +509,7 @@ class Run:
         if judgment.best_value is None or sign * value < sign * judgment.best_value:
             judgment.best_value, judgment.best_epoch = value, epoch
             if self.best is not None:
+                self.descent.fetch()
                 self.best.take_from(self.parameters)
         stopping = self.spec.training.early_stopping
         needed = stopping.min_delta if stopping else 0.0
@@ -505,6 +539,7 @@ class Run:
         """The gradient check of this moment, where the spec wants one; none of an epoch that was cut short."""
         if at not in self.spec.checks.gradients or (isinstance(at, int) and self.tally.examples):
             return
+        self.descent.fetch()
         report = check_gradients(
             self.network,
             parameters or self.parameters,
@@ -516,12 +551,16 @@ class Run:
         yield from self.tell(GradientsChecked(report))
 
     def kept(self) -> Parameters:
+        """The best parameters, or the last: what the run is for."""
+        self.descent.fetch()
         return self.best if self.best is not None and self.judgment.best_value is not None else self.parameters
 
     def result(self, parameters: Parameters, model: Model, reason: str) -> dict[str, object]:
         """What the kept model is worth on each set, and how it came about."""
         reports: dict[str, object] = {
-            part: Evaluation(self.network, parameters, examples, self.workspaces).report()
+            part: Evaluation(
+                self.network, parameters, examples, self.workspaces, self.descent.logits(examples, parameters)
+            ).report()
             for part, examples in self.sets.items()
         }
         return reports | {

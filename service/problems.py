@@ -26,6 +26,7 @@ STATUS: Mapping[type[Exception], int] = {
     engine.ExportMissing: 422,
     engine.ExportImpossible: 422,
     engine.DeviceUnavailable: 422,
+    engine.OutOfMemory: 422,
     engine.Diverged: 422,
     engine.CheckpointMismatch: 409,
     worker.UnknownJob: 404,

@@ -9,15 +9,16 @@ import numpy as np
 from pydantic import JsonValue
 
 NAMES = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")
-SAME = ("blas", "blas_kernel", "threads", "numpy", "machine")
+SAME = ("device", "blas", "blas_kernel", "threads", "numpy", "machine")
 """Of these, all must agree for two runs to agree to the last bit."""
 
 
-def environment() -> dict[str, JsonValue]:
-    """The BLAS with the kernel that it chose for this processor, its threads, and the versions."""
+def environment(device: str = "cpu") -> dict[str, JsonValue]:
+    """The device, the BLAS with the kernel that it chose for this processor, its threads, and the versions."""
     built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     library = _openblas()
     return {
+        "device": device,
         "blas": f"{built['name']} {built['version']}",
         "blas_kernel": _ask(library, "get_corename", ctypes.c_char_p),
         "threads": _ask(library, "get_num_threads", ctypes.c_int),
@@ -30,6 +31,7 @@ def environment() -> dict[str, JsonValue]:
 
 def differences(before: Mapping[str, JsonValue], now: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """What of that differs and may change the last bits."""
+    before = {"device": "cpu", **before}  # what older versions did not say
     return {name: [before.get(name), now.get(name)] for name in SAME if before.get(name) != now.get(name)}
 
 

@@ -29,6 +29,7 @@ from engine import (
     GradientsChecked,
     JobSpec,
     Network,
+    Placement,
     PreparedData,
     Progressed,
     Resumed,
@@ -37,6 +38,7 @@ from engine import (
     Stop,
     Transferred,
     Warned,
+    placed,
     train,
 )
 from worker.artifacts import Artifacts, room
@@ -240,12 +242,14 @@ class Execution:
         if checkpoint is None:
             for event in DataChecks(self._store, inputs.library).of_job(spec, datasets, inputs.dataset_ids).events():
                 self._note(event)
-        self._note_environment(checkpoint)
-        self._heed(lease)
         network = Network.of(spec, data.preprocessor)
+        placement = placed(network, spec)
+        self._note_environment(checkpoint, placement)
+        self._heed(lease)
         while True:
+            given = inputs if checkpoint is None else None
             try:
-                return self._follow(lease, spec, network, data, checkpoint, inputs if checkpoint is None else None)
+                return self._follow(lease, spec, network, data, placement, checkpoint, given)
             except CheckpointMismatch as error:  # of data held otherwise than there, or of an older version
                 self._complain(str(error))
                 self._checkpoints.forget_newest()
@@ -263,6 +267,7 @@ class Execution:
         spec: JobSpec,
         network: Network,
         data: PreparedData,
+        placement: Placement,
         checkpoint: Checkpoint | None,
         inputs: JobInputs | None,
     ) -> Finished:
@@ -276,6 +281,7 @@ class Execution:
             resume_from=checkpoint,
             changes=self._new_changes(),
             breathe=partial(self._breathe, lease),
+            placement=placement,
         )
         answer: engine.Control | None = None
         try:
@@ -333,9 +339,9 @@ class Execution:
         self._log.warning("checkpoint_damaged", error=what)
         self._batch.notes.append(Note("checkpoint_damaged", {"detail": what}))
 
-    def _note_environment(self, checkpoint: Checkpoint | None) -> None:
+    def _note_environment(self, checkpoint: Checkpoint | None, placement: Placement) -> None:
         """Write down where the job trains; a resume elsewhere may end with other last bits, and says so."""
-        here, before = environment(), self._claim.job.environment
+        here, before = environment(placement.name), self._claim.job.environment
         if checkpoint is not None and before is not None and (differing := differences(before, here)):
             message = "resumed where the arithmetic may round otherwise: the last bits may differ from those of one run"
             self._batch.notes.append(Note("resumed_elsewhere", {"message": message, "differences": differing}))

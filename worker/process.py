@@ -53,7 +53,7 @@ def run_worker(settings: Settings) -> int:
     worker = app.Worker(
         hostname=f"trainyard-{os.getpid()}@%h",
         pool="prefork",
-        concurrency=settings.concurrency,
+        concurrency=1 if "gpu" in settings.queues else settings.concurrency,  # a GPU has one child
         queues=[queue_name(queue) for queue in settings.queues],
         without_gossip=True,
         without_mingle=True,

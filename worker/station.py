@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from engine.devices import in_use
 from worker.artifacts import Artifacts
 from worker.batch_execution import BatchExecution
 from worker.broker import Transport
@@ -119,7 +120,7 @@ class Station:
             pid=os.getpid(),
             queues=self._settings.queues,
             job_id=self._job_id,
-            device="cpu",
+            device=in_use(),
             memory_bytes=memory_used(),
             threads=self._settings.blas_threads,
         )
