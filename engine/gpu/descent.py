@@ -69,6 +69,7 @@ class DeviceDescent:
         if resident and isinstance(train.inputs, Matrix):
             x = device.zeros(train.inputs.x.shape, theta.dtype)
             device.send(train.inputs.x, x)
+            self.forward.keep(train, x)
         held = Held(device, train, x)
         rows = m if resident else staged_rows(network, m, self.size, theta.dtype.itemsize)
         self.feeds = [Feed(device, network, held, rows, mixed=mixed) for _ in range(2)]

@@ -22,6 +22,10 @@ class Forward:
         self._rooms: list[DeviceArray] = []  # the inputs, and two that the layers fill in turn
         self._kept: dict[int, tuple[Examples, DeviceArray]] = {}
 
+    def keep(self, examples: Examples, x: DeviceArray) -> None:
+        """Know of inputs that are on the device already."""
+        self._kept[id(examples)] = examples, x
+
     def logits(self, examples: Examples) -> Array:
         """Z of the output layer (m × k) for every example, on the host."""
         m, n_in = len(examples), self.network.n_in
@@ -53,7 +57,7 @@ class Forward:
                 return None
             x = self.device.zeros(inputs.x.shape, self.state.dtype)
             self.device.send(inputs.x, x)
-            self._kept[id(examples)] = examples, x
+            self.keep(examples, x)
         return self._kept[id(examples)][1]
 
     def _pass(self, X: DeviceArray) -> DeviceArray:

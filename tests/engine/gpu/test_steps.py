@@ -4,7 +4,6 @@ What stands in are the formulas beside the kernels; and, for a few runs with all
 as a C++ compiler has it.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import get_args
 
@@ -14,22 +13,14 @@ import pytest
 import engine.gpu.kernel
 from engine import RandomStreams
 from engine.activations import AnyActivation
-from engine.devices import Placement, gpu
-from engine.gpu.device import Device, Processor
+from engine.devices import Placement
 from engine.layers import AnyLayer
 from engine.optimizers import AnyOptimizer, Momentum
 from engine.training import Run
 from tests.engine.families import each, name
 from tests.engine.gpu.compiled_text import COMPILER, CompiledText
+from tests.engine.gpu.places import Make, everywhere
 from tests.engine.jobs import KINDS, prepared, spec_of, toy
-
-Make = Callable[[], Device]
-
-DEVICES = [
-    pytest.param(Processor, id="formulas"),
-    pytest.param(gpu, id="gpu", marks=pytest.mark.gpu),
-]
-everywhere = pytest.mark.parametrize("make", DEVICES)
 
 BATCHES = {
     "training": {"batch_size": 16},
