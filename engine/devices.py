@@ -13,15 +13,13 @@ from engine.spec import JobSpec
 if TYPE_CHECKING:
     from engine.gpu.device import Device
 
-MISSING = 'no GPU can be used here: CuPy is not installed; pip install "trainyard[gpu]"'
-
 
 @dataclass(frozen=True)
 class Placement:
     """The device of a run, and why it is not another."""
 
     device: "Device | None" = None  # None: the CPU
-    because: str | None = None  # a GPU was wanted, if there is one, and could not be had
+    because: str | None = None  # why it is not the GPU that there may be
 
     @property
     def name(self) -> str:
@@ -37,7 +35,7 @@ def placed(network: Network, spec: JobSpec, streams: RandomStreams | None = None
     Raises DeviceUnavailable where the spec insists on a GPU and there is none, SpecError where it does and a part of
     the job has no kernel there.
     """
-    if spec.device == "cpu":
+    if spec.device == "cpu" or (spec.device == "auto" and not installed()):
         return CPU
     try:
         device = gpu()
@@ -57,10 +55,15 @@ def placed(network: Network, spec: JobSpec, streams: RandomStreams | None = None
     return Placement(because=message)
 
 
+def installed() -> bool:
+    """Whether there is a CuPy to ask for GPUs; it is not loaded for that."""
+    return find_spec("cupy") is not None
+
+
 def gpu() -> "Device":
     """The first GPU that CuPy sees; raises DeviceUnavailable, which says what is missing."""
-    if find_spec("cupy") is None:
-        raise DeviceUnavailable(MISSING)
+    if not installed():
+        raise DeviceUnavailable('no GPU can be used here: CuPy is not installed; pip install "trainyard[gpu]"')
     from engine.gpu.cuda import find_gpu  # which imports CuPy, which only a process that trains on a GPU may
 
     return find_gpu()

@@ -288,6 +288,8 @@ class Run:
         self.shuffled = training.shuffle and self.batch_size < m
         self.measure_every = -(-training.epochs // MEASUREMENTS)
         self.workspaces = Workspaces(self.network, self.dtype)
+        if slots is not None:
+            del self.descent  # what it has on a device, before there is to be room for another
         parts = self.network, self.spec, self.parameters, self.train, self.workspaces, self.streams, self.varied
         self.descent = Descent(*parts) if self.device is None else self._descent_on(self.device, *parts)
         for letter, slot in (slots or {}).items():

@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Generator, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import structlog
 
+from engine.devices import gpu
+from engine.errors import DeviceUnavailable
 from trainyard import Client
 from trainyard.stack import Stack
 from worker.loading import lasting
@@ -29,12 +30,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: ranks.get(item.path.relative_to(REPOSITORY / "tests").parts[0], len(ranks)))
     no_data = pytest.mark.skip(reason=f"no published data sets in {SHARED_DATA}")
-    no_gpu = pytest.mark.skip(reason="no CuPy, so no CUDA device")
+    missing = no_gpu() if any(item.get_closest_marker("gpu") for item in items) else ""
     for item in items:
         if item.get_closest_marker("shared_data") and not SHARED_DATA.is_dir():
             item.add_marker(no_data)
-        if item.get_closest_marker("gpu") and find_spec("cupy") is None:
-            item.add_marker(no_gpu)
+        if missing and item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason=missing))
+
+
+def no_gpu() -> str:
+    """What is missing for tests that need a GPU; empty if nothing is."""
+    try:
+        gpu()
+    except DeviceUnavailable as error:
+        return str(error)
+    return ""
 
 
 @pytest.hookimpl(wrapper=True)

@@ -40,20 +40,21 @@ def find_gpu() -> "Gpu":
         raise DeviceUnavailable(f"no GPU can be used here: {error}") from error
     if count == 0:
         raise DeviceUnavailable("no GPU can be used here: CuPy sees none")
-    return Gpu(cupy)
+    cupy.cuda.device.get_cublas_handle()  # loads the cuBLAS that CuPy was built for
+    return Gpu(cupy, ctypes.CDLL(_loaded("libcublas.so")))
 
 
 class Gpu(Device):
     """One GPU with a stream for the steps and one for copies beside them."""
 
-    def __init__(self, cupy: Any) -> None:
+    def __init__(self, cupy: Any, cublas: Any) -> None:
         self.cupy, self.runtime = cupy, cupy.cuda.runtime
         self.name = self.runtime.getDeviceProperties(0)["name"].decode()
         self.stream = cupy.cuda.Stream(non_blocking=True)
         self.copies = cupy.cuda.Stream(non_blocking=True)
         self.known: dict[np.dtype[np.floating], dict[str, Any]] = {}
         self.functions: dict[str, Any] = {}
-        self.blas = _Blas(cupy, self.stream)
+        self.blas = _Blas(cupy, cublas, self.stream)
 
     def begin(self, dtype: np.dtype[np.floating], *, tf32: bool) -> None:
         self.cupy.get_default_memory_pool().free_all_blocks()  # what the last run had
@@ -137,9 +138,8 @@ class Gpu(Device):
 class _Blas:
     """cuBLAS, told in rows what it knows in columns: out = A·B in rows is outᵀ = Bᵀ·Aᵀ in columns."""
 
-    def __init__(self, cupy: Any, stream: Any) -> None:
-        cupy.cuda.device.get_cublas_handle()  # loads the library that CuPy was built for
-        self.library = ctypes.CDLL(_loaded("libcublas.so"))
+    def __init__(self, cupy: Any, library: Any, stream: Any) -> None:
+        self.library = library
         self.handle = ctypes.c_void_p()
         self._call("cublasCreate_v2", ctypes.byref(self.handle))
         self._call("cublasSetStream_v2", self.handle, ctypes.c_void_p(stream.ptr))

@@ -219,6 +219,7 @@ class Fleet:
         for name in self.settings.model_fields_set:
             value = getattr(self.settings, name)
             text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            text = ",".join(value) if isinstance(value, tuple) else text
             environment[f"TRAINYARD_{name.upper()}"] = text
         process = subprocess.Popen([sys.executable, "-c", program, *arguments], cwd=ROOT, env=environment)
         self._exits.callback(process.wait)

@@ -116,9 +116,12 @@ class CompiledText(Processor):
     def launch(self, kernel: Kernel, *arguments: Any) -> None:
         self.launched += 1
         height, width = kernel.size(arguments)
-        grid, block = (*kernel.threads(height, width)[0], 1)[:1], (*kernel.threads(height, width)[1], 1)[:2]
-        passed = [_argument(one) for one in (*grid, *block, *arguments, height, width)]
-        getattr(self.library, f"launch_{kernel.name}")(*passed)
+        self.call(kernel.name, *kernel.threads(height, width), (*arguments, height, width))
+
+    def call(self, name: str, grid: tuple[int, ...], block: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
+        """Launch a kernel with all that its text takes."""
+        passed = [_argument(one) for one in (grid[0], *(*block, 1)[:2], *arguments)]
+        getattr(self.library, f"launch_{name}")(*passed)
 
 
 def _argument(one: Any) -> object:

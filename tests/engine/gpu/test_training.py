@@ -31,7 +31,7 @@ from engine import (
     train,
 )
 from engine.data.storage import stored
-from engine.devices import CPU, MISSING, placed
+from engine.devices import CPU, placed
 from engine.errors import DeviceUnavailable, OutOfMemory
 from engine.gpu.device import Device, Processor
 from tests.engine.gpu.places import Make, everywhere
@@ -77,7 +77,8 @@ def known(statistics: Mapping[str, object]) -> dict[str, object]:
 @everywhere
 @pytest.mark.parametrize("kind", ["two classes", "three classes", "labels", "values"])
 def test_a_run_says_what_it_says_on_the_cpu(make: Make, kind: str) -> None:
-    spec = spec_of(**DEEP | {"checks": {"gradients": ["start", 3, "end"]}})
+    checks = ["start", 3, "end"] if kind == "values" else []
+    spec = spec_of(**DEEP | {"checks": {"gradients": checks}})
     assert_alike(events_on(make(), spec, toy(kind)), events_on(None, spec, toy(kind)))
 
 
@@ -191,18 +192,30 @@ def test_a_run_that_does_not_fit_says_what_it_needs_and_what_there_was() -> None
         events_on(Processor(4 << 20), spec)
 
 
-def test_without_a_gpu_auto_takes_the_cpu_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.devices, "find_spec", lambda name: None)
+def test_without_cupy_auto_takes_the_cpu_and_gpu_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine.devices, "installed", lambda: False)
+    network, data = prepared(spec_of(), toy())
+    assert placed(network, spec_of()) == placed(network, spec_of(device="cpu")) == CPU
+    with pytest.raises(DeviceUnavailable, match="CuPy is not installed"):
+        next(train(network, spec_of(device="gpu"), data))
+
+
+def test_a_cupy_that_sees_no_gpu_is_why_auto_takes_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> Device:
+        raise DeviceUnavailable("CuPy sees none")
+
+    monkeypatch.setattr(engine.devices, "installed", lambda: True)
+    monkeypatch.setattr(engine.devices, "gpu", none)
     network, data = prepared(spec_of(), toy())
     started = next(train(network, spec_of(), data))
-    assert isinstance(started, Started) and (started.device, started.because) == ("cpu", MISSING)
-    assert placed(network, spec_of(device="cpu")) == CPU
-    with pytest.raises(DeviceUnavailable, match="CuPy is not installed"):
+    assert isinstance(started, Started) and (started.device, started.because) == ("cpu", "CuPy sees none")
+    with pytest.raises(DeviceUnavailable):
         next(train(network, spec_of(device="gpu"), data))
 
 
 def test_a_part_without_a_kernel_is_trained_on_the_cpu_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     device = Processor()
+    monkeypatch.setattr(engine.devices, "installed", lambda: True)
     monkeypatch.setattr(engine.devices, "gpu", lambda: device)
     network, _ = prepared(spec_of(), toy())
     assert placed(network, spec_of()) == Placement(device)

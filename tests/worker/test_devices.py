@@ -1,0 +1,84 @@
+"""CuPy is for the process that trains on a GPU: nobody else loads it, and what forks never does."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from engine import JobSpec
+from worker.environment import differences, environment
+from worker.jobs import Status
+from worker.yard import Yard
+
+ROOT = Path(__file__).parents[2]
+BROKEN = """
+import os
+with open(os.environ["LOADED"], "a") as file:
+    print(os.getpid(), file=file)
+raise ImportError("libcuda.so.1 is missing")
+"""
+CPU_JOB = """
+import sys
+import worker.process, worker.station, worker.execution
+from engine import JobSpec, Network, load_sample, prepare, train
+fields = {"data": {"train": "iris", "target": "label"}, "training": {"epochs": 2}, "device": "cpu"}
+spec = JobSpec.model_validate(fields)
+data = prepare(spec.data, {"iris": load_sample("iris")}, dtype="float32")
+*_, last = train(Network.of(spec, data.preprocessor), spec, data)
+assert last.result["epochs"] == 2
+assert not [name for name in sys.modules if name.startswith(("cupy", "engine.gpu"))]
+"""
+
+
+@pytest.fixture
+def broken_cupy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A CuPy without a driver, which writes down who loads it."""
+    folder, loaded = tmp_path / "site" / "cupy", tmp_path / "loaded"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(BROKEN)
+    loaded.touch()
+    monkeypatch.setenv("LOADED", str(loaded))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder.parent), str(ROOT)]))
+    return loaded
+
+
+def test_a_job_on_the_cpu_loads_no_cupy(broken_cupy: Path) -> None:
+    subprocess.run([sys.executable, "-c", CPU_JOB], cwd=ROOT, check=True)
+    assert broken_cupy.read_text() == ""
+
+
+def test_the_one_child_of_a_gpu_worker_loads_cupy_and_the_parent_never_does(
+    broken_cupy: Path, fleet: Callable[..., Any], spec: Callable[..., JobSpec], until: Callable[..., None]
+) -> None:
+    running = fleet("filesystem", queues=("gpu", "cpu"), concurrency=2)
+    yard: Yard = running.yard
+    worker = running.start_worker()
+    until(lambda: yard.workers())
+    (child,) = yard.workers()
+    assert child.device == "cpu"  # as long as no GPU has been found
+
+    job = yard.wait(yard.submit(spec(device="gpu")).id, 60)
+    assert job.state is Status.FAILED and job.error is not None
+    assert job.error.code == "device_unavailable" and "libcuda.so.1 is missing" in job.error.message
+
+    job = yard.wait(yard.submit(spec(device="auto")).id, 60)
+    assert job.state is Status.SUCCEEDED and job.environment is not None
+    assert job.environment["device"] == "cpu"
+    (started,) = (event for event in yard.events(job.id, limit=100).data if event.type == "started")
+    assert started.data["device"] == "cpu" and "libcuda.so.1 is missing" in str(started.data["because"])
+
+    assert {int(pid) for pid in broken_cupy.read_text().split()} == {child.pid}
+    assert [process.pid for process in psutil.Process(worker.pid).children()] == [child.pid]
+
+
+def test_a_resume_on_another_device_says_so() -> None:
+    here = environment()
+    assert here["device"] == "cpu" and differences(here, environment()) == {}
+    assert differences(here, environment("NVIDIA H200")) == {"device": ["cpu", "NVIDIA H200"]}
+    before = {name: value for name, value in here.items() if name != "device"}  # as older versions wrote it
+    assert differences(before, here) == {}
