@@ -227,6 +227,8 @@ def _shapes(arrays: Mapping[str, NDArray[np.generic]]) -> str:
 class Run:
     """The state of one training run."""
 
+    descent: "Descent | DeviceDescent"
+
     def __init__(
         self,
         network: Network,

@@ -97,7 +97,7 @@ class DeviceDescent:
     ) -> Iterator[int]:
         """As `Descent.run` does, but the steps that it says were taken are under way: `settle` waits for them."""
         self._begin(sums)
-        start, began, counts = 0, perf_counter(), [0]
+        start, began, counts = 0, perf_counter(), (0, 0)
         while start < portion.size:
             end = min(start + self.feeds[0].size, portion.size)
             feed = self._feed(portion.part(start, end))
@@ -109,9 +109,9 @@ class DeviceDescent:
                 alone = last and left == 1
                 self._steps(feed, place - start, min(end - place, count * size), size, rate, t, measure=alone)
                 place, t, now = place + count * size, t + count, perf_counter()
-                if counts[-1]:
-                    self.seconds = max((now - began) / counts[-1], self.seconds / 8)
-                counts, began = [counts[-1], count][-2:], now
+                if counts[0]:  # the steps before the last: these have begun only now, when those were over
+                    self.seconds = max((now - began) / counts[0], self.seconds / 8)
+                counts, began = (counts[1], count), now
                 yield count
             start = end
 
