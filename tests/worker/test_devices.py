@@ -25,10 +25,11 @@ raise ImportError("libcuda.so.1 is missing")
 CPU_JOB = """
 import sys
 import worker.process, worker.station, worker.execution
-from engine import JobSpec, Network, load_sample, prepare, train
-fields = {"data": {"train": "iris", "target": "label"}, "training": {"epochs": 2}, "device": "cpu"}
+from engine import Dataset, JobSpec, Network, Table, prepare, train
+fields = {"data": {"train": "toy", "target": "label"}, "training": {"epochs": 2}, "device": "cpu"}
 spec = JobSpec.model_validate(fields)
-data = prepare(spec.data, {"iris": load_sample("iris")}, dtype="float32")
+toy = Dataset({"train": Table({"x": [float(n) for n in range(40)], "label": [n % 2 for n in range(40)]})})
+data = prepare(spec.data, {"toy": toy}, dtype="float32")
 *_, last = train(Network.of(spec, data.preprocessor), spec, data)
 assert last.result["epochs"] == 2
 assert not [name for name in sys.modules if name.startswith(("cupy", "engine.gpu"))]

@@ -1,5 +1,6 @@
 """One attempt after the other at a job, in this very process: each goes on where the last one has saved."""
 
+import re
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 import engine.training
-from engine import Checkpoint, JobSpec, load
+from engine import Checkpoint, JobSpec, Placement, load
+from engine.gpu.device import Processor
 from tests.chaos import mutants
 from tests.worker.conftest import quick
 from worker import tables
@@ -261,10 +263,21 @@ def test_the_environment_is_noted_and_a_resume_elsewhere_says_that_bits_may_diff
     assert noted is not None and noted["numpy"] == np.__version__ and noted["threads"]
     shop.lost(job.id, 1)
     assert "resumed_elsewhere" not in shop.types(job.id)
-    monkeypatch.setattr("worker.execution.environment", lambda: dict(noted) | {"blas_kernel": "Another"})
+    monkeypatch.setattr("worker.execution.environment", lambda device: dict(noted) | {"blas_kernel": "Another"})
     shop.attempt(job.id)
     (said,) = [event.data for event in shop.yard.events(job.id, limit=1000).data if event.type == "resumed_elsewhere"]
     assert said["differences"] == {"blas_kernel": [noted["blas_kernel"], "Another"]}
+
+
+def test_a_job_that_does_not_fit_into_its_device_says_what_it_needs_and_what_there_was(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.execution.placed", lambda *_: Placement(Processor(100_000)))
+    job = shop.attempt(shop.submit(layers=[{"type": "dense", "units": 500}, {"type": "dense", "units": 500}]).id)
+    assert job.state is Status.FAILED and job.error is not None and job.environment is not None
+    assert (job.error.code, job.error.param) == ("out_of_memory", "/training/batch_size")
+    assert re.search(r"needs at least \d+ MiB .* of which 1 MiB were free", job.error.message)
+    assert job.environment["device"] == "processor"
 
 
 def test_a_job_starts_from_the_best_or_the_last_parameters_of_another(shop: Workshop) -> None:

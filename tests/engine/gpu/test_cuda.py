@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import engine.gpu.kernel
+from engine import EpochEnded, Placement, train
 from engine.devices import gpu
 from engine.errors import OutOfMemory
 from engine.gpu.cuda import PLAIN_MATH, TF32_MATH, Gpu
@@ -11,7 +12,7 @@ from tests.engine.gpu.compiled_text import COMPILER
 from tests.engine.gpu.played_cupy import Played
 from tests.engine.gpu.test_steps import ALL, BATCHES, DENSE, DROP, NORM, assert_same, trained
 from tests.engine.gpu.test_training import DEEP, assert_alike, events_on
-from tests.engine.jobs import spec_of, toy
+from tests.engine.jobs import prepared, spec_of, toy
 
 played = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
 EVERYTHING = {"layers": [DENSE, NORM, *ALL[:4], DROP, DENSE, ALL[4], NORM, DROP], **BATCHES}
@@ -77,6 +78,18 @@ def test_a_graph_replays_what_single_kernels_do_to_the_bit(monkeypatch: pytest.M
 @pytest.mark.gpu
 def test_the_same_seed_gives_the_same_bits_on_a_gpu() -> None:
     np.testing.assert_array_equal(*(trained(gpu, **EVERYTHING)[0].parameters.theta for _ in range(2)))
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_no_memory_to_a_step() -> None:
+    import cupy
+
+    spec, used = spec_of(**DEEP), set()
+    network, data = prepared(spec, toy())
+    for event in train(network, spec, data, placement=Placement(gpu())):
+        if isinstance(event, EpochEnded):
+            used.add(cupy.get_default_memory_pool().used_bytes())
+    assert len(used) == 1
 
 
 @pytest.mark.gpu
