@@ -32,16 +32,15 @@ def find_gpu() -> "Gpu":
     """The first GPU that CuPy sees; raises DeviceUnavailable where there is none, and says what is missing."""
     try:
         import cupy
-    except ImportError as error:
+
+        if int(cupy.cuda.runtime.getDeviceCount()) == 0:
+            raise DeviceUnavailable("no GPU can be used here: CuPy sees none")
+        cupy.cuda.device.get_cublas_handle()  # loads the cuBLAS that CuPy was built for
+        return Gpu(cupy, ctypes.CDLL(_loaded("libcublas.so")))
+    except ImportError as error:  # of CuPy, or by it of a library of CUDA
         raise DeviceUnavailable(f"no GPU can be used here: CuPy does not load: {error}") from error
-    try:
-        count = int(cupy.cuda.runtime.getDeviceCount())
     except cupy.cuda.runtime.CUDARuntimeError as error:
         raise DeviceUnavailable(f"no GPU can be used here: {error}") from error
-    if count == 0:
-        raise DeviceUnavailable("no GPU can be used here: CuPy sees none")
-    cupy.cuda.device.get_cublas_handle()  # loads the cuBLAS that CuPy was built for
-    return Gpu(cupy, ctypes.CDLL(_loaded("libcublas.so")))
 
 
 class Gpu(Device):

@@ -77,7 +77,7 @@ class DeviceDescent:
         self.fed = 0  # portions so far
         self.seconds = PORTION_SECONDS  # that a step takes, as the last ones did
         self._holds: Parameters | None = None  # whose numbers the device has
-        self._ahead = False  # the device knows better than the host
+        self._newer = {"parameters": False, "slots": False}  # on the device than on the host
         self._sums: NDArray[np.float64] | None = None
         self._enqueued = 0  # steps since the sums began
         self._sent: Callable[[], None] = lambda: None  # waits until the last steps have begun
@@ -128,7 +128,6 @@ class DeviceDescent:
     def _begin(self, sums: NDArray[np.float64]) -> None:
         """Have the parameters on the device, and count on from these sums."""
         self._load(self.parameters)
-        self._ahead = True
         if self._sums is not sums:
             self._sent()
             self._sums, self._enqueued = sums, 0
@@ -182,6 +181,7 @@ class DeviceDescent:
         for number in range(steps):
             self._step(feed, min(size, count - number * size)).enqueue()
         self._enqueued += steps
+        self._newer = dict.fromkeys(self._newer, True)
         if measure:
             self._measure(self._step(feed, count))
 
@@ -210,12 +210,13 @@ class DeviceDescent:
 
     def fetch(self, *, slots: bool = False) -> None:
         """Bring the host's parameters, and the slots where they are wanted, up to those of the device."""
-        if not self._ahead:
-            return
-        self.device.fetch(self.state.theta, self.parameters.theta)
-        if self.parameters.averages.size:
-            self.device.fetch(self.state.averages, self.parameters.averages)
-        if slots:
+        if self._newer["parameters"]:
+            self._newer["parameters"] = False
+            self.device.fetch(self.state.theta, self.parameters.theta)
+            if self.parameters.averages.size:
+                self.device.fetch(self.state.averages, self.parameters.averages)
+        if slots and self._newer["slots"]:
+            self._newer["slots"] = False
             for letter, slot in self.state.slots.items():
                 self.device.fetch(slot, getattr(self.slots, letter))
 
@@ -235,7 +236,7 @@ class DeviceDescent:
         if parameters is self.parameters:
             for letter, slot in self.state.slots.items():
                 self.device.send(getattr(self.slots, letter), slot)
-        self._holds, self._ahead = parameters, False
+        self._holds = parameters
 
     def _fetched(self, array: Array) -> Array:
         here: Array = np.empty(array.shape, array.dtype)

@@ -24,11 +24,12 @@ raise ImportError("libcuda.so.1 is missing")
 """
 CPU_JOB = """
 import sys
+import numpy as np
 import worker.process, worker.station, worker.execution
 from engine import Dataset, JobSpec, Network, Table, prepare, train
 fields = {"data": {"train": "toy", "target": "label"}, "training": {"epochs": 2}, "device": "cpu"}
 spec = JobSpec.model_validate(fields)
-toy = Dataset({"train": Table({"x": [float(n) for n in range(40)], "label": [n % 2 for n in range(40)]})})
+toy = Dataset({"train": Table({"x": np.arange(40.0), "label": np.arange(40) % 2})})
 data = prepare(spec.data, {"toy": toy}, dtype="float32")
 *_, last = train(Network.of(spec, data.preprocessor), spec, data)
 assert last.result["epochs"] == 2
