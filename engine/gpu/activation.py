@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from engine.gpu.kernel import COLUMNS, ELEMENTS, Array, functions, kernel
+from engine.gpu.kernel import Array, functions, kernel, per_column, per_element
 from engine.kernels.activation import (
     CUBE,
     ELU_,
@@ -77,7 +77,7 @@ def gelu_gate(Z: Array) -> Array:
 
 
 @kernel(
-    ELEMENTS,
+    per_element,
     "A",
     """
     (real* Z, const real* b, real* A, whole kind, double number, whole height, whole width) {
@@ -110,7 +110,7 @@ def activate(Z: Array, b: Array | None, A: Array, kind: int, number: float) -> N
 
 
 @kernel(
-    COLUMNS,
+    per_column,
     "dA",
     """
     (real* dA, const real* Z, const real* A, whole kind, double number, real* db, whole height, whole width) {

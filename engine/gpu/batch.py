@@ -1,13 +1,13 @@
 """The batch at hand, brought together from examples that are on the device."""
 
-from engine.gpu.kernel import ELEMENTS, Array, kernel
+from engine.gpu.kernel import Array, kernel, per_element
 
 FIRST, NUMBER, STEP = range(3)
 """Of the clock: where the batch begins, which of the prepared steps this is, and its t."""
 
 
 @kernel(
-    ELEMENTS,
+    per_element,
     "out",
     """
     (const real* source, const whole* rows, const whole* clock, real* out, whole height, whole width) {
@@ -25,7 +25,7 @@ def gather(source: Array, rows: Array | None, clock: Array, out: Array) -> None:
 
 
 @kernel(
-    ELEMENTS,
+    per_element,
     "Y",
     """
     (const whole* y, const whole* rows, const whole* clock, const real* table, const real* weights, whole* labels,

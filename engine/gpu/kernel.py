@@ -1,6 +1,6 @@
 """A kernel: the plain formula in NumPy, and the same in CUDA C++ with a thread for each of its numbers.
 
-`@kernel(ELEMENTS, "A", text)` puts the text beside the formula. The text takes what the formula takes, an array as a
+`@kernel(per_element, "A", text)` puts the text beside the formula. The text takes what the formula takes, an array as a
 pointer (none as a null pointer), an int as `whole` and a float as `double`, and after that the height and the width
 of the array that is named: by them the threads are counted.
 """
@@ -25,27 +25,27 @@ Launch: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 """Blocks, and the threads of each."""
 
 
-def ELEMENTS(height: int, width: int) -> Launch:  # noqa: N802 - a constant in all but name
+def per_element(height: int, width: int) -> Launch:
     """A thread for each number."""
     return (-(-height * width // THREADS),), (THREADS,)
 
 
-def ROWS(height: int, width: int) -> Launch:  # noqa: N802
+def per_row(height: int, width: int) -> Launch:
     """A block for each row."""
     return (height,), (LANES,)
 
 
-def COLUMNS(height: int, width: int) -> Launch:  # noqa: N802
+def per_column(height: int, width: int) -> Launch:
     """A block for every few columns, which takes several rows at a time."""
     return (-(-width // LANES),), (LANES, HEIGHT)
 
 
-def PARTS(height: int, width: int) -> Launch:  # noqa: N802
+def in_turns(height: int, width: int) -> Launch:
     """Blocks that take turns, so that no more than MOST_PARTS sums have to be added up afterwards."""
     return (parts(height * width),), (THREADS,)
 
 
-def SINGLE(height: int, width: int) -> Launch:  # noqa: N802
+def in_one_block(height: int, width: int) -> Launch:
     """One block, for what has to be known in one place."""
     return (1,), (THREADS,)
 

@@ -5,7 +5,7 @@ What each row loses stays beside it in float64, and is added up by `tally`.
 
 import numpy as np
 
-from engine.gpu.kernel import ROWS, Array, Kernel, functions, kernel
+from engine.gpu.kernel import Array, Kernel, functions, kernel, per_row
 from engine.losses import Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 
 functions(
@@ -29,7 +29,7 @@ def right_answers(Z: Array, labels: Array | None, right: Array) -> None:
 
 
 @kernel(
-    ROWS,
+    per_row,
     "Z",
     """
     (real* Z, const real* b, const real* Y, const real* w, const whole* labels, double* losses, whole* right,
@@ -79,7 +79,7 @@ def softmax(
 
 
 @kernel(
-    ROWS,
+    per_row,
     "Z",
     """
     (real* Z, const real* b, const real* Y, const real* w, const whole* labels, double* losses, whole* right,
@@ -119,7 +119,7 @@ def sigmoid(
 
 
 @kernel(
-    ROWS,
+    per_row,
     "Z",
     """
     (real* Z, const real* b, const real* Y, const real* w, const whole* labels, double* losses, whole* right,

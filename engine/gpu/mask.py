@@ -6,7 +6,7 @@ The numbers are a function of seed, layer, step and place, so each thread makes 
 import numpy as np
 
 from engine.gpu.batch import STEP
-from engine.gpu.kernel import ELEMENTS, Array, Launch, functions, kernel
+from engine.gpu.kernel import Array, Launch, functions, kernel, per_element
 from engine.kernels.mask import MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1, threshold
 
 __all__ = ["drop", "drop_back", "threshold"]
@@ -36,7 +36,7 @@ __device__ void philox(word number, word step, word key_0, word key_1, word* out
 
 def blocks(height: int, width: int) -> Launch:
     """A thread for every block of random numbers, of which float32 draws eight and float64 four."""
-    return ELEMENTS(-(-height * width // 4), 1)
+    return per_element(-(-height * width // 4), 1)
 
 
 @kernel(
@@ -69,7 +69,7 @@ def drop(A_prev: Array, A: Array, D: Array, limit: int, keep_prob: float, key_0:
 
 
 @kernel(
-    ELEMENTS,
+    per_element,
     "dA",
     """
     (real* dA, const unsigned char* D, double keep_prob, whole height, whole width) {

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from engine.gpu.kernel import COLUMNS, ELEMENTS, Array, kernel
+from engine.gpu.kernel import Array, kernel, per_column, per_element
 
 
 @kernel(
-    COLUMNS,
+    per_column,
     "Z",
     """
     (const real* Z, real* mu, real* scale, double epsilon, real* mean, real* variance, const real* batches,
@@ -52,7 +52,7 @@ def statistics(
 
 
 @kernel(
-    ELEMENTS,
+    per_element,
     "Z_hat",
     """
     (const real* Z, const real* mu, const real* scale, const real* gamma, const real* beta, real* Z_hat, real* Y,
@@ -75,7 +75,7 @@ def normalize(
 
 
 @kernel(
-    ELEMENTS,
+    per_element,
     "Y",
     """
     (const real* Z, const real* mean, const real* variance, double epsilon, const real* gamma, const real* beta,
@@ -93,7 +93,7 @@ def normalize_by_averages(
 
 
 @kernel(
-    COLUMNS,
+    per_column,
     "dY",
     """
     (const real* dY, const real* Z_hat, real* dgamma, real* dbeta, whole height, whole width) {
@@ -119,7 +119,7 @@ def gradient_sums(dY: Array, Z_hat: Array, dgamma: Array, dbeta: Array) -> None:
 
 
 @kernel(
-    ELEMENTS,
+    per_element,
     "dY",
     """
     (real* dY, const real* Z_hat, const real* dgamma, const real* dbeta, const real* scale, const real* gamma,

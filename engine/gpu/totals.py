@@ -3,7 +3,7 @@
 import numpy as np
 
 from engine.gpu.batch import FIRST, NUMBER, STEP
-from engine.gpu.kernel import SINGLE, Array, kernel
+from engine.gpu.kernel import Array, in_one_block, kernel
 from engine.gpu.update import COST
 
 TAKEN, DIVERGED, SIZE = 6, 7, 8
@@ -11,7 +11,7 @@ TAKEN, DIVERGED, SIZE = 6, 7, 8
 
 
 @kernel(
-    SINGLE,
+    in_one_block,
     "losses",
     """
     (const double* losses, const whole* right, const double* parts, whole count, double* totals, whole* clock,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.gpu.batch import NUMBER
-from engine.gpu.kernel import ELEMENTS, PARTS, SINGLE, Array, kernel
+from engine.gpu.kernel import Array, in_one_block, in_turns, kernel, per_element
 from engine.optimizers import Adam, AdamW, AdaptiveMoments, GradientDescent, Momentum, Optimizer, RMSprop
 
 RATE, UNBIASED, SHRINK = range(3)
@@ -35,7 +35,7 @@ def moments(optimizer: Optimizer, rates: NDArray[np.float64], t: int) -> NDArray
 
 
 @kernel(
-    PARTS,
+    in_turns,
     "g",
     """
     (const real* theta, real* g, whole weights, double l1, double l2, double limit, double* parts,
@@ -79,7 +79,7 @@ def objective(theta: Array, g: Array, weights: int, l1: float, l2: float, limit:
 
 
 @kernel(
-    SINGLE,
+    in_one_block,
     "parts",
     """
     (const double* parts, double limit, double* factor, whole height, whole width) {
@@ -122,7 +122,7 @@ def begun(theta: Array, g: Array, weights: int, factor: Array | None, now: NDArr
     return alpha
 
 
-@kernel(ELEMENTS, "theta", MOVE % "x -= grad * rate;")
+@kernel(per_element, "theta", MOVE % "x -= grad * rate;")
 def descend(
     theta: Array, g: Array, v: Array | None, s: Array | None, weights: int, factor: Array | None, moments: Array,
     clock: Array, a: float, b: float, c: float, d: float, epsilon: float,
@@ -133,7 +133,7 @@ def descend(
 
 
 @kernel(
-    ELEMENTS,
+    per_element,
     "theta",
     MOVE
     % """
@@ -154,7 +154,7 @@ def momentum(
 
 
 @kernel(
-    ELEMENTS,
+    per_element,
     "theta",
     MOVE
     % """
@@ -175,7 +175,7 @@ def rms(
 
 
 @kernel(
-    ELEMENTS,
+    per_element,
     "theta",
     MOVE
     % """
