@@ -38,9 +38,9 @@ bench-serving: $(TOOLS) $(MLSERVER)  ## predictions against MLServer, plain Fast
 
 clients: $(CLIENTS)  ## install KServe's client, for the tests that `make accept` adds
 
-bench: $(TOOLS)  ## time an epoch beside JAX, PyTorch, scikit-learn and the bare products (ten minutes)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group benchmarks
-	@$(BIN)/python -m benchmarks.training $(ARGS)
+PEERS := .venv-peers/.ready
+bench: $(TOOLS) $(PEERS)  ## time training beside JAX, PyTorch, scikit-learn and the bare products (half an hour)
+	@env -u OPENBLAS_CORETYPE $(BIN)/python -m benchmarks.training --peers $(dir $(PEERS))bin/python $(ARGS)
 
 serve: $(READY)  ## start the stack and keep it up until Ctrl-C
 	@$(BIN)/trainyard serve
@@ -69,7 +69,7 @@ lock:  ## resolve the lock files anew (needs uv)
 	@$(LOCK) --python-version 3.12 --extra gpu -c requirements-dev.lock -o deploy/requirements-gpu.lock
 
 clean:  ## remove the virtual environment and every cache
-	@rm -rf $(VENV) .venv-clients .venv-mlserver build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@rm -rf $(VENV) .venv-clients .venv-mlserver .venv-peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## list the targets
@@ -106,7 +106,8 @@ $(TOOLS): $(READY) requirements-dev.lock
 
 $(CLIENTS): tests/service/kserve_requirements.txt
 $(MLSERVER): benchmarks/serving/requirements.txt
-$(CLIENTS) $(MLSERVER):
+$(PEERS): benchmarks/training/requirements.txt
+$(CLIENTS) $(MLSERVER) $(PEERS):
 	@echo "setting up $(@D) with $(<F); this takes a minute or two, once"
 	@"$(PYTHON)" -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<

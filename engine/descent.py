@@ -62,9 +62,10 @@ class Descent:
         self.train, self.workspaces, self.streams, self.varied = train, workspaces, streams, varied
         theta = parameters.theta
         self.gradient = network.gradient(theta.dtype)
-        self.slots = Arrays(**{letter: np.zeros_like(theta) for letter in spec.optimizer.slots})
-        self.work = Arrays(a=np.zeros_like(theta), b=np.zeros_like(theta))
-        self.before = np.zeros_like(theta)  # θ before a step that is measured
+        # Not zeros_like, which touches what it makes: kernels leave `work` alone, and then it takes no memory.
+        self.slots = Arrays(**{letter: np.zeros(theta.size, theta.dtype) for letter in spec.optimizer.slots})
+        self.work = Arrays(a=np.zeros(theta.size, theta.dtype), b=np.zeros(theta.size, theta.dtype))
+        self.before = np.zeros(theta.size, theta.dtype)  # θ before a step that is measured
         self.measured: list[LayerStatistics] = []  # by the last step that was
         self.sums = np.zeros(8)  # of a single step
         self.seconds = PORTION_SECONDS  # that a step takes, as the last ones did

@@ -1,53 +1,72 @@
 """One contestant in a process of its own: it trains an epoch for every line it reads, and answers with the seconds.
 
-`python -m benchmarks.training.contestants NAME SHAPE THREADS [regularized]`. All train by Adam in float32, with the
-same batches of a new random order every epoch; `regularized` puts batch norm and dropout behind every hidden layer.
+`python -m benchmarks.training.contestants NAME HIDDEN BATCH EXAMPLES THREADS [regularized]`. All train by Adam in
+float32, with the same batches of a new random order every epoch; `regularized` puts batch norm and dropout behind
+every hidden layer.
 """
 
 import json
 import os
-import resource
 import sys
 from collections.abc import Callable
 from itertools import pairwise
-from time import perf_counter
-from typing import Any
+from time import perf_counter, process_time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.training.shapes import CLASSES, EXAMPLES, KEEP, RATE, SHAPES, Shape, examples
+from benchmarks.training.shapes import CLASSES, KEEP, RATE, Shape, examples
+
+if TYPE_CHECKING:
+    from engine import JobSpec, PreparedData
+    from engine.training import Run
 
 Epoch = Callable[[], object]
 
 
 def engine(shape: Shape, threads: int, regularized: bool) -> Epoch:
     """The steps of an epoch, as a job takes them."""
-    return engine_with(shape, regularized)
+    return epochs_of(run_of(*job(shape, regularized)))
 
 
-def engine_with(shape: Shape, regularized: bool) -> Epoch:
-    from engine import Dataset, JobSpec, Network, RandomStreams, Table, prepare
-    from engine.training import Run
-
-    x, y = examples()
+def document(shape: Shape, regularized: bool = False, **training: object) -> dict[str, object]:
+    """The job that trains this network, as it is sent."""
     layers: list[dict[str, object]] = []
     for units in shape.hidden:
         norm, drop = [{"type": "batch_norm"}], [{"type": "dropout", "keep_prob": KEEP}]
         layers += [{"type": "dense", "units": units}, *(norm if regularized else []), {"type": "relu"}]
         layers += drop if regularized else []
-    spec = JobSpec.model_validate({
-        "data": {"train": "d", "target": "label"},
+    return {
+        "data": {"train": "made", "target": "label"},
         "layers": layers, "optimizer": {"type": "adam", "learning_rate": RATE},
-        "training": {"batch_size": shape.batch, "epochs": 1000}, "checks": {"gradients": []},
-    })  # fmt: skip
-    data = prepare(spec.data, {"d": Dataset({"train": Table({"x": x, "label": y})})}, dtype="float32")
-    run = Run(Network.of(spec, data.preprocessor), spec, data, None, RandomStreams(0))
+        "training": {"batch_size": shape.batch, "epochs": 1000} | training, "checks": {"gradients": []},
+    }  # fmt: skip
+
+
+def job(shape: Shape, regularized: bool = False) -> "tuple[JobSpec, PreparedData]":
+    """The job and its data, all of which is there to train on."""
+    from engine import Dataset, JobSpec, Table, prepare
+
+    spec = JobSpec.model_validate(document(shape, regularized))
+    x, y = examples(shape.examples)
+    return spec, prepare(spec.data, {"made": Dataset({"train": Table({"x": x, "label": y})})}, dtype="float32")
+
+
+def run_of(spec: "JobSpec", data: "PreparedData") -> "Run":
+    from engine import Network, RandomStreams
+    from engine.training import Run
+
+    return Run(Network.of(spec, data.preprocessor), spec, data, None, RandomStreams(0))
+
+
+def epochs_of(run: "Run") -> Epoch:
+    """The steps of the next epoch, and nothing else."""
     sums, done = np.zeros(8), [0]
 
     def epoch() -> None:
         done[0] += 1
         for portion in run.portions(done[0]):
-            for taken in run.descent.run(portion, shape.batch, lambda t: RATE, run.step + 1, sums):
+            for taken in run.descent.run(portion, run.batch_size, lambda t: RATE, run.step + 1, sums):
                 run.step += taken
 
     return epoch
@@ -61,7 +80,7 @@ def floor(shape: Shape, threads: int, regularized: bool) -> Epoch:
     Z, dW = [np.zeros_like(a) for a in A], [np.zeros_like(w) for w in W]
 
     def epoch() -> None:
-        for _ in range(EXAMPLES // shape.batch):
+        for _ in range(shape.examples // shape.batch):
             for i, w in enumerate(W):
                 np.matmul(A[i], w, out=Z[i + 1])
             for i in range(len(W) - 1, -1, -1):
@@ -77,7 +96,7 @@ def jax(shape: Shape, threads: int, regularized: bool) -> Epoch:
     import jax as j
     import jax.numpy as jnp
 
-    x, y = (j.device_put(a) for a in examples())
+    x, y = (j.device_put(a) for a in examples(shape.examples))
     keys = j.random.split(j.random.PRNGKey(0), len(shape.widths))
     parameters: Any = [
         {"W": j.random.normal(key, (k, n)) * (2 / k) ** 0.5, "b": jnp.zeros(n)}
@@ -117,7 +136,7 @@ def jax(shape: Shape, threads: int, regularized: bool) -> Epoch:
     generator = np.random.default_rng(0)
 
     def epoch() -> None:
-        order = generator.permutation(EXAMPLES).reshape(-1, shape.batch)
+        order = generator.permutation(shape.examples).reshape(-1, shape.batch)
         state[0], losses = scan(state[0], order)
         losses.block_until_ready()
 
@@ -129,7 +148,7 @@ def torch(shape: Shape, threads: int, regularized: bool) -> Epoch:
     import torch as t
 
     t.set_num_threads(threads)
-    x, y = (t.from_numpy(a) for a in examples())
+    x, y = (t.from_numpy(a) for a in examples(shape.examples))
     modules: list[Any] = []
     for k, n in zip(shape.widths, shape.widths[1:-1], strict=False):
         modules += [t.nn.Linear(k, n, bias=not regularized), *([t.nn.BatchNorm1d(n)] if regularized else []),
@@ -138,7 +157,7 @@ def torch(shape: Shape, threads: int, regularized: bool) -> Epoch:
     optimizer, loss = t.optim.Adam(network.parameters(), RATE), t.nn.CrossEntropyLoss()
 
     def epoch() -> None:
-        for rows in t.randperm(EXAMPLES).split(shape.batch):
+        for rows in t.randperm(shape.examples).split(shape.batch):
             optimizer.zero_grad()
             loss(network(x[rows]), y[rows]).backward()
             optimizer.step()
@@ -149,7 +168,7 @@ def torch(shape: Shape, threads: int, regularized: bool) -> Epoch:
 def sklearn(shape: Shape, threads: int, regularized: bool) -> Epoch:
     from sklearn.neural_network import MLPClassifier
 
-    x, y = examples()
+    x, y = examples(shape.examples)
     network = MLPClassifier(shape.hidden, batch_size=shape.batch, alpha=0.0)
     network.partial_fit(x[: shape.batch], y[: shape.batch], classes=np.arange(CLASSES))
     return lambda: network.partial_fit(x, y)
@@ -158,22 +177,27 @@ def sklearn(shape: Shape, threads: int, regularized: bool) -> Epoch:
 CONTESTANTS = {"engine": engine, "jax": jax, "torch": torch, "sklearn": sklearn, "floor": floor}
 
 
-def main(name: str, shape: str, threads: str, *rest: str) -> None:
+def main(name: str, hidden: str, batch: str, count: str, threads: str, *rest: str) -> None:
     if threads == "1":
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    epoch = CONTESTANTS[name](SHAPES[shape], int(threads), "regularized" in rest)
+    shape = Shape(tuple(int(units) for units in hidden.split("-")), int(batch), int(count))
+    epoch = CONTESTANTS[name](shape, int(threads), "regularized" in rest)
     epoch()
     epoch()
     from threadpoolctl import threadpool_info
 
     blas = [f"{i['internal_api']} {i.get('version')} {i.get('architecture', '')} × {i['num_threads']}"
             for i in threadpool_info()]  # fmt: skip
-    print(json.dumps(blas), flush=True)
+    answer_orders(epoch, blas)
+
+
+def answer_orders(work: Callable[[], object], about: object) -> None:
+    """Say what there is to say, then do the work once for every line of input and answer with what it took."""
+    print(json.dumps(about), flush=True)
     for _ in sys.stdin:
-        began = perf_counter()
-        epoch()
-        seconds = perf_counter() - began
-        print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]), flush=True)
+        began, before = perf_counter(), process_time()
+        work()
+        print(json.dumps([perf_counter() - began, process_time() - before]), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,81 @@
+"""Processes that take turns, so that a busy machine is unfair to none of them."""
+
+import json
+import os
+import subprocess
+import sys
+from statistics import median
+from time import sleep
+from typing import TextIO, cast
+
+from benchmarks.training.shapes import Shape
+
+FORCED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # name another processor than there is, and halve the BLAS
+REST_SECONDS = 0.3  # after which the threads of the one before no longer spin
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Contestant:
+    """A process that does its work once for every line it reads, and answers with what that took.
+
+    Its first line is what it has to say of itself. `seconds` are on the clock, `processor` those of its own threads.
+    """
+
+    def __init__(self, command: list[str], threads: int) -> None:
+        environment = {key: value for key, value in os.environ.items() if key not in FORCED}
+        environment |= dict.fromkeys(THREADS, str(threads))
+        if threads == 1:
+            environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+        self.command = command
+        self.process = subprocess.Popen(
+            command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.orders, self.answers = cast(TextIO, self.process.stdin), cast(TextIO, self.process.stdout)
+        self.seconds: list[float] = []
+        self.processor: list[float] = []
+        self.about = self.read()
+
+    def read(self) -> object:
+        line = self.answers.readline()
+        if not line:
+            raise SystemExit(f"ended with code {self.process.wait()}: {' '.join(self.command)}")
+        return json.loads(line)
+
+    def turn(self) -> None:
+        sleep(REST_SECONDS)
+        self.orders.write("\n")
+        self.orders.flush()
+        seconds, processor = cast(list[float], self.read())
+        self.seconds.append(seconds)
+        self.processor.append(processor)
+
+    def times(self, clock: str) -> list[float]:
+        return self.processor if clock == "processor" else self.seconds
+
+    def end(self) -> None:
+        self.process.communicate()
+
+
+def take_turns(contestants: list[Contestant], rounds: int) -> None:
+    """Every contestant once a round; then all of them are sent home."""
+    for _ in range(rounds):
+        for contestant in contestants:
+            contestant.turn()
+    for contestant in contestants:
+        contestant.end()
+
+
+def ratio(one: list[float], other: list[float]) -> float:
+    """The median over the rounds of one's time over the other's: both saw the same machine in a round."""
+    return median(a / b for a, b in zip(one, other, strict=True))
+
+
+def trainer(
+    name: str, shape: Shape, threads: int, regularized: bool = False, peers: str = sys.executable
+) -> Contestant:
+    """A contestant that trains an epoch at a time; those that are not ours run in the peers' environment."""
+    python = sys.executable if name in ("engine", "floor") else peers
+    hidden = "-".join(map(str, shape.hidden))
+    command = [python, "-m", "benchmarks.training.contestants", name, hidden, str(shape.batch), str(shape.examples)]
+    return Contestant([*command, str(threads), *["regularized"] * regularized], threads)
