@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from engine.examples import Examples
 from engine.layer import Mode, Pass
@@ -16,11 +15,17 @@ BLOCK = 1024  # examples a pass: large enough for the matrix product, small enou
 
 
 class Workspaces:
-    """One workspace for each batch size met, made when it is first needed."""
+    """One workspace for each batch size met, made when it is first needed, and kernels for whole sets."""
 
-    def __init__(self, network: Network, dtype: DTypeLike) -> None:
+    def __init__(self, network: Network, dtype: np.dtype[np.floating]) -> None:
+        # Numba is slow to load, and only those who train or measure need it.
+        from engine.kernels import Answering, can_answer
+
         self.network, self.dtype = network, dtype
         self._made: dict[int, Workspace] = {}
+        self.answering: Answering | None = None
+        if can_answer(network, self.dtype):
+            self.answering = Answering(network, self.dtype)
 
     def of(self, m: int) -> Workspace:
         if m not in self._made:
@@ -44,14 +49,11 @@ class Evaluation:
         logits: Array | None = None,
     ) -> None:
         self.network, self.examples = network, examples
-        total, run = 0.0, Pass(Mode.PREDICT)
-        answers: Array = np.empty((len(examples), network.n_out), parameters.theta.dtype)
-        for batch in examples.batches(BLOCK):
-            workspace = workspaces.of(batch.size)
-            X = examples.load(batch.rows, workspace, batch.X)
-            Z = network.forward(X, parameters, workspace, run) if logits is None else logits[batch.rows]
-            total += network.loss.forward(Z, workspace.Y, workspace.w, workspace.loss) * len(X)
-            answers[batch.rows] = Z
+        answers: Array = np.empty((len(examples), network.n_out), parameters.theta.dtype) if logits is None else logits
+        if logits is None and workspaces.answering is not None:
+            total = workspaces.answering.run(parameters, examples, answers)
+        else:
+            total = plain_answers(network, parameters, examples, workspaces, answers, known=logits is not None)
         self.cost = total / len(examples)
         self.answers = as_probabilities(network, network.loss.output(answers))
 
@@ -75,6 +77,29 @@ class Evaluation:
         if self.network.target.kind == "classes" and self.network.target.outputs <= TABLED_CLASSES:
             report |= by_class(self.network.target.labels, self.examples.y, self.answers)
         return report
+
+
+def plain_answers(
+    network: Network,
+    parameters: Parameters,
+    examples: Examples,
+    workspaces: Workspaces,
+    logits: Array,
+    *,
+    known: bool = False,
+) -> float:
+    """Overwrite `logits` (m × k) with what the network says to all examples, by the formulas; Σ of their losses.
+
+    Where they are `known` there is nothing left but their losses.
+    """
+    total, run = 0.0, Pass(Mode.PREDICT)
+    for batch in examples.batches(BLOCK):
+        workspace = workspaces.of(batch.size)
+        X = examples.load(batch.rows, workspace, batch.X)
+        Z = logits[batch.rows] if known else network.forward(X, parameters, workspace, run)
+        total += network.loss.forward(Z, workspace.Y, workspace.w, workspace.loss) * len(X)
+        logits[batch.rows] = Z
+    return total
 
 
 def as_probabilities(network: Network, answers: Array) -> Array:

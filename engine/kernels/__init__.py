@@ -4,7 +4,19 @@
 these files hold is held against the plain formulas in the tests.
 """
 
-from engine.kernels.program import Program, can_run
+from engine.kernels.answering import Answering
+from engine.kernels.program import Program, can_answer, can_run
 from engine.kernels.team import EVERY_ROW, Answers, Inputs, Team, warm, worthwhile_threads
 
-__all__ = ["EVERY_ROW", "Answers", "Inputs", "Program", "Team", "can_run", "warm", "worthwhile_threads"]
+__all__ = [
+    "EVERY_ROW",
+    "Answering",
+    "Answers",
+    "Inputs",
+    "Program",
+    "Team",
+    "can_answer",
+    "can_run",
+    "warm",
+    "worthwhile_threads",
+]

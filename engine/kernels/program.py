@@ -25,10 +25,13 @@ Row = tuple[list[int], tuple[float, float]]  # of a table: its columns, and its 
 
 
 class Program:
-    """The tables of one network for batches of up to m, and the arena they work in."""
+    """The tables of one network for batches of up to m, and the arena they work in; without a spec it only answers."""
 
-    def __init__(self, network: Network, spec: JobSpec, m: int, dtype: np.dtype[np.floating], threads: int) -> None:
+    def __init__(
+        self, network: Network, spec: JobSpec | None, m: int, dtype: np.dtype[np.floating], threads: int
+    ) -> None:
         self.network, self.m, self.dtype, self.threads = network, m, dtype, threads
+        self.learns = spec is not None
         self.end = self.end_of_masks = 0
         self.places = np.zeros(11, np.int64)
         self.forward: list[Row] = []
@@ -39,10 +42,12 @@ class Program:
         self.offsets |= {(place.layer, place.letter): place.offset for place in network.averages_layout.places}
         self.made: dict[int, dict[str, int]] = {}  # by layer: where its buffers are
         self._write()
-        self.constants = update.constants(spec.optimizer)
-        self.constants[update.L1], self.constants[update.L2] = spec.regularization.l1, spec.regularization.l2
-        self.constants[update.CLIP_VALUE] = spec.training.clip_value or 0.0
-        self.clip_norm = spec.training.clip_norm or 0.0
+        self.constants, self.clip_norm = np.zeros(update.CONSTANTS), 0.0
+        if spec is not None:
+            self.constants = update.constants(spec.optimizer)
+            self.constants[update.L1], self.constants[update.L2] = spec.regularization.l1, spec.regularization.l2
+            self.constants[update.CLIP_VALUE] = spec.training.clip_value or 0.0
+            self.clip_norm = spec.training.clip_norm or 0.0
         self.arena: Array = aligned(self.end, dtype)
         self.masks = np.zeros(self.end_of_masks, np.uint8)
         shares = numbers(self.panels, 8), numbers(self.reductions, 3)
@@ -96,6 +101,8 @@ class Program:
         for index, layer in enumerate(network.layers):
             at, free = self._forward(index, layer, network.widths[index], at, free)
         places[step.Z_AT] = at
+        if not self.learns:
+            return
         for index in range(len(network.layers) - 1, network.first - 1, -1):
             at = self._backward(index, network.layers[index], network.widths[index], at)
         widest = max(panel[6] * panel[4] for panel in self.panels)
@@ -123,7 +130,7 @@ class Program:
             self.forward.append(op(step.NORMALIZE, n_in, IN=at, OUT=Y, EXTRA=vectors, WHICH=hat, P=gamma, Q=beta))
             return Y, True
         if isinstance(layer, Dropout):
-            if layer.keep_prob == 1:
+            if layer.keep_prob == 1 or not self.learns:
                 return at, free
             out = at if free else self.room(m, n_in)
             made["D"] = self.flags(m, n_in)
@@ -137,11 +144,11 @@ class Program:
         if not isinstance(layer, Activation):
             raise KeyError(type(layer).__name__)
         kind = activation.NUMBERS[type(layer)]
-        out = at if free and kind in activation.IN_PLACE else self.room(m, n_in)
+        out = at if free and (kind in activation.IN_PLACE or not self.learns) else self.room(m, n_in)
         made |= {"Z": at, "A": out}
         reals = (activation.parameter(layer), 0.0)
         self.forward.append(op(step.ACTIVATE, n_in, reals, IN=at, OUT=out, WHICH=kind))
-        return out, False
+        return out, not self.learns
 
     def _backward(self, index: int, layer: Layer, n_in: int, at: int) -> int:
         """Write the operations that take the gradient in `at` below a layer; where it is then."""
@@ -224,12 +231,15 @@ def aligned(size: int, dtype: np.dtype[np.floating]) -> Array:
     return raw[skipped : skipped + size]
 
 
-def can_run(network: Network, spec: JobSpec, streams: RandomStreams, dtype: np.dtype[np.floating]) -> bool:
-    """Whether kernels know every part: a newcomer to a family trains by its plain formula until they do."""
+def can_answer(network: Network, dtype: np.dtype[np.floating]) -> bool:
+    """Whether kernels know every layer and the loss."""
     return (
-        type(streams) is RandomStreams
-        and GEMM[dtype] != 0
+        GEMM[dtype] != 0
         and type(network.loss) in loss.NUMBERS
         and all(type(layer) in (*activation.NUMBERS, Dense, BatchNorm, Dropout) for layer in network.layers)
-        and type(spec.optimizer) in update.KNOWN
     )
+
+
+def can_run(network: Network, spec: JobSpec, streams: RandomStreams, dtype: np.dtype[np.floating]) -> bool:
+    """Whether kernels know every part: a newcomer to a family trains by its plain formula until they do."""
+    return type(streams) is RandomStreams and can_answer(network, dtype) and type(spec.optimizer) in update.KNOWN

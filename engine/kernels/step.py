@@ -140,15 +140,19 @@ def clear(op: Numbers, arena: Array, thread: int, threads: int) -> None:
 @compiled
 def statistics(
     op: Numbers, reals: NDArray[np.float64], begin: int, end: int, m: int, arena: Array, averages: Array,
-    meeting: Numbers, thread: int, threads: int, yielding: int,
+    learning: bool, meeting: Numbers, thread: int, threads: int, yielding: int,
 ) -> None:  # fmt: skip
-    """μ and 1/√(σ² + ε) over the whole batch, and the running averages."""
+    """μ and 1/√(σ² + ε) over the whole batch, and the running averages; these themselves where nothing is learned."""
     n = op[N]
     Z = rows_of(arena, op[IN] + begin * n, end - begin, n)
     mean, scale = (
         vector(arena, op, MEAN, thread, threads),
         vector(arena, op, SCALE, thread, threads),
     )
+    if not learning:
+        normalization.copy(averages[op[P] : op[P] + n], mean)
+        normalization.scales(averages[op[P] + n : op[P] + 2 * n], reals[1], scale)
+        return
     variance = vector(arena, op, VARIANCE, thread, threads)
     normalization.column_sums(Z, vector(arena, op, SUM, thread, threads))
     meet(meeting, threads, yielding)
@@ -183,9 +187,9 @@ def run(
     backward_reals: NDArray[np.float64], panels: Numbers, reductions: Numbers, places: Numbers, arena: Array,
     masks: NDArray[np.uint8], theta: Array, g: Array, v: Array, s: Array, averages: Array, x: Array, gathered: bool,
     rows: Numbers, start: int, labels: Numbers, targets: Array, table: Array, weights: Array, size: int, count: int,
-    rates: NDArray[np.float64], t: int, constants: NDArray[np.float64], clip_norm: float, whole: bool,
-    keys: NDArray[np.uint64], sums: NDArray[np.float64], totals: NDArray[np.float64], local: Numbers,
-    meeting: Numbers, thread: int, threads: int, yielding: int,
+    learning: bool, answers: Array, rates: NDArray[np.float64], t: int, constants: NDArray[np.float64],
+    clip_norm: float, whole: bool, keys: NDArray[np.uint64], sums: NDArray[np.float64], totals: NDArray[np.float64],
+    local: Numbers, meeting: Numbers, thread: int, threads: int, yielding: int,
 ) -> int:  # fmt: skip
     """Steps t, t + 1, … over `count` examples in batches of `size`; how many were taken.
 
@@ -193,6 +197,9 @@ def run(
     and the weights go by the same row numbers; else they are the table's and the weights' of the row's label.
     A step whose cost is not finite is the last one. `totals` gains Σ cost·m, Σ loss·m and the right answers, and
     ends with the last step's own.
+
+    Without `learning` there is only the way forward: every batch is one thread's own, its logits go to `answers` and
+    the sum of its losses to its place in `totals`, so that nothing depends on how many threads there are.
     """
     item, base = arena.itemsize, np.int64(arena.ctypes.data)
     weights_at, gradient_at = np.int64(theta.ctypes.data), np.int64(g.ctypes.data)
@@ -206,25 +213,33 @@ def run(
     for first in range(0, count, size):
         m = min(size, count - first)
         begin, end = m * thread // threads, m * (thread + 1) // threads
+        shift = start + first  # from a row of the batch to one of the set
+        if not learning:
+            if first // size % threads != thread:
+                continue
+            begin, end = thread * size, thread * size + m
+            shift -= begin
         side = sums[(t + taken) % 2]
         mine = side[thread]
         mine[:] = 0
-        moment(constants, rates[taken], t + taken, m, now)
+        if learning:
+            moment(constants, rates[taken], t + taken, m, now)
 
         # -- the batch
         inputs = base + places[X_AT] * item
         if gathered or places[COPIES]:
-            X = rows_of(arena, places[X_AT], m, n_in)
+            X = rows_of(arena, places[X_AT], end, n_in)
             for i in range(begin, end):
-                source = x[rows[start + first + i]] if gathered else x[start + first + i]
+                source = x[rows[shift + i]] if gathered else x[shift + i]
                 target = X[i]
                 for j in range(n_in):
                     target[j] = source[j]
         else:
-            inputs = np.int64(x.ctypes.data) + (start + first) * n_in * item
-        Y, w = rows_of(arena, places[Y_AT], m, k), arena[places[W_AT] : places[W_AT] + (m if len(weights) > 0 else 0)]
+            inputs = np.int64(x.ctypes.data) + shift * n_in * item
+        Y = rows_of(arena, places[Y_AT], end, k)
+        w = arena[places[W_AT] : places[W_AT] + (end if len(weights) > 0 else 0)]
         for i in range(begin, end):
-            row = rows[start + first + i] if len(rows) > 0 else start + first + i
+            row = rows[shift + i] if len(rows) > 0 else shift + i
             if by_class:
                 local[i] = labels[row]
             if len(targets) > 0:
@@ -250,7 +265,8 @@ def run(
                          arena)  # fmt: skip
                 at_op += 1
             elif op[KIND] == STATISTICS:
-                statistics(op, forward_reals[at_op], begin, end, m, arena, averages, meeting, thread, threads, yielding)
+                statistics(op, forward_reals[at_op], begin, end, m, arena, averages, learning, meeting, thread, threads,
+                           yielding)  # fmt: skip
                 at_op += 1
             else:
                 group(forward, forward_reals, at_op, op[GROUP], begin, end, arena, masks, theta, t + taken, keys,
@@ -260,6 +276,10 @@ def run(
         # -- the loss, whose gradient takes the place of the logits
         Z, mine_Y = rows_of(arena, places[Z_AT] + begin * k, end - begin, k), Y[begin:end]
         mine_w = w[begin:end] if len(weights) > 0 else w
+        if not learning:
+            for i in range(end - begin):
+                for c in range(k):
+                    answers[first + i, c] = Z[i, c]
         if by_class:
             mine[1] = loss.right_answers(Z, local[begin:end])
         if places[LOSS] == loss.SOFTMAX:
@@ -269,6 +289,9 @@ def run(
             mine[0] = loss.sigmoid(Z, mine_Y, mine_w, m)
         else:
             mine[0] = loss.squares(Z, mine_Y, m)
+        if not learning:
+            totals[first // size] = mine[0]
+            continue
 
         # -- backward, down to the lowest layer that learns
         at_op = np.int64(0)

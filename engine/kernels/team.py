@@ -56,14 +56,7 @@ class Team:
         dtype = program.dtype
         self.v = getattr(slots, "v", NO_SLOT[dtype])
         self.s = getattr(slots, "s", NO_SLOT[dtype])
-        by_class = train.by_class
-        no_targets = np.zeros((0, program.network.n_out), dtype)
-        self.answers = Answers(
-            train.y.astype(np.int64, copy=False) if by_class else EVERY_ROW,
-            no_targets if by_class else np.ascontiguousarray(train.targets, dtype),
-            NO_SLOT[dtype] if train.weights is None else train.weights.reshape(-1),
-        )
-        self.table = np.ascontiguousarray(train.table) if train.table is not None else no_targets
+        self.answers, self.table = answers_to(train, program)
         self.keys = mask_key(streams.seed, 0)
         self.pool = ThreadPoolExecutor(program.threads - 1, "step") if program.threads > 1 else None
 
@@ -91,7 +84,7 @@ class Team:
                 return step.run(
                     blas.GEMM[p.dtype], *p.tables, p.places, p.arena, p.masks, self.parameters.theta,
                     self.gradient.vector, self.v, self.s, self.parameters.averages, inputs.x, inputs.gathered,
-                    inputs.rows, start, labels, targets, self.table, weights, size, count, rates, t,
+                    inputs.rows, start, labels, targets, self.table, weights, size, count, True, self.table, rates, t,
                     p.constants, p.clip_norm, whole, self.keys, p.sums, totals, p.local, p.meeting, thread, p.threads,
                     meeting.YIELD,
                 )  # fmt: skip
@@ -103,6 +96,18 @@ class Team:
             for other in others:
                 other.result()
         return taken
+
+
+def answers_to(examples: Examples, program: Program) -> tuple[Answers, Array]:
+    """What the network should say to the examples, and the targets of every class, of which there may be none."""
+    dtype, by_class = program.dtype, examples.by_class
+    no_targets = np.zeros((0, program.network.n_out), dtype)
+    answers = Answers(
+        examples.y.astype(np.int64, copy=False) if by_class else EVERY_ROW,
+        no_targets if by_class else np.ascontiguousarray(examples.targets, dtype),
+        NO_SLOT[dtype] if examples.weights is None else examples.weights.reshape(-1),
+    )
+    return answers, np.ascontiguousarray(examples.table) if examples.table is not None else no_targets
 
 
 def worthwhile_threads(network: Network, m: int) -> int:

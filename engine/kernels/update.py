@@ -17,11 +17,12 @@ GRADIENT_DESCENT, MOMENTUM, RMSPROP, ADAM = range(4)
 KNOWN = (GradientDescent, Momentum, RMSprop, Adam, AdamW)
 PIECE = 1024  # numbers of θ at a time: with gradient and slots they stay in a core's first cache
 KIND, RATE, A, B, C, D, E, DECAY, L1, L2, CLIP_VALUE, CLIP_NORM = range(12)
+CONSTANTS = 12
 
 
 def constants(optimizer: Optimizer) -> NDArray[np.float64]:
     """What an optimizer has beside its learning rate, in the places that `moment` knows."""
-    c = np.zeros(12)
+    c = np.zeros(CONSTANTS)
     if isinstance(optimizer, Momentum):
         flags = optimizer.classic, optimizer.bias_correction, optimizer.nesterov
         c[KIND], c[A] = MOMENTUM, optimizer.beta
