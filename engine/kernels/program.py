@@ -19,6 +19,8 @@ from engine.random_streams import RandomStreams
 from engine.spec import JobSpec
 
 LINE = 16  # numbers: every buffer begins a cache line of its own, whatever the precision
+FEW_ROWS = 64  # of each thread
+FEW_WEIGHTS = 1 << 17  # in a matrix: with less of them there is little to lay out
 PANEL = 256 << 10  # numbers of a weight matrix's gradient that are made before they are used, within the cache
 
 Row = tuple[list[int], tuple[float, float]]  # of a table: its columns, and its real numbers
@@ -85,6 +87,15 @@ class Program:
     def matrix(self, at: int, m: int, n: int) -> Array:
         return self.arena[at : at + m * n].reshape(m, n)
 
+    def divided(self, n_in: int, units: int, *, forward: bool) -> int:
+        """How threads share a product with a weight matrix: by columns where that saves more than meeting costs.
+
+        By rows every thread lays out the whole matrix for the processor, which a few rows do not repay; on the way
+        back it is transposed as well, which takes longer still.
+        """
+        worth = self.m < FEW_ROWS * self.threads and n_in * units >= (FEW_WEIGHTS if forward else FEW_WEIGHTS // 4)
+        return step.BY_COLUMNS if self.learns and self.threads > 1 and worth else step.BY_ROWS
+
     # -- tables -------------------------------------------------------------------------------------------------
 
     def _write(self) -> None:
@@ -115,7 +126,10 @@ class Program:
         if isinstance(layer, Dense):
             Z = self.room(m, layer.units)
             made |= {"A_prev": at, "Z": Z}
-            self.forward.append(op(step.PRODUCT, layer.units, IN=at, OUT=Z, K=n_in, P=self.offsets[index, "W"]))
+            divided = self.divided(n_in, layer.units, forward=True)
+            self.forward.append(
+                op(step.PRODUCT, layer.units, IN=at, OUT=Z, K=n_in, P=self.offsets[index, "W"], WHICH=divided)
+            )
             if layer.bias:
                 self.forward.append(op(step.BIAS, layer.units, OUT=Z, P=self.offsets[index, "b"]))
             return Z, True
@@ -163,8 +177,9 @@ class Program:
             if index == self.network.first:
                 return at
             below = self.room(self.m, n_in)
+            divided = self.divided(n_in, layer.units, forward=False)
             self.backward.append(
-                op(step.PRODUCT_BACK, layer.units, IN=at, OUT=below, K=n_in, P=self.offsets[index, "W"])
+                op(step.PRODUCT_BACK, layer.units, IN=at, OUT=below, K=n_in, P=self.offsets[index, "W"], WHICH=divided)
             )
             return below
         if isinstance(layer, BatchNorm):

@@ -33,6 +33,8 @@ SUM, SQUARE, MEAN, VARIANCE, SCALE, DBETA_PART, DGAMMA_PART, DBETA, DGAMMA = (np
 BATCH_NORM_VECTORS = 9
 # The batch at hand
 X_AT, Y_AT, W_AT, ROW_AT, Z_AT, PANEL_AT, WEIGHTS, OUTPUTS, LOSS, COPIES, PANEL_SIZE = range(11)
+BY_ROWS, BY_COLUMNS = range(2)  # how the threads divide a product, at WHICH
+LANES = 16  # columns that a processor takes at once
 BLOCK = 4096  # numbers of a group at a time: they stay in a core's first cache from one operation to the next
 INPUT = -1  # an offset that stands for the inputs
 
@@ -64,6 +66,17 @@ def copied(arena: Array, source: int, target: int, size: int) -> Array:
     if source != target:
         normalization.copy(arena[source : source + size], out)
     return out
+
+
+@compiled
+def share(
+    op: Numbers, columns: Whole, begin: int, end: int, m: int, thread: int, threads: int
+) -> tuple[Whole, Whole, Whole, Whole]:
+    """This thread's part of a product: the first and last row, and the first and last column."""
+    if op[WHICH] == BY_ROWS:
+        return begin, end, 0, columns
+    after = columns if thread == threads - 1 else columns * (thread + 1) // threads // LANES * LANES
+    return 0, m, columns * thread // threads // LANES * LANES, after
 
 
 @compiled
@@ -258,11 +271,16 @@ def run(
         while at_op < len(forward):
             op = forward[at_op]
             if op[KIND] == PRODUCT:
-                a = (inputs if op[IN] == INPUT else base + op[IN] * item) + begin * op[K] * item
-                if end > begin:
-                    gemm(function, AS_IT_IS, AS_IT_IS, end - begin, op[N], op[K], a, op[K],
-                         weights_at + op[P] * item, op[N], base + (op[OUT] + begin * op[N]) * item, op[N],
-                         arena)  # fmt: skip
+                low, high, left, right = share(op, op[N], begin, end, m, thread, threads)
+                if op[WHICH] == BY_COLUMNS:  # all rows of what it multiplies have to be there
+                    meet(meeting, threads, yielding)
+                a = (inputs if op[IN] == INPUT else base + op[IN] * item) + low * op[K] * item
+                if high > low and right > left:
+                    gemm(function, AS_IT_IS, AS_IT_IS, high - low, right - left, op[K], a, op[K],
+                         weights_at + (op[P] + left) * item, op[N],
+                         base + (op[OUT] + low * op[N] + left) * item, op[N], arena)  # fmt: skip
+                if op[WHICH] == BY_COLUMNS:
+                    meet(meeting, threads, yielding)
                 at_op += 1
             elif op[KIND] == STATISTICS:
                 statistics(op, forward_reals[at_op], begin, end, m, arena, averages, learning, meeting, thread, threads,
@@ -298,10 +316,15 @@ def run(
         while at_op < len(backward):
             op = backward[at_op]
             if op[KIND] == PRODUCT_BACK:
-                if end > begin:
-                    gemm(function, AS_IT_IS, TRANSPOSED, end - begin, op[K], op[N],
-                         base + (op[IN] + begin * op[N]) * item, op[N], weights_at + op[P] * item, op[N],
-                         base + (op[OUT] + begin * op[K]) * item, op[K], arena)  # fmt: skip
+                low, high, left, right = share(op, op[K], begin, end, m, thread, threads)
+                if op[WHICH] == BY_COLUMNS:
+                    meet(meeting, threads, yielding)
+                if high > low and right > left:
+                    gemm(function, AS_IT_IS, TRANSPOSED, high - low, right - left, op[N],
+                         base + (op[IN] + low * op[N]) * item, op[N], weights_at + (op[P] + left * op[N]) * item, op[N],
+                         base + (op[OUT] + low * op[K] + left) * item, op[K], arena)  # fmt: skip
+                if op[WHICH] == BY_COLUMNS:
+                    meet(meeting, threads, yielding)
                 at_op += 1
             elif op[KIND] == SUMS_TOGETHER:
                 sums_together(op, m, arena, meeting, thread, threads, yielding)

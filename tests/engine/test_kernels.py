@@ -92,6 +92,14 @@ def test_every_activation_between_the_layers_that_look_at_a_batch(layer: object)
     assert_same(layers=[DENSE, norm, one, drop, DENSE, one, norm, drop], measure=True, **BATCHES)
 
 
+@pytest.mark.parametrize("kind", ["three classes", "value"])
+def test_products_that_threads_divide_by_columns(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.kernels.program.FEW_WEIGHTS", 4)
+    wide, norm, drop = {"type": "dense", "units": 50}, {"type": "batch_norm"}, {"type": "dropout", "keep_prob": 0.7}
+    assert_same(kind=kind, layers=[wide, norm, {"type": "tanh"}, drop, DENSE, wide, {"type": "tanh"}], **BATCHES)
+    assert_same(kind=kind, layers=[drop, wide, {"type": "tanh"}, wide], training={"batch_size": "full"})
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("layers", [[], [DENSE, {"type": "tanh"}]], ids=["linear", "deep"])
 def test_every_target(kind: str, layers: list[object]) -> None:
