@@ -8,12 +8,12 @@ from worker.store import Store
 FOLDERS = ("models", "checkpoints")
 
 
-def sweep_orphans(store: Store, artifacts: Artifacts) -> tuple[str, ...]:
-    """Remove models and checkpoints without a row that are older than an hour; their names.
+def sweep_orphans(store: Store, artifacts: Artifacts, *, stale_seconds: float = STALE_SECONDS) -> tuple[str, ...]:
+    """Remove models and checkpoints without a row that are older than that; their names.
 
     The files are listed before the rows are read, and a file is there long before its row: none is missed.
     """
-    before = time.time() - STALE_SECONDS
+    before = time.time() - stale_seconds
     old = [file for folder in FOLDERS for file in artifacts.older_than(before, folder)]
     orphans = tuple(sorted(store.sweeps.unnamed(old)))
     for file in orphans:

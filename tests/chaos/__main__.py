@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import structlog
 
 from tests.chaos.mutants import MUTANTS
-from tests.chaos.runs import Chaos, Plan, cancels_racing_the_end, chaos, random_faults
+from tests.chaos.runs import Chaos, Plan, cancels_racing_the_end, chaos, plan_against, random_faults
 from tests.chaos.verdict import Verdict
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
@@ -40,8 +40,7 @@ def main() -> int:
         failures += report("cancels", cancels_racing_the_end, Plan(seed, cancels=chosen.cancels), wrong=False)
     if chosen.only in (None, "mutants"):
         for mutant in MUTANTS:
-            plan = Plan(seed, kills=20, freezes=4, mutant=mutant, drain_seconds=30)
-            failures += report(f"mutant {mutant}", random_faults, plan, wrong=True)
+            failures += report(f"mutant {mutant}", random_faults, plan_against(mutant, seed), wrong=True)
     print("chaos:", "as it should be" if not failures else f"{failures} of the runs are NOT as they should be")
     return int(failures > 0)
 

@@ -9,6 +9,7 @@ from engine import JobSpec
 from worker.yard import Yard
 
 DENSE = [{"type": "dense", "units": 24}, {"type": "relu"}]
+WIDE = [{"type": "dense", "units": 400}, {"type": "relu"}, {"type": "dense", "units": 400}, {"type": "relu"}]
 
 
 def specs(seed: int, length: float = 1.0) -> dict[str, JobSpec]:
@@ -43,7 +44,7 @@ def specs(seed: int, length: float = 1.0) -> dict[str, JobSpec]:
             optimizer={"type": "momentum", "learning_rate": 1e-4},
             training={"early_stopping": {"patience": 400}, "batch_size": 32},
         ),
-        "few long epochs": job("pixels", "label", 8, training={"batch_size": 4, "keep": "last"}),
+        "few long epochs": job("pixels", "label", 8, training={"batch_size": 1, "keep": "last"}, layers=WIDE),
         "augmented": job(
             "pixels", "label", 5, data={"augment": [{"type": "shift"}, {"type": "rotate"}, {"type": "mixup"}]}
         ),

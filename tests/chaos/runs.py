@@ -47,6 +47,21 @@ class Plan:
     drain_seconds: float = DRAIN_SECONDS
 
 
+LONG = {"length": 1.0, "kinds": ("few long epochs",)}
+AGAINST: dict[str, dict[str, Any]] = {
+    "fence_off": {"kills": 0, "freezes": 5, "at_once": 1, **LONG},  # the other worker is free to take the job over
+    "position_lost": {"kills": 12, "at_once": 2, **LONG},  # hit in the middle of an epoch
+    "sweeper_off": {"kills": 4},
+    "sync_late": {"kills": 25, **LONG},  # an eighth of the kills are power cuts
+}
+"""Faults that meet the thing that is wrong with a worker."""
+
+
+def plan_against(mutant: str, seed: int) -> Plan:
+    """A shortened run, in which this mutant must be noticed."""
+    return Plan(seed, mutant=mutant, drain_seconds=20.0, **AGAINST[mutant])
+
+
 class Chaos:
     """Two workers, a yard, and the faults."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.mutants import MUTANTS
-from tests.chaos.runs import Chaos, Plan, cancels_racing_the_end, chaos, random_faults
+from tests.chaos.runs import Chaos, Plan, cancels_racing_the_end, chaos, plan_against, random_faults
 from tests.chaos.verdict import Verdict
 
 SHORT = {"length": 0.15, "kinds": ("few long epochs", "dropout and batch norm"), "at_once": 2}
@@ -37,5 +37,4 @@ def test_a_cancel_that_races_the_end_has_one_outcome(tmp_path: Path) -> None:
 @pytest.mark.chaos
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_worker_with_something_wrong_is_noticed(tmp_path: Path, mutant: str) -> None:
-    plan = Plan(seed=6, kills=12, freezes=4, mutant=mutant, drain_seconds=20)
-    assert verdict_of(random_faults, plan, tmp_path).complaints
+    assert verdict_of(random_faults, plan_against(mutant, seed=6), tmp_path).complaints

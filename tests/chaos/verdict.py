@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from engine import load
+from worker.artifacts import Artifacts
 from worker.errors import NoModel
 from worker.jobs import Job, Status
+from worker.orphans import sweep_orphans
 from worker.yard import Yard
 
 TERMINAL = {"succeeded", "failed", "cancelled"}
@@ -115,7 +117,9 @@ def judge(verdict: Verdict, yard: Yard, job_id: str, twin: dict[str, Any] | None
 
 
 def superfluous(verdict: Verdict, yard: Yard, data_dir: Path) -> None:
-    """Files that no row names, of jobs that are done; what a killed worker had not finished is swept after an hour."""
+    """Files that no row names, once what killed workers had not finished is swept, as it is after an hour."""
+    orphans = sweep_orphans(yard._store, Artifacts(data_dir), stale_seconds=0)
+    verdict.figures["files that a kill left without a row, swept"] += len(orphans)
     for folder in (data_dir / "checkpoints").glob("*"):
         named = {Path(one.file).name for one in yard.checkpoints(folder.name)}
         extra = {path.name for path in folder.glob("*")} - named
