@@ -5,8 +5,7 @@ Whatever it does not know by heart it leaves to the route, with the body unread 
 """
 
 import re
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Awaitable
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
@@ -16,6 +15,7 @@ from engine import EngineError, JobSpec
 from service import json_text
 from service.bodies import validated, validators
 from service.error_handlers import on_package_error
+from service.intake import Intake
 from service.job_texts import JobTexts
 from service.plain_requests import again, is_plain, whole_body
 from service.problems import RequestRefused
@@ -43,6 +43,7 @@ class QuickJobs:
         self.app = app
         self.yard = yard
         self.texts = JobTexts(yard)
+        self.intake = Intake(yard, lambda job: JobView.of(job).model_dump_json().encode())
         self.max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,7 +51,7 @@ class QuickJobs:
             await self.app(scope, receive, send)
             return
         if (limit := limit_of(scope)) is not None:
-            await self._answer(scope, receive, send, 200, partial(self._listed, limit))
+            await self._answer(scope, receive, send, 200, self._listed(limit))
             return
         if is_submission(scope):
             message = await receive()
@@ -58,16 +59,16 @@ class QuickJobs:
             body = whole_body(message)
             spec = None if body is None or len(body) > self.max_body_bytes else spec_of(body)
             if spec is not None:
-                await self._answer(scope, receive, send, 201, partial(self._submitted, spec))
+                await self._answer(scope, receive, send, 201, self._submitted(spec))
                 return
         await self.app(scope, receive, send)
 
     async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, status: int, make: Callable[[], tuple[Headers, bytes]]
+        self, scope: Scope, receive: Receive, send: Send, status: int, answer: Awaitable[tuple[Headers, bytes]]
     ) -> None:
         scope["route"] = QuickRoute
         try:
-            headers, content = await run_in_threadpool(make)
+            headers, content = await answer
         except (EngineError, WorkerError) as error:
             await (await on_package_error(Request(scope), error))(scope, receive, send)
             return
@@ -76,12 +77,12 @@ class QuickJobs:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
-    def _submitted(self, spec: JobSpec) -> tuple[Headers, bytes]:
-        job = self.yard.submit(spec)
-        return [(b"location", f"{PATH}/{job.id}".encode())], JobView.of(job).model_dump_json().encode()
+    async def _submitted(self, spec: JobSpec) -> tuple[Headers, bytes]:
+        job, content = await self.intake.job(spec)
+        return [(b"location", f"{PATH}/{job.id}".encode())], content
 
-    def _listed(self, limit: int) -> tuple[Headers, bytes]:
-        content = self.texts.listing(limit)
+    async def _listed(self, limit: int) -> tuple[Headers, bytes]:
+        content = await run_in_threadpool(self.texts.listing, limit)
         return [(name.encode(), value.encode()) for name, value in validators(content).items()], content
 
 

@@ -1,10 +1,11 @@
 """From a spec to a job that may be stored: everything it names exists, fits together and is not too much."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
-from engine import Dataset, JobSpec, Network, ShapeMismatch, SpecError
+from engine import Dataset, EngineError, JobSpec, Network, ShapeMismatch, SpecError
 from engine.cost_estimate import CostEstimate, estimate_cost
 from engine.data import NoNormalizer, Preprocessor, Table, TargetKind, check, dataset_references
 from engine.data.encoding.encoder_learning import learn_encoders
@@ -12,7 +13,7 @@ from engine.data.preparation import divided, feature_names, learned_target, reso
 from engine.initializers import Given
 from engine.training import check_training, resolved
 from worker.datasets import DatasetLibrary, data_hash
-from worker.errors import UnknownCheckpoint, UnknownJob
+from worker.errors import UnknownCheckpoint, UnknownJob, WorkerError
 from worker.ids import is_id
 from worker.inputs import refuse_if_gone
 from worker.jobs import Job, Status
@@ -54,7 +55,27 @@ class Submission:
 
     def draft(self, spec: JobSpec) -> Draft:
         """The job to be; raises the error that points to the field."""
-        pinned = {reference: self._datasets.known(reference) for _, reference in dataset_references(spec.data)}
+        return self._draft(spec, self._pins(spec, self._datasets.known))
+
+    def drafts(self, specs: Sequence[JobSpec]) -> list[Draft | EngineError | WorkerError | None]:
+        """What `draft` would give back or raise, one by one; None where there is more to look at than a moment takes.
+
+        The specs came at one time, so that a dataset's name means the same in all of them.
+        """
+        known = cache(self._datasets.known)
+        drafts: list[Draft | EngineError | WorkerError | None] = []
+        for spec in specs:
+            pinned = self._pins(spec, known)
+            if not self._is_familiar(spec, pinned):
+                drafts.append(None)
+                continue
+            try:
+                drafts.append(self._draft(spec, pinned))
+            except (EngineError, WorkerError) as error:
+                drafts.append(error)
+        return drafts
+
+    def _draft(self, spec: JobSpec, pinned: dict[str, PinnedDataset | None]) -> Draft:
         network = self._checked(spec, pinned)[1]
         parameters = self._given(spec, network)
         checkpoints = self._started_from(spec)
@@ -77,7 +98,7 @@ class Submission:
 
     def outline(self, spec: JobSpec) -> Outline:
         """What the job would be; raises what `draft` raises."""
-        pinned = {reference: self._datasets.known(reference) for _, reference in dataset_references(spec.data)}
+        pinned = self._pins(spec, self._datasets.known)
         sizes, network, preprocessor = self._checked(spec, pinned)
         self._given(spec, network)
         self._started_from(spec)
@@ -125,11 +146,18 @@ class Submission:
         check_training(spec, network, sizes)
         return sizes, network, preprocessor
 
+    def _pins(self, spec: JobSpec, known: Callable[[str], PinnedDataset | None]) -> dict[str, PinnedDataset | None]:
+        return {reference: known(reference) for _, reference in dataset_references(spec.data)}
+
+    def _is_familiar(self, spec: JobSpec, pinned: Pins) -> bool:
+        """Whether nothing has to be read for the spec: no data, no parameters, no other job."""
+        plain = spec.start_from is None and not isinstance(spec.initializer, Given)
+        return plain and (key := _question(spec, pinned)) is not None and key in self._known
+
     def _looked_through(self, spec: JobSpec, pinned: Pins) -> tuple[Mapping[str, int], Preprocessor]:
         """What the data of a spec comes to: the same for all specs that differ elsewhere only, as those of a search."""
-        ids = [pin.id for pin in pinned.values() if pin is not None]
-        key = (spec.data.model_dump_json(), spec.loss.type, *ids)
-        if len(ids) == len(pinned) and (known := self._known.get(key)) is not None:
+        key = _question(spec, pinned)
+        if key is not None and (known := self._known.get(key)) is not None:
             return known
         datasets: dict[str, Dataset] = {}
         for pointer, reference in dataset_references(spec.data):
@@ -138,7 +166,7 @@ class Submission:
         check(spec.data, datasets, loss=spec.loss.type)
         kind, parts = divided(spec.data, datasets, spec.loss.type)
         found = {part: table.rows for part, table in parts.items()}, _preprocessor(spec, kind, parts["train"])
-        if len(ids) == len(pinned):
+        if key is not None:
             while len(self._known) >= REMEMBERED:
                 self._known.pop(next(iter(self._known)), None)
             self._known[key] = found
@@ -186,6 +214,12 @@ class Submission:
 
 def queue_of(spec: JobSpec) -> str:
     return "gpu" if spec.device == "gpu" else "cpu"
+
+
+def _question(spec: JobSpec, pinned: Pins) -> tuple[str, ...] | None:
+    """What of a spec decides what its data comes to; None where that is not stored."""
+    ids = [pin.id for pin in pinned.values() if pin is not None]
+    return (spec.data.model_dump_json(), spec.loss.type, *ids) if len(ids) == len(pinned) else None
 
 
 def _preprocessor(spec: JobSpec, kind: TargetKind, train: Table) -> Preprocessor:

@@ -13,7 +13,7 @@ from typing import Self
 import structlog
 from pydantic import JsonValue
 
-from engine import DataError, GradientCheckSpec, JobSpec, Model, Table
+from engine import DataError, EngineError, GradientCheckSpec, JobSpec, Model, Table
 from engine.answer_files import AnswerFormat
 from engine.data.augmentation.augmentations import AnyAugmentation
 from engine.data.checks import DataReport
@@ -31,7 +31,16 @@ from worker.comparison import MOST_JOBS, Comparison, compare
 from worker.data_checks import DataChecks
 from worker.datasets import DatasetLibrary
 from worker.drift import Drift, drift_of
-from worker.errors import InvalidPage, NoModel, NoResult, StoreUnavailable, UnknownBatch, UnknownJob
+from worker.errors import (
+    InvalidPage,
+    NoModel,
+    NoResult,
+    StorageFull,
+    StoreUnavailable,
+    UnknownBatch,
+    UnknownJob,
+    WorkerError,
+)
 from worker.gradient_checks import GradientCheck, refuse_unless_kept
 from worker.hyperparameters import Hyperparameters, Steering
 from worker.ids import Prefix, is_id, new_id
@@ -110,6 +119,27 @@ class Yard:
         QueueFull, StorageFull.
         """
         return self._create(self._submission.draft(spec), once)
+
+    def submit_all(self, specs: Sequence[JobSpec]) -> list[Job | EngineError | WorkerError | None]:
+        """Queue jobs that were asked for at one time; what `submit` would give back or raise, one by one.
+
+        None for those that take a closer look, which `submit` takes: the others should not have to wait for it.
+        """
+        drafts = self._submission.drafts(specs)
+        complete = [draft for draft in drafts if isinstance(draft, Draft)]
+        made = iter(self._create_all(complete) if complete else ())
+        return [next(made) if isinstance(draft, Draft) else draft for draft in drafts]
+
+    def _create_all(self, drafts: Sequence[Draft]) -> list[Job | WorkerError]:
+        try:
+            self._artifacts.refuse_if_full(self.settings.disk_reserve_bytes)
+        except StorageFull as error:
+            return [error] * len(drafts)
+        outcomes = self._store.jobs.create_all(drafts, max_queued=self.settings.max_queued)
+        for outcome in outcomes:
+            if isinstance(outcome, Job):
+                self._nudger.nudge(outcome.id, outcome.queue)
+        return outcomes
 
     def rerun(self, job_id: str, once: Once | None = None) -> Job:
         """Queue a job once more, with the same spec, seed, data and changes; raises InputGone."""

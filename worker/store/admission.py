@@ -57,6 +57,12 @@ class Request:
     once: Once | None
     outcome: Future[Job] = field(default_factory=Future)
 
+    @property
+    def refusal(self) -> WorkerError | None:
+        """Why there is no job of it."""
+        error = self.outcome.exception()
+        return error if isinstance(error, WorkerError) else None
+
 
 class Admission:
     """Lets jobs in; whoever comes while a transaction is under way goes with all the others that do in the next."""
@@ -74,14 +80,23 @@ class Admission:
         if draft.checkpoints:  # alone: it locks other jobs, and two processes might lock several in different orders
             self._write([mine])
         else:
-            self._requests.append(mine)
-            with self._turn:
-                if not mine.outcome.done():
-                    self._lead(mine)
+            self._settle([mine])
         return mine.outcome.result()
 
-    def _lead(self, mine: Request) -> None:
-        """Settle this request and those that came with it."""
+    def admit_all(self, drafts: Sequence[Draft], *, max_queued: int) -> list[Job | WorkerError]:
+        """Queue jobs that came together and start from no other; what `admit` gives back or raises, one by one."""
+        mine = [Request(draft, max_queued, None) for draft in drafts]
+        self._settle(mine)
+        return [one.refusal or one.outcome.result() for one in mine]
+
+    def _settle(self, mine: Sequence[Request]) -> None:
+        self._requests.extend(mine)
+        with self._turn:
+            if not all(one.outcome.done() for one in mine):
+                self._lead(mine)
+
+    def _lead(self, mine: Sequence[Request]) -> None:
+        """Settle these requests and those that came with them."""
         together = [self._requests.popleft() for _ in range(len(self._requests))]
         try:
             self._write(together)
@@ -89,7 +104,8 @@ class Admission:
             for one in together:
                 one.outcome.set_exception(error)
         finally:
-            self._requests.extendleft(one for one in reversed(together) if one is not mine and not one.outcome.done())
+            left = [one for one in together if one not in mine and not one.outcome.done()]
+            self._requests.extendleft(reversed(left))
 
     def _write(self, requests: Sequence[Request]) -> None:
         outcomes: list[Job | WorkerError] = []
@@ -133,6 +149,7 @@ class Batch:
         self._inputs: list[Row] = []
         self._revisions: list[Row] = []
         self._found: dict[tuple[str, int], int] = {}
+        self._held: set[str] = set()  # datasets that are there, and stay
 
     def add(self, request: Request) -> Job:
         """The job of a draft, once it is written; that of an earlier attempt at the request, if there was one."""
@@ -140,7 +157,7 @@ class Batch:
         if (known := created_before(connection, request.once)) is not None:
             return read_job(self._database, connection, known)
         self._room(connection, request.max_queued)
-        _hold(connection, draft.datasets)
+        self._hold(draft.datasets)
         _hold_checkpoints(connection, draft.checkpoints)
         job_id = new_id("job")
         revisions = [] if draft.rerun_of is None else _revisions(connection, draft.rerun_of, job_id, self._now)
@@ -162,6 +179,14 @@ class Batch:
         ]
         note_created(connection, request.once, job_id)
         return job_of({**UNTOUCHED, **row}, self._live, position)
+
+    def _hold(self, datasets: Mapping[str, str]) -> None:
+        """Lock the datasets' rows against a deletion at the same moment."""
+        for reference, dataset_id in datasets.items():
+            if dataset_id not in self._held:
+                if self._connection.scalar(HELD, {"dataset_id": dataset_id}) is None:
+                    raise UnknownDataset(reference, pointer="/data/train", hint="It was deleted just now.")
+                self._held.add(dataset_id)
 
     def write(self) -> None:
         """Carry the statements out, each for all the jobs at once."""
@@ -242,13 +267,6 @@ def _revisions(connection: sa.Connection, rerun_of: str, job_id: str, now: float
     made = connection.execute(query.order_by(columns.number)).mappings()
     again = {"job_id": job_id, "created_at": now, "checkpoint": None}
     return [{**revision, **again, "number": number} for number, revision in enumerate(made, 1)]
-
-
-def _hold(connection: sa.Connection, datasets: Mapping[str, str]) -> None:
-    """Lock the datasets' rows against a deletion at the same moment."""
-    for reference, dataset_id in datasets.items():
-        if connection.scalar(HELD, {"dataset_id": dataset_id}) is None:
-            raise UnknownDataset(reference, pointer="/data/train", hint="It was deleted just now.")
 
 
 def _hold_checkpoints(connection: sa.Connection, checkpoints: Mapping[str, str]) -> None:

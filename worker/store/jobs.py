@@ -1,6 +1,6 @@
 """The jobs as their owners see them: made, looked at, paused, resumed, stopped, cancelled, deleted."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import islice
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from worker import tables
 from worker.database import Database
-from worker.errors import ControlPending, IllegalMove, JobInUse, NothingToKeep
+from worker.errors import ControlPending, IllegalMove, JobInUse, NothingToKeep, WorkerError
 from worker.jobs import Control, Edition, Job, Status
 from worker.once import Once
 from worker.records import Page
@@ -28,6 +28,10 @@ class Jobs:
     def create(self, draft: Draft, *, max_queued: int, once: Once | None = None) -> Job:
         """Queue a job; its datasets cannot be deleted from here on until it is done."""
         return self._admission.admit(draft, max_queued=max_queued, once=once)
+
+    def create_all(self, drafts: Sequence[Draft], *, max_queued: int) -> list[Job | WorkerError]:
+        """Queue jobs that came together and start from no other; what becomes of each."""
+        return self._admission.admit_all(drafts, max_queued=max_queued)
 
     def get(self, job_id: str) -> Job:
         """The job as it is now."""
