@@ -14,7 +14,7 @@ import pytest
 from tests.stack.api_process import ApiProcess, Connection, memory_kib
 
 JOBS = 10_000
-CLIENTS = 16
+CLIENTS = 20
 LOOKS = 200
 
 SHORT = {"data": {"train": "iris", "target": "label"}, "training": {"epochs": 1}}
