@@ -132,17 +132,12 @@ def unless_unchanged(request: Request, response: Response) -> Response:
     """304 without a body where the client already holds this very answer."""
     if request.method != "GET" or response.status_code != 200 or isinstance(response, StreamingResponse | FileResponse):
         return response
-    fresh = validators(bytes(response.body))
+    fresh = {"ETag": tag_of(bytes(response.body)), "Cache-Control": "no-cache"}
     held = [held.strip().removeprefix("W/") for held in request.headers.get("if-none-match", "").split(",")]
     if fresh["ETag"] in held or "*" in held:
         return Response(status_code=304, headers=fresh)
     response.headers.update(fresh)
     return response
-
-
-def validators(body: bytes) -> dict[str, str]:
-    """The headers by which a client sees later whether it still holds this very answer."""
-    return {"ETag": tag_of(body), "Cache-Control": "no-cache"}
 
 
 def tag_of(body: bytes) -> str:

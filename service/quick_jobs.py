@@ -9,11 +9,12 @@ from collections.abc import Awaitable
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine import EngineError, JobSpec
 from service import json_text
-from service.bodies import validated, validators
+from service.bodies import unless_unchanged, validated
 from service.error_handlers import on_package_error
 from service.intake import Intake
 from service.job_texts import JobTexts
@@ -23,9 +24,8 @@ from service.views import JobView
 from worker.errors import WorkerError
 from worker.yard import Yard
 
-Headers = list[tuple[bytes, bytes]]
-
 PATH = "/v1/jobs"
+JSON = "application/json"
 LIMIT = re.compile(rb"(?:limit=([1-9][0-9]{0,3}))?")
 DEFAULT_LIMIT = 20
 
@@ -51,7 +51,7 @@ class QuickJobs:
             await self.app(scope, receive, send)
             return
         if (limit := limit_of(scope)) is not None:
-            await self._answer(scope, receive, send, 200, self._listed(limit))
+            await self._answer(scope, receive, send, self._listed(Request(scope), limit))
             return
         if is_submission(scope):
             message = await receive()
@@ -59,31 +59,25 @@ class QuickJobs:
             body = whole_body(message)
             spec = None if body is None or len(body) > self.max_body_bytes else spec_of(body)
             if spec is not None:
-                await self._answer(scope, receive, send, 201, self._submitted(spec))
+                await self._answer(scope, receive, send, self._submitted(spec))
                 return
         await self.app(scope, receive, send)
 
-    async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, status: int, answer: Awaitable[tuple[Headers, bytes]]
-    ) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, answer: Awaitable[Response]) -> None:
         scope["route"] = QuickRoute
         try:
-            headers, content = await answer
+            response = await answer
         except (EngineError, WorkerError) as error:
-            await (await on_package_error(Request(scope), error))(scope, receive, send)
-            return
-        length = str(len(content)).encode()
-        headers = [*headers, (b"content-length", length), (b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+            response = await on_package_error(Request(scope), error)
+        await response(scope, receive, send)
 
-    async def _submitted(self, spec: JobSpec) -> tuple[Headers, bytes]:
+    async def _submitted(self, spec: JobSpec) -> Response:
         job, content = await self.intake.job(spec)
-        return [(b"location", f"{PATH}/{job.id}".encode())], content
+        return Response(content, 201, {"location": f"{PATH}/{job.id}"}, JSON)
 
-    async def _listed(self, limit: int) -> tuple[Headers, bytes]:
+    async def _listed(self, request: Request, limit: int) -> Response:
         content = await run_in_threadpool(self.texts.listing, limit)
-        return [(name.encode(), value.encode()) for name, value in validators(content).items()], content
+        return unless_unchanged(request, Response(content, media_type=JSON))
 
 
 def is_submission(scope: Scope) -> bool:
@@ -99,7 +93,7 @@ def is_submission(scope: Scope) -> bool:
 def limit_of(scope: Scope) -> int | None:
     """How many jobs are to be listed, where that is all that is asked for."""
     query = LIMIT.fullmatch(scope["query_string"])
-    if scope["method"] != "GET" or query is None or any(name == b"if-none-match" for name, _ in scope["headers"]):
+    if scope["method"] != "GET" or query is None:
         return None
     return int(query[1] or DEFAULT_LIMIT)
 
