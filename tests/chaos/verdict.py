@@ -117,9 +117,12 @@ def judge(verdict: Verdict, yard: Yard, job_id: str, twin: dict[str, Any] | None
 
 
 def superfluous(verdict: Verdict, yard: Yard, data_dir: Path) -> None:
-    """Files that no row names, once what killed workers had not finished is swept, as it is after an hour."""
+    """Files that no row names: a lost attempt may leave its last ones, which are swept, and a job in peace none."""
     orphans = sweep_orphans(yard._store, Artifacts(data_dir), stale_seconds=0)
     verdict.figures["files that a kill left without a row, swept"] += len(orphans)
+    for job_id, left in Counter(Path(orphan).parts[1] for orphan in orphans).items():
+        lost = max(0, yard.job(job_id).attempt - 1)
+        verdict.expect(left <= 2 * lost, f"{job_id} had left {left} files without a row, with {lost} attempts lost")
     for folder in (data_dir / "checkpoints").glob("*"):
         named = {Path(one.file).name for one in yard.checkpoints(folder.name)}
         extra = {path.name for path in folder.glob("*")} - named
