@@ -43,15 +43,24 @@ def _refuse() -> None:
 asking, linalg.ensure_blas = linalg.ensure_blas, _refuse
 try:
     import_module("numba.np.arraymath")
+    arrays: Any = import_module("numba.np.arrayobj")
 finally:
     linalg.ensure_blas = asking
 
-INNER = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# Nothing is allocated inside, so no array's references need counting: every slice would count atomically, twice.
+UNCOUNTED = {"_nrt": False}
+INNER = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True} | UNCOUNTED
 
 
 def compiled(function: Function) -> Function:
     """Machine code for other kernels to call; it divides as the hardware does and may fuse a·b + c."""
     kernel: Function = njit(**INNER, fastmath={"contract"})(function)
+    return kernel
+
+
+def inlined(function: Function) -> Function:
+    """Part of each kernel that calls it, which is how a view of an array can be returned."""
+    kernel: Function = njit(inline="always", **INNER)(function)
     return kernel
 
 
@@ -63,7 +72,7 @@ def summing(function: Function) -> Function:
 
 def entrance(function: Function) -> Function:
     """Machine code for Python to call: kept on disk, with all that it calls, and run without the interpreter's lock."""
-    return _kept(function, error_model="numpy", fastmath={"contract"})
+    return _kept(function, error_model="numpy", fastmath={"contract"}, **UNCOUNTED)
 
 
 def strict(signature: Any) -> Callable[[Function], Function]:
@@ -97,6 +106,25 @@ def _like(array: Any, number: Any) -> Any:
         return precision(number)
 
     return cast
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def rows_of(typing_context: Any, array: Any, at: Any, rows: Any, n: Any) -> Any:
+    """The rows × n numbers of a vector that begin at `at`, as a matrix."""
+    view = types.Array(array.dtype, 2, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        whole, at, rows, n = arguments
+        source = arrays.make_array(array)(context, builder, whole)
+        matrix = arrays.make_array(view)(context, builder)
+        size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(array.dtype)))
+        arrays.populate_array(
+            matrix, data=builder.gep(source.data, [at]), shape=[rows, n], strides=[builder.mul(n, size), size],
+            itemsize=size, meminfo=None,
+        )  # fmt: skip
+        return matrix._getvalue()
+
+    return view(array, types.int64, types.int64, types.int64), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]

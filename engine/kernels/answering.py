@@ -58,7 +58,7 @@ class Answering:
                     blas.GEMM[p.dtype], *p.tables, p.places, p.arena, p.masks, parameters.theta, nothing, nothing,
                     nothing, parameters.averages, source.x, source.gathered, source.rows, 0, labels, targets, table,
                     weights, BLOCK, count, False, logits, NO_RATES, 0, p.constants, p.clip_norm, False, NO_KEYS,
-                    p.sums, losses, p.local, p.meeting, thread, threads, meeting.YIELD,
+                    p.sums, p.costs, losses, p.local, p.moments, p.blocks, p.meeting, thread, threads, meeting.YIELD,
                 )  # fmt: skip
 
         with blas.one_thread():

@@ -1,4 +1,4 @@
-"""Where the threads of a step wait for each other: nobody goes on before all have come.
+"""Where the threads of a step wait for each other, and how they divide work that one may finish before the other.
 
 A thread spins for some microseconds, since the others are about as fast, and then lets others use its core, since
 users' machines are busy.
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from engine.compiling import compiled, intrinsic
 
 SPINS = 20_000
+CLAIMS = 16  # from here on the counter's line is followed by one number for each piece of work that can be claimed
 _sched_yield = getattr(ctypes.CDLL(None), "sched_yield", None)
 YIELD = 0 if _sched_yield is None else ctypes.cast(_sched_yield, ctypes.c_void_p).value or 0
 
@@ -66,3 +67,12 @@ def meet(counter: NDArray[np.int64], threads: int, yielding: int) -> None:
         spins += 1
         if spins > SPINS and yielding != 0:
             give_way(yielding)
+
+
+@compiled
+def claim(counter: NDArray[np.int64], number: int | np.int64, threads: int) -> bool:
+    """Whether this thread is the first of a round to ask for a piece of work; all of them ask for all pieces."""
+    if threads == 1:
+        return True
+    address = np.int64(counter.ctypes.data) + (CLAIMS + number) * np.int64(8)
+    return bool(add_atomically(address, np.int64(1)) % threads == 0)

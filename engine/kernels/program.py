@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.activations import Activation, Linear
-from engine.kernels import activation, loss, mask, step, update
+from engine.kernels import activation, loss, mask, meeting, step, update
 from engine.kernels.blas import GEMM
 from engine.layer import Cache, Layer
 from engine.layers import BatchNorm, Dense, Dropout
@@ -19,7 +19,7 @@ from engine.random_streams import RandomStreams
 from engine.spec import JobSpec
 
 LINE = 16  # numbers: every buffer begins a cache line of its own, whatever the precision
-FEW_ROWS = 64  # of each thread
+FEW_ROWS = 256  # of each thread
 FEW_WEIGHTS = 1 << 17  # in a matrix: with less of them there is little to lay out
 PANEL = 256 << 10  # numbers of a weight matrix's gradient that are made before they are used, within the cache
 
@@ -52,11 +52,14 @@ class Program:
             self.clip_norm = spec.training.clip_norm or 0.0
         self.arena: Array = aligned(self.end, dtype)
         self.masks = np.zeros(self.end_of_masks, np.uint8)
+        self.panels.sort(key=lambda panel: panel[0])
         shares = numbers(self.panels, 8), numbers(self.reductions, 3)
         self.tables = (*table(self.forward), *table(self.backward), *shares)
         self.local = np.zeros(m, np.int64)
         self.sums = np.zeros((2, threads, LINE))
-        self.meeting = np.zeros(LINE, np.int64)
+        self.moments, self.blocks = np.zeros((threads, LINE)), np.zeros((threads, LINE), np.uint64)  # each thread's own
+        self.costs = np.zeros((2, len(self.panels), 2))  # penalty and squares of each panel
+        self.meeting = np.zeros(meeting.CLAIMS + len(self.panels), np.int64)
 
     # -- memory -------------------------------------------------------------------------------------------------
 

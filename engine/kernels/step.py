@@ -2,18 +2,19 @@
 
 One function for every network: a new architecture is a new table, and nothing is compiled. Several threads may run
 it together on the same arguments, each with its share of a batch's rows on the way forward and back, and then with
-its share of every weight matrix. They meet where one needs what another has made.
+its share of every weight matrix; who is done first takes over some of the others'. They meet where one needs what
+another has made, and whoever makes it, it is the same.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.compiling import compiled, entrance
+from engine.compiling import compiled, entrance, inlined, rows_of
 from engine.kernels import loss, normalization
 from engine.kernels.activation import activate, slope
 from engine.kernels.blas import AS_IT_IS, TRANSPOSED, gemm
 from engine.kernels.mask import draw
-from engine.kernels.meeting import meet
+from engine.kernels.meeting import claim, meet
 from engine.kernels.update import PIECE, clipping, moment, move, objective, shrink, sum_of_squares, update
 from engine.parameters import Array
 
@@ -39,13 +40,7 @@ BLOCK = 4096  # numbers of a group at a time: they stay in a core's first cache 
 INPUT = -1  # an offset that stands for the inputs
 
 
-@compiled
-def rows_of(arena: Array, at: int, rows: int, n: int) -> Array:
-    """A matrix in the arena."""
-    return arena[at : at + rows * n].reshape(rows, n)
-
-
-@compiled
+@inlined
 def vector(arena: Array, op: Numbers, which: Whole, thread: int, threads: int) -> Array:
     """One of a batch norm's vectors of this thread."""
     n = op[N]
@@ -53,13 +48,14 @@ def vector(arena: Array, op: Numbers, which: Whole, thread: int, threads: int) -
     return arena[at : at + n]
 
 
-@compiled
+@inlined
 def all_vectors(arena: Array, op: Numbers, which: Whole, threads: int) -> Array:
     """The same vector of every thread."""
-    return rows_of(arena, op[EXTRA] + which * threads * op[N], threads, op[N])
+    vectors: Array = rows_of(arena, op[EXTRA] + which * threads * op[N], threads, op[N])
+    return vectors
 
 
-@compiled
+@inlined
 def copied(arena: Array, source: int, target: int, size: int) -> Array:
     """The numbers where they may be overwritten: copied, unless they are there."""
     out = arena[target : target + size]
@@ -194,6 +190,19 @@ def sums_together(
         )
 
 
+@compiled
+def taken_in_turn(panels: Numbers, turn: Whole, thread: int, threads: int) -> Whole:
+    """The panel to try next: a thread's own from the first on, then those of the others, from the last on."""
+    first = after = np.int64(0)
+    for q in range(len(panels)):
+        first += panels[q, 0] < thread
+        after += panels[q, 0] <= thread
+    if turn < after - first:
+        return first + turn
+    place = len(panels) - 1 - (turn - (after - first))
+    return place if place >= after else place - (after - first)
+
+
 @entrance
 def run(
     function: int, forward: Numbers, forward_reals: NDArray[np.float64], backward: Numbers,
@@ -201,8 +210,9 @@ def run(
     masks: NDArray[np.uint8], theta: Array, g: Array, v: Array, s: Array, averages: Array, x: Array, gathered: bool,
     rows: Numbers, start: int, labels: Numbers, targets: Array, table: Array, weights: Array, size: int, count: int,
     learning: bool, answers: Array, rates: NDArray[np.float64], t: int, constants: NDArray[np.float64],
-    clip_norm: float, whole: bool, keys: NDArray[np.uint64], sums: NDArray[np.float64], totals: NDArray[np.float64],
-    local: Numbers, meeting: Numbers, thread: int, threads: int, yielding: int,
+    clip_norm: float, whole: bool, keys: NDArray[np.uint64], sums: NDArray[np.float64], costs: NDArray[np.float64],
+    totals: NDArray[np.float64], local: Numbers, moments: NDArray[np.float64], blocks: NDArray[np.uint64],
+    meeting: Numbers, thread: int, threads: int, yielding: int,
 ) -> int:  # fmt: skip
     """Steps t, t + 1, … over `count` examples in batches of `size`; how many were taken.
 
@@ -219,8 +229,7 @@ def run(
     n_in, k, own = x.shape[1], places[OUTPUTS], thread * places[PANEL_SIZE]
     panel_at = places[PANEL_AT] + own
     by_class, whole = len(labels) > 0, whole or clip_norm > 0
-    now = np.zeros(12)
-    words = np.zeros(4, np.uint64)
+    now, words = moments[thread], blocks[thread]
     yes, no = np.int64(1), np.int64(0)
     taken = 0
     for first in range(0, count, size):
@@ -343,33 +352,35 @@ def run(
                 normalization.add_up(rows_of(arena, at, threads, n), g[to : to + n], np.float64(1))
             if whole:
                 objective(now, theta[small:], g[small:], no)
-                mine[3] = sum_of_squares(g[small:])
-        for q in range(len(panels)):
-            panel = panels[q]
-            if panel[0] != thread:
+                mine[2] = sum_of_squares(g[small:])
+        for turn in range(len(panels)):
+            number = taken_in_turn(panels, turn, thread, threads)
+            if not claim(meeting, number, threads):
                 continue
+            panel, worth = panels[number], costs[(t + taken) % 2, number]
             D, A, lda, n, at, high = panel[1], panel[2], panel[3], panel[4], panel[5], panel[6]
             length = high * n
             a = (inputs + panel[7] * item) if A == INPUT else base + (A + panel[7]) * item
             to = gradient_at + at * item if whole else base + panel_at * item
             gemm(function, TRANSPOSED, AS_IT_IS, high, n, m, a, lda, base + D * item, n, to, n, arena)
+            worth[:] = 0
             if whole:
                 grad, W = g[at : at + length], theta[at : at + length]
                 for piece in range(0, length, PIECE):
                     to_piece = min(piece + PIECE, length)
-                    mine[2] += objective(now, W[piece:to_piece], grad[piece:to_piece], yes)
+                    worth[0] += objective(now, W[piece:to_piece], grad[piece:to_piece], yes)
                     if clip_norm > 0:
-                        mine[3] += sum_of_squares(grad[piece:to_piece])
+                        worth[1] += sum_of_squares(grad[piece:to_piece])
             else:
-                mine[2] += update(now, theta[at : at + length], arena[panel_at : panel_at + length],
-                                  v[at : at + length], s[at : at + length], yes)  # fmt: skip
+                worth[0] += update(now, theta[at : at + length], arena[panel_at : panel_at + length],
+                                   v[at : at + length], s[at : at + length], yes)  # fmt: skip
         if whole:
             times = 1.0
+            meet(meeting, threads, yielding)
             if clip_norm > 0:
-                meet(meeting, threads, yielding)
-                squares = 0.0
-                for other in range(threads):
-                    squares += side[other, 3]
+                squares = side[0, 2]
+                for q in range(len(panels)):
+                    squares += costs[(t + taken) % 2, q, 1]
                 times = clipping(squares, clip_norm)
             for q in range(len(panels)):
                 if panels[q, 0] == thread:
@@ -391,7 +402,8 @@ def run(
         for other in range(threads):
             loss_sum += side[other, 0]
             correct += side[other, 1]
-            penalty += side[other, 2]
+        for q in range(len(panels)):
+            penalty += costs[(t + taken) % 2, q, 0]
         mean = loss_sum / m
         cost = mean + penalty
         taken += 1

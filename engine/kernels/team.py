@@ -85,8 +85,8 @@ class Team:
                     blas.GEMM[p.dtype], *p.tables, p.places, p.arena, p.masks, self.parameters.theta,
                     self.gradient.vector, self.v, self.s, self.parameters.averages, inputs.x, inputs.gathered,
                     inputs.rows, start, labels, targets, self.table, weights, size, count, True, self.table, rates, t,
-                    p.constants, p.clip_norm, whole, self.keys, p.sums, totals, p.local, p.meeting, thread, p.threads,
-                    meeting.YIELD,
+                    p.constants, p.clip_norm, whole, self.keys, p.sums, p.costs, totals, p.local, p.moments, p.blocks,
+                    p.meeting, thread, p.threads, meeting.YIELD,
                 )  # fmt: skip
 
         with blas.one_thread():

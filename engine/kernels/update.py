@@ -15,7 +15,7 @@ from engine.parameters import Array
 
 GRADIENT_DESCENT, MOMENTUM, RMSPROP, ADAM = range(4)
 KNOWN = (GradientDescent, Momentum, RMSprop, Adam, AdamW)
-PIECE = 1024  # numbers of θ at a time: with gradient and slots they stay in a core's first cache
+PIECE = 4096  # numbers of θ at a time: weights and gradient stay in a core's first cache
 KIND, RATE, A, B, C, D, E, DECAY, L1, L2, CLIP_VALUE, CLIP_NORM = range(12)
 CONSTANTS = 12
 

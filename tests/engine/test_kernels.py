@@ -100,6 +100,19 @@ def test_products_that_threads_divide_by_columns(kind: str, monkeypatch: pytest.
     assert_same(kind=kind, layers=[drop, wide, {"type": "tanh"}, wide], training={"batch_size": "full"})
 
 
+@pytest.mark.parametrize("clip", [{}, {"clip_norm": 0.05}], ids=["as they are", "clipped"])
+def test_whoever_takes_a_panel_makes_the_same_of_it(clip: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.kernels.program.PANEL", 50)
+    fields = {"layers": [{"type": "dense", "units": 50}, {"type": "tanh"}, DENSE, {"type": "tanh"}], "threads": 3,
+              "regularization": {"l1": 0.02, "l2": 0.3}, "training": {"batch_size": 16} | clip}  # fmt: skip
+    (first, costs) = trained(**fields)
+    assert first.descent.team is not None and len(first.descent.team.program.panels) > 12
+    for _ in range(10):
+        (again, sums) = trained(**fields)
+        np.testing.assert_array_equal(again.parameters.theta, first.parameters.theta)
+        np.testing.assert_array_equal(sums, costs)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("layers", [[], [DENSE, {"type": "tanh"}]], ids=["linear", "deep"])
 def test_every_target(kind: str, layers: list[object]) -> None:
