@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TOOLS  := $(VENV)/.tools
+CHECKS := $(VENV)/.checks
 # Others' software, each in an environment of its own: it holds back packages that this project wants newer.
 CLIENTS  := .venv-clients/.ready
 MLSERVER := .venv-mlserver/.ready
@@ -45,7 +46,7 @@ bench: $(TOOLS) $(PEERS)  ## time training beside JAX, PyTorch, scikit-learn and
 serve: $(READY)  ## start the stack and keep it up until Ctrl-C
 	@$(BIN)/trainyard serve
 
-check: $(TOOLS)  ## ruff, mypy and import-linter
+check: $(CHECKS)  ## ruff, mypy and import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -62,9 +63,13 @@ ENGINE := numpy numba llvmlite pillow pydantic safetensors
 lock:  ## resolve the lock files anew (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
 	@$(LOCK) --python-version 3.11 --extra embedded --group dev -o requirements-dev.lock
+	@uv pip compile --group check --universal --generate-hashes --quiet --custom-compile-command "make lock" \
+		--python-version 3.11 -c requirements-dev.lock -o requirements-check.lock
 	@$(LOCK) --python-version 3.11 --extra embedded -c requirements-dev.lock -o requirements.lock
 	@printf '%s\n' $(ENGINE) | uv pip compile - --universal --generate-hashes --quiet --custom-compile-command "make lock" \
 		--python-version 3.11 -c requirements.lock --no-annotate -o requirements-engine.lock
+	@echo pip | uv pip compile - --universal --generate-hashes --quiet --custom-compile-command "make lock" \
+		--python-version 3.11 --no-annotate -o requirements-pip.lock
 	@$(LOCK) --python-version 3.12 -c requirements-dev.lock -o deploy/requirements.lock
 	@$(LOCK) --python-version 3.12 --extra gpu -c requirements-dev.lock -o deploy/requirements-gpu.lock
 
@@ -76,32 +81,27 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 # A stamp is written last: an interrupted set-up starts afresh. The lock files are complete, hence --no-deps.
-# What the kernels need comes first: they are compiled on one core while the rest is installed on another.
-$(READY): requirements-engine.lock requirements.lock pyproject.toml
-ifneq ($(UV),)
-	@echo "setting up $(VENV) with uv"
-	@"$(UV)" venv --quiet --clear --python '>=3.11' $(VENV)
-else
-	@[ -n "$(PYTHON)" ] || { echo "trainyard needs Python 3.11 or newer, and found none on the PATH."; \
-		echo "Install one (python.org, pyenv, uv), or name it: make PYTHON=/path/to/python3.12"; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "trainyard needs Python 3.11 or newer, and $(PYTHON) is not. Name one: make PYTHON=/path/to/python3.12"; exit 1; }
-	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
-		echo "$(PYTHON) lacks the venv module. Install it (Debian and Ubuntu: apt install python3-venv) or install uv."; exit 1; }
-	@echo "setting up $(VENV) with $(PYTHON); this takes a minute, once"
-	@"$(PYTHON)" -m venv --clear $(VENV)
-endif
-	@$(INSTALL) --require-hashes -r requirements-engine.lock
-	@$(BIN)/python -m engine.warm_up float32 data & warming=$$!; \
+# What the kernels need comes first: they are compiled while the rest is installed.
+LOCKS := requirements-pip.lock requirements-engine.lock requirements.lock pyproject.toml
+$(READY): $(LOCKS)
+	@$(NEW_VENV)
+	@nice $(BIN)/python -m engine.warm_up float32 data & warming=$$!; \
 		$(INSTALL) --require-hashes -r requirements.lock && $(INSTALL) --no-build-isolation -e . || { kill $$warming; exit 1; }; \
 		wait $$warming
 	@touch $@
 
-$(TOOLS): $(READY) requirements-dev.lock
-	@echo "adding the tools for tests and checks"
-	@$(BIN)/python -m engine.warm_up float64 & warming=$$!; \
-		$(INSTALL) --require-hashes -r requirements-dev.lock || { kill $$warming; exit 1; }; \
+# The tools' lock file holds all of the other's: from nothing, both are installed at once.
+$(TOOLS): $(LOCKS) requirements-dev.lock
+	@set -e; fresh=yes; for lock in $(LOCKS); do [ $(READY) -nt $$lock ] || fresh=; done; \
+		if [ $$fresh ]; then echo "adding the tools for tests"; else $(NEW_VENV); fi
+	@nice $(BIN)/python -m engine.warm_up & warming=$$!; \
+		$(INSTALL) --require-hashes -r requirements-dev.lock && $(INSTALL) --no-build-isolation -e . || { kill $$warming; exit 1; }; \
 		wait $$warming
+	@touch $(READY) $@
+
+$(CHECKS): $(TOOLS) requirements-check.lock
+	@echo "adding the tools for checks"
+	@$(INSTALL) --require-hashes -r requirements-check.lock
 	@touch $@
 
 $(CLIENTS): tests/service/kserve_requirements.txt
@@ -115,7 +115,23 @@ $(CLIENTS) $(MLSERVER) $(PEERS):
 
 ifneq ($(UV),)
 INSTALL = "$(UV)" pip install --quiet --python $(BIN)/python --no-deps
+define NEW_VENV
+echo "setting up $(VENV) with uv"; \
+"$(UV)" venv --quiet --clear --python '>=3.11' $(VENV) && $(INSTALL) --require-hashes -r requirements-engine.lock
+endef
 else
+# The pip that comes with Python 3.11 looks at every file of every release, and takes twice as long as one of today.
 # Python compiles what it imports; compiling all that pip installs would take half a minute.
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
+define NEW_VENV
+[ -n "$(PYTHON)" ] || { echo "trainyard needs Python 3.11 or newer, and found none on the PATH."; \
+	echo "Install one (python.org, pyenv, uv), or name it: make PYTHON=/path/to/python3.12"; exit 1; }; \
+"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	echo "trainyard needs Python 3.11 or newer, and $(PYTHON) is not. Name one: make PYTHON=/path/to/python3.12"; exit 1; }; \
+"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	echo "$(PYTHON) lacks the venv module. Install it (Debian and Ubuntu: apt install python3-venv) or install uv."; exit 1; }; \
+echo "setting up $(VENV) with $(PYTHON); this takes a minute, once"; \
+"$(PYTHON)" -m venv --clear $(VENV) && $(INSTALL) --require-hashes -r requirements-pip.lock \
+	&& $(INSTALL) --require-hashes -r requirements-engine.lock
+endef
 endif

@@ -12,12 +12,14 @@ PARTS = {
     "data": "import engine.data.augmentation.fused_warp, engine.data.formats.csv_scan; "
     "from engine.kernels.scaling import warm; warm()",
 }
+# Looking for cycles takes a tenth of a compilation.
+QUICKLY = "import gc; gc.disable(); "
 
 
 def main(wanted: list[str]) -> int:
     """Compile these parts, or all, each in a process of its own; 1 where one fails."""
     parts = {part: code for part, code in PARTS.items() if not wanted or part in wanted}
-    children = [subprocess.Popen([sys.executable, "-c", code]) for code in parts.values()]  # noqa: S603 - our own
+    children = [subprocess.Popen([sys.executable, "-c", QUICKLY + code]) for code in parts.values()]  # noqa: S603 - our own
     failed = [part for part, child in zip(parts, children, strict=True) if child.wait()]
     if failed:
         print(f"could not compile {', '.join(failed)}", file=sys.stderr)

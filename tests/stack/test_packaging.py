@@ -13,8 +13,10 @@ REPOSITORY = Path(__file__).parents[2]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 LOCKS = [
     "requirements-dev.lock",
+    "requirements-check.lock",
     "requirements.lock",
     "requirements-engine.lock",
+    "requirements-pip.lock",
     "deploy/requirements.lock",
     "deploy/requirements-gpu.lock",
 ]
@@ -45,6 +47,11 @@ def declared() -> list[Requirement]:
 def test_every_dependency_is_locked_at_a_version_that_it_allows(requirement) -> None:
     versions = locked("requirements-dev.lock")[canonicalize_name(requirement.name)]
     assert all(requirement.specifier.contains(pinned) for pinned in versions)
+
+
+@pytest.mark.parametrize("requirement", map(Requirement, PROJECT["dependency-groups"]["check"]), ids=str)
+def test_every_check_is_locked_at_a_version_that_it_allows(requirement) -> None:
+    assert all(map(requirement.specifier.contains, locked("requirements-check.lock")[requirement.name]))
 
 
 @pytest.mark.parametrize("name", LOCKS)
