@@ -4,13 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from statistics import median
+from math import ceil
+from statistics import fmean, median
 from time import sleep
 from typing import TextIO, cast
 
 from benchmarks.training.shapes import Shape
 
 FORCED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # name another processor than there is, and halve the BLAS
+TURN_SECONDS, REPEATS = 0.4, 5  # what the quickest should take at least, but nobody more often than so
 REST_SECONDS = 0.3  # after which the threads of the one before no longer spin
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -42,13 +44,17 @@ class Contestant:
             raise SystemExit(f"ended with code {self.process.wait()}: {' '.join(self.command)}")
         return json.loads(line)
 
-    def turn(self) -> None:
+    def turn(self, repeats: int = 1) -> None:
+        """Work so many times in a row, and note what one took on average."""
         sleep(REST_SECONDS)
+        took = [self.work() for _ in range(repeats)]
+        self.seconds.append(fmean(seconds for seconds, _ in took))
+        self.processor.append(fmean(processor for _, processor in took))
+
+    def work(self) -> list[float]:
         self.orders.write("\n")
         self.orders.flush()
-        seconds, processor = cast(list[float], self.read())
-        self.seconds.append(seconds)
-        self.processor.append(processor)
+        return cast(list[float], self.read())
 
     def times(self, clock: str) -> list[float]:
         return self.processor if clock == "processor" else self.seconds
@@ -58,10 +64,12 @@ class Contestant:
 
 
 def take_turns(contestants: list[Contestant], rounds: int) -> None:
-    """Every contestant once a round; then all of them are sent home."""
+    """Every contestant once a round, as often in a row as the quickest needs for a turn; then all are sent home."""
+    quickest = min(contestant.work()[0] for contestant in contestants)
+    repeats = min(REPEATS, ceil(TURN_SECONDS / quickest))
     for _ in range(rounds):
         for contestant in contestants:
-            contestant.turn()
+            contestant.turn(repeats)
     for contestant in contestants:
         contestant.end()
 

@@ -17,6 +17,7 @@ def verdict_of(run: Callable[[Chaos], Verdict], plan: Plan, folder: Path) -> Ver
         return run(running)
 
 
+@pytest.mark.accept
 def test_killed_workers_leave_no_trace_in_the_results(tmp_path: Path) -> None:
     verdict = verdict_of(random_faults, Plan(seed=3, kills=3, **SHORT), tmp_path)  # type: ignore[arg-type]
     assert verdict.complaints == []

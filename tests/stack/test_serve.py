@@ -32,7 +32,8 @@ def served(folder, environment, started) -> tuple[subprocess.Popen[str], str]:
     return process, re.search(r"http://[\d.:]+", output)[0]
 
 
-@pytest.mark.parametrize("way", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.accept)])
+@pytest.mark.accept
+@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM])
 def test_serve_stops_all_of_it_when_asked(way, served, folder, orphanage) -> None:
     process, url = served
     assert httpx.get(f"{url}/health/ready").json()["ready"]
@@ -45,6 +46,7 @@ def test_serve_stops_all_of_it_when_asked(way, served, folder, orphanage) -> Non
     assert not list((folder / "data" / "run").glob("*.json"))
 
 
+@pytest.mark.accept
 def test_a_killed_serve_leaves_no_process_and_no_socket(served, folder, orphanage, eventually) -> None:
     process, url = served
     assert httpx.get(f"{url}/health/ready").is_success
