@@ -12,7 +12,7 @@ PARTS = {
     "data": "import engine.data.augmentation.fused_warp, engine.data.formats.csv_scan; "
     "from engine.kernels.scaling import warm; warm()",
 }
-# Looking for cycles takes a tenth of a compilation.
+# Looking for cycles takes two of thirty seconds, and what compiles ends soon.
 QUICKLY = "import gc; gc.disable(); "
 
 
