@@ -37,7 +37,7 @@ chaos: $(TOOLS)  ## kill workers, Redis and jobs at random moments; nothing may 
 bench-serving: $(TOOLS) $(MLSERVER)  ## predictions against MLServer, plain FastAPI and the bare products (five minutes)
 	@env -u OPENBLAS_CORETYPE $(BIN)/python -m benchmarks.serving --mlserver $(dir $(MLSERVER))bin/python $(ARGS)
 
-clients: $(CLIENTS)  ## install KServe's client, for the tests that `make accept` adds
+clients: $(CLIENTS)  ## install KServe's client and MKL, for the tests that `make accept` adds
 
 PEERS := .venv-peers/.ready
 bench: $(TOOLS) $(PEERS)  ## time training beside JAX, PyTorch, scikit-learn and the bare products (half an hour)
@@ -104,7 +104,7 @@ $(CHECKS): $(TOOLS) requirements-check.lock
 	@$(INSTALL) --require-hashes -r requirements-check.lock
 	@touch $@
 
-$(CLIENTS): tests/service/kserve_requirements.txt
+$(CLIENTS): tests/clients_requirements.txt
 $(MLSERVER): benchmarks/serving/requirements.txt
 $(PEERS): benchmarks/training/requirements.txt
 $(CLIENTS) $(MLSERVER) $(PEERS):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 RESERVE_BYTES = 256 * 1024**2
 PACKAGES = ("numpy", "fastapi", "celery", "kombu", "redis", "sqlalchemy")
 WAL_RESET_FIXED = (3, 51, 3)  # https://sqlite.org/wal.html#walresetbug
+PROCESSORS = Path("/proc/cpuinfo")
 
 Verdict = Literal["ok", "note", "broken"]
 
@@ -91,6 +92,10 @@ def _extras() -> Iterator[Finding]:
             yield Finding(f"extra {extra}", "note", f'absent: no {offer}; pip install "trainyard[{extra}]"')
         else:
             yield Finding(f"extra {extra}", "ok", offer)
+    if _has("mkl"):
+        yield Finding("extra mkl", "ok", f"matrix products by MKL {version('mkl')}")
+    elif PROCESSORS.exists() and "GenuineIntel" in PROCESSORS.read_text():
+        yield Finding("extra mkl", "note", 'absent: no quicker matrix products by MKL; pip install "trainyard[mkl]"')
 
 
 def _cores(settings: "Settings") -> Finding:

@@ -8,19 +8,25 @@ from pathlib import Path
 import numpy as np
 from pydantic import JsonValue
 
+from engine.kernels import blas as products
+
 NAMES = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")
-SAME = ("device", "blas", "blas_kernel", "threads", "numpy", "machine")
+SAME = ("device", "blas", "blas_kernel", "products", "threads", "numpy", "machine")
 """Of these, all must agree for two runs to agree to the last bit."""
 
 
 def environment(device: str = "cpu") -> dict[str, JsonValue]:
-    """The device, the BLAS with the kernel that it chose for this processor, its threads, and the versions."""
+    """The device, the BLAS with the kernel that it chose for this processor, its threads, and the versions.
+
+    `products` is whose matrix products the engine's kernels call, where these are not NumPy's.
+    """
     built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     library = _openblas()
     return {
         "device": device,
         "blas": f"{built['name']} {built['version']}",
         "blas_kernel": _ask(library, "get_corename", ctypes.c_char_p),
+        "products": products.used.name if products.used else None,
         "threads": _ask(library, "get_num_threads", ctypes.c_int),
         "numpy": np.__version__,
         "python": platform.python_version(),

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.training.contestants NAME HIDDEN BATCH EXAMPLES THREADS [regularized]`. All train by Adam in
 float32, with the same batches of a new random order every epoch; `regularized` puts batch norm and dropout behind
-every hidden layer.
+every hidden layer. `engine-mkl` is the engine with the products of the MKL whose path is in the variable MKL.
 """
 
 import json
@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,14 @@ Epoch = Callable[[], object]
 def engine(shape: Shape, threads: int, regularized: bool) -> Epoch:
     """The steps of an epoch, as a job takes them."""
     return epochs_of(run_of(*job(shape, regularized)))
+
+
+def engine_mkl(shape: Shape, threads: int, regularized: bool) -> Epoch:
+    """The same, as it is where the extra `mkl` is installed."""
+    from engine.kernels import blas, mkl
+
+    blas.use(mkl.Mkl(Path(os.environ["MKL"])))
+    return engine(shape, threads, regularized)
 
 
 def document(shape: Shape, regularized: bool = False, **training: object) -> dict[str, object]:
@@ -174,7 +183,14 @@ def sklearn(shape: Shape, threads: int, regularized: bool) -> Epoch:
     return lambda: network.partial_fit(x, y)
 
 
-CONTESTANTS = {"engine": engine, "jax": jax, "torch": torch, "sklearn": sklearn, "floor": floor}
+CONTESTANTS = {
+    "engine": engine,
+    "engine-mkl": engine_mkl,
+    "jax": jax,
+    "torch": torch,
+    "sklearn": sklearn,
+    "floor": floor,
+}
 
 
 def main(name: str, hidden: str, batch: str, count: str, threads: str, *rest: str) -> None:
@@ -188,6 +204,10 @@ def main(name: str, hidden: str, batch: str, count: str, threads: str, *rest: st
 
     blas = [f"{i['internal_api']} {i.get('version')} {i.get('architecture', '')} × {i['num_threads']}"
             for i in threadpool_info()]  # fmt: skip
+    if name == "engine-mkl":
+        from engine.kernels import blas as products
+
+        blas.append(products.used.name if products.used else "no MKL")
     answer_orders(epoch, blas)
 
 

@@ -4,9 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from math import ceil
+from pathlib import Path
 from statistics import fmean, median
 from time import sleep
+from types import MappingProxyType
 from typing import TextIO, cast
 
 from benchmarks.training.shapes import Shape
@@ -14,6 +17,7 @@ from benchmarks.training.shapes import Shape
 FORCED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # name another processor than there is, and halve the BLAS
 TURN_SECONDS, REPEATS = 0.4, 5  # what the quickest should take at least, but nobody more often than so
 REST_SECONDS = 0.3  # after which the threads of the one before no longer spin
+OURS = ("engine", "engine-mkl", "floor")  # all others run in the peers' environment
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -23,8 +27,8 @@ class Contestant:
     Its first line is what it has to say of itself. `seconds` are on the clock, `processor` those of its own threads.
     """
 
-    def __init__(self, command: list[str], threads: int) -> None:
-        environment = {key: value for key, value in os.environ.items() if key not in FORCED}
+    def __init__(self, command: list[str], threads: int, extra: Mapping[str, str] = MappingProxyType({})) -> None:
+        environment = {key: value for key, value in os.environ.items() if key not in FORCED} | extra
         environment |= dict.fromkeys(THREADS, str(threads))
         if threads == 1:
             environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
@@ -83,7 +87,13 @@ def trainer(
     name: str, shape: Shape, threads: int, regularized: bool = False, peers: str = sys.executable
 ) -> Contestant:
     """A contestant that trains an epoch at a time; those that are not ours run in the peers' environment."""
-    python = sys.executable if name in ("engine", "floor") else peers
+    python = sys.executable if name in OURS else peers
     hidden = "-".join(map(str, shape.hidden))
     command = [python, "-m", "benchmarks.training.contestants", name, hidden, str(shape.batch), str(shape.examples)]
-    return Contestant([*command, str(threads), *["regularized"] * regularized], threads)
+    mkl = {"MKL": str(mkl_beside(peers))} if name == "engine-mkl" else {}
+    return Contestant([*command, str(threads), *["regularized"] * regularized], threads, mkl)
+
+
+def mkl_beside(python: str) -> Path:
+    """The MKL that is installed in this interpreter's environment."""
+    return next((Path(python).parent.parent / "lib").glob("libmkl_rt.*"))

@@ -1,10 +1,11 @@
-"""The matrix product of NumPy's own BLAS, called from kernels: C ← op(A)·op(B), row by row.
+"""The matrix product that kernels call: C ← op(A)·op(B), row by row.
 
-The function is found in the library that NumPy has loaded, and called by its address, so kept machine code holds no
-address of an earlier process.
+It is MKL's where that is installed, otherwise that of NumPy's own BLAS, found in the library that NumPy has loaded. It
+is called by its address, so kept machine code holds no address of an earlier process.
 """
 
 import ctypes
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -16,6 +17,7 @@ from llvmlite import ir
 from numba import types
 
 from engine.compiling import intrinsic
+from engine.kernels.mkl import Mkl, installed
 
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
 
@@ -36,13 +38,30 @@ def _found(*names: str) -> Any:
     return next((function for name in names if (function := getattr(LIBRARY, name, None)) is not None), None)
 
 
-def _address(letter: str) -> int:
-    function = _found(*(name.format(letter) for name in ("scipy_cblas_{}gemm64_", "cblas_{}gemm64_", "cblas_{}gemm")))
+def _address(function: Any) -> int:
     return 0 if function is None else ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
-GEMM = {np.dtype(np.float32): _address("s"), np.dtype(np.float64): _address("d")}
-"""The addresses of cblas_sgemm and cblas_dgemm; 0 where this NumPy does not show them."""
+LETTERS = {np.dtype(np.float32): "s", np.dtype(np.float64): "d"}
+NUMPYS = ("scipy_cblas_{}gemm64_", "cblas_{}gemm64_", "cblas_{}gemm")
+GEMM = {kind: _address(_found(*(name.format(letter) for name in NUMPYS))) for kind, letter in LETTERS.items()}
+"""The addresses of the products in each precision; 0 where this NumPy does not show them."""
+
+used: Mkl | None = None  # whose products these are, unless they are NumPy's
+
+
+def use(library: Mkl) -> None:
+    """From now on all products of kernels are this library's."""
+    global used
+    GEMM.update({kind: _address(library.product(letter)) for kind, letter in LETTERS.items()})
+    used = library
+
+
+if (found := installed()) is not None:
+    try:
+        use(Mkl(found))
+    except OSError as error:
+        warnings.warn(f"MKL is installed but not used: {error}; products are NumPy's", RuntimeWarning, stacklevel=1)
 
 _get_threads = _found(*(f"{a}openblas_get_num_threads{b}" for a in ("scipy_", "") for b in ("64_", "")))
 _set_threads = _found(*(f"{a}openblas_set_num_threads{b}" for a in ("scipy_", "") for b in ("64_", "")))
