@@ -28,6 +28,7 @@ test: $(TOOLS)  ## run the whole suite
 
 accept: $(TOOLS) $(CLIENTS)  ## reproduce every published result, the long ones too (half an hour; needs ../shared/data)
 	@$(BIN)/pytest -m "accept or clients"
+	@$(BIN)/pytest -n 2 -m hypothesis --hypothesis-profile=thorough
 	@$(BIN)/python -m tests.acceptance $(ARGS)
 
 chaos: $(TOOLS)  ## kill workers, Redis and jobs at random moments; nothing may be lost (a quarter of an hour)

@@ -9,13 +9,19 @@ from collections.abc import Callable
 from importlib import import_module
 from os import environ
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 from numba import types
 from numba.extending import overload
 from numba.np import linalg
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+caching: Any = import_module("numba.core.caching")
 intrinsic: Any = numba.extending.intrinsic
 njit: Any = numba.njit
 config: Any = numba.config
@@ -70,9 +76,24 @@ def summing(function: Function) -> Function:
     return kernel
 
 
+class KeptOneAtATime(caching.FunctionCache):  # type: ignore[misc]
+    """Numba's folder of machine code: of two processes that keep theirs of one function, neither loses it."""
+
+    def save_overload(self, signature: Any, code: Any) -> None:
+        folder = Path(self.cache_path)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("w") as lock:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            super().save_overload(signature, code)
+
+
 def entrance(function: Function) -> Function:
     """Machine code for Python to call: kept on disk, with all that it calls, and run without the interpreter's lock."""
-    return _kept(function, error_model="numpy", fastmath={"contract"}, **UNCOUNTED)
+    kernel: Any = _kept(function, error_model="numpy", fastmath={"contract"}, **UNCOUNTED)
+    if isinstance(kernel._cache, caching.FunctionCache):
+        kernel._cache = KeptOneAtATime(function)
+    return cast(Function, kernel)
 
 
 def strict(signature: Any) -> Callable[[Function], Function]:

@@ -1,11 +1,13 @@
 """What every test may ask for: a running stack, a client of it, and the published data."""
 
 import sys
-from collections.abc import Generator, Iterator
+import tempfile
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from engine.devices import gpu
 from engine.errors import DeviceUnavailable
@@ -19,6 +21,11 @@ LINES = Lines(sys.stderr)
 # An exception as Python prints it: Rich would take seconds to draw one with the values of every frame.
 PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 structlog.configure(processors=[*structlog.get_config()["processors"][:-1], PLAIN], logger_factory=lambda *_: LINES)
+
+# Of what hypothesis makes up every run of the suite tries some, and `--hypothesis-profile=thorough` ten times as much.
+settings.register_profile("quick", max_examples=40, deadline=None)
+settings.register_profile("thorough", max_examples=400, deadline=None)
+settings.load_profile("quick")
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -58,6 +65,12 @@ def pytest_collection() -> Generator[None, object, object]:
 def shared_data() -> Path:
     """The folder of the published data sets and vectors; for tests marked `shared_data`."""
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def new_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Makes an empty folder; pytest's own factory looks through all the others for the next number."""
+    return lambda: Path(tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp()))
 
 
 @pytest.fixture(scope="session")

@@ -122,7 +122,7 @@ def given_parameters(network: Network, seed: int) -> dict[str, np.ndarray]:
     return {place.name: generator.standard_normal(place.shape) * 0.5 for place in network.layout.places}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(jobs())
 def test_any_valid_spec_survives_json_checks_its_gradients_and_trains(job: tuple[str, JobSpec]) -> None:
     kind, spec = job

@@ -1,6 +1,6 @@
 """A run that was cut anywhere and resumed ends as one that never stopped, to the last bit."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -107,10 +107,10 @@ def told(events: list[Event]) -> Iterator[object]:
                 yield result
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(job=jobs(), place=st.integers(0, 60))
 def test_a_run_of_any_spec_cut_anywhere_ends_with_the_same_bits(
-    tmp_path_factory: pytest.TempPathFactory, job: tuple[str, JobSpec], place: int
+    new_folder: Callable[[], Path], job: tuple[str, JobSpec], place: int
 ) -> None:
     kind, spec = job
     moments = {"checks": {"gradients": ["start", 1, "end"]}} if spec.seed % 4 == 0 else {"checks": {"gradients": []}}
@@ -121,7 +121,7 @@ def test_a_run_of_any_spec_cut_anywhere_ends_with_the_same_bits(
         whole = list(train(network, spec, data, **arguments))  # type: ignore[arg-type]
     except Diverged:
         return
-    parts = resumed(spec, network, data, place, tmp_path_factory.mktemp("cut") / "c.safetensors", **arguments)
+    parts = resumed(spec, network, data, place, new_folder() / "c.safetensors", **arguments)
     assert list(told(parts)) == list(told(whole))
     one, other = finished(parts).model.parameters, finished(whole).model.parameters
     assert one.theta.tobytes() == other.theta.tobytes() and one.averages.tobytes() == other.averages.tobytes()
@@ -163,11 +163,10 @@ def test_however_its_rows_are_held_and_varied(tmp_path: Path, memory: int | None
 
 
 @given(m=st.integers(2, 330), size=st.integers(1, 50), batches=st.integers(0, 60), epoch=st.integers(1, 9))
-@settings(max_examples=30, deadline=None)
 def test_what_is_skipped_is_the_beginning_of_the_epoch_and_nothing_else(
-    tmp_path_factory: pytest.TempPathFactory, m: int, size: int, batches: int, epoch: int
+    new_folder: Callable[[], Path], m: int, size: int, batches: int, epoch: int
 ) -> None:
-    folder = tmp_path_factory.mktemp("rows")
+    folder = new_folder()
     Dataset({"all": FACES.take(slice(m))}).save(folder / "d.safetensors")
     table = Dataset.load(folder / "d.safetensors").training.select(["x"])
     _, _, data = faces(folder, None)

@@ -5,11 +5,12 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import engine.inputs
@@ -114,13 +115,12 @@ def test_raw_rows_in_memory_are_shuffled_as_floats_are(tmp_path: Path) -> None:
 @given(
     m=st.integers(2, 90), size=st.integers(1, 100), epoch=st.integers(1, 50), seed=st.integers(0, 9), cut=st.booleans()
 )
-@settings(max_examples=60, deadline=None)
 def test_every_row_of_a_file_comes_once_an_epoch_with_its_own_inputs(
-    tmp_path_factory: pytest.TempPathFactory, m: int, size: int, epoch: int, seed: int, cut: bool
+    new_folder: Callable[[], Path], m: int, size: int, epoch: int, seed: int, cut: bool
 ) -> None:
     table = people(90 + 2 * m)
     table = Table(table.columns | {"label": np.arange(table.rows) % 2}, table.types)
-    dataset = saved(tmp_path_factory.mktemp("d"), table, given=cut)
+    dataset = saved(new_folder(), table, given=cut)
     _, data = prepared(job(), dataset, FILE)
     raw = data.tables["train"]
     inputs = RawRows(raw, data.preprocessor, np.float64)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -35,7 +35,6 @@ ROWS = st.one_of(
 
 
 @pytest.mark.parametrize("normalizer", NORMALIZERS, ids=lambda normalizer: normalizer.type)
-@settings(max_examples=40, deadline=None)
 @given(x=ROWS, dtype=st.sampled_from([np.float32, np.float64]))
 def test_inputs_are_those_of_the_formulas_bit_for_bit(normalizer: AnyNormalizer, x: np.ndarray, dtype: type) -> None:
     table = Table({"x": x})
@@ -76,7 +75,6 @@ def test_columns_of_some_shape_are_flattened_as_their_encoder_says() -> None:
 
 
 @pytest.mark.parametrize("divide_by", [255.0, 3.0, 1e-3, 7e20])
-@settings(max_examples=60, deadline=None)
 @given(
     x=st.one_of(
         arrays.arrays(np.uint8, (3, 4)),

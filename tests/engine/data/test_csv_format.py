@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.data import CsvFormat, ReadLimits
@@ -44,10 +44,9 @@ def numeric(name: str) -> bool:
     end=st.sampled_from(["\r\n", "\n", "\r"]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig"]),
 )
-@settings(deadline=None)
-def test_what_the_csv_module_wrote_reads_back_equal(tmp_path_factory, table, quoting, end, encoding):
+def test_what_the_csv_module_wrote_reads_back_equal(new_folder, table, quoting, end, encoding):
     names, rows = table
-    path = tmp_path_factory.mktemp("csv") / "table.csv"
+    path = new_folder() / "table.csv"
     with path.open("w", newline="", encoding=encoding) as file:
         csv.writer(file, quoting=quoting, lineterminator=end).writerows([names, *rows])
     columns = CsvFormat().read(path).parts["all"].columns
@@ -79,10 +78,9 @@ def meant(cell: str) -> object:
     delimiter=st.sampled_from(",;\t|"),
     encoding=st.sampled_from(["utf-8", "utf-8-sig"]),
 )
-@settings(deadline=None)
-def test_words_that_the_csv_module_wrote_read_back_equal(tmp_path_factory, table, dialect, delimiter, encoding):
+def test_words_that_the_csv_module_wrote_read_back_equal(new_folder, table, dialect, delimiter, encoding):
     names, rows = table
-    path = tmp_path_factory.mktemp("csv") / "table.csv"
+    path = new_folder() / "table.csv"
     with path.open("w", newline="", encoding=encoding) as file:
         csv.writer(file, dialect, delimiter=delimiter).writerows([names, *rows])
     try:
@@ -169,7 +167,6 @@ PIECES = st.sampled_from(
     spaced=st.booleans(),
     words=st.sets(st.integers(0, 2)),
 )
-@settings(deadline=None)  # compiled in the first example
 def test_compiled_code_reads_what_the_csv_module_reads_or_leaves_it_to_that(text, columns, spaced, words):
     compiled = COMPILER.scan(wait=True)
     block = Lines(3, (text + "\n").encode())
@@ -267,9 +264,8 @@ def test_a_hostile_file_is_refused_with_a_sentence(tmp_path, name):
 
 
 @given(content=st.binary(max_size=200) | st.text('a1,"\n\r .-e_;\t', max_size=80).map(str.encode))
-@settings(deadline=None)
-def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
-    path = tmp_path_factory.mktemp("csv") / "any.csv"
+def test_any_bytes_are_read_or_refused(new_folder, content):
+    path = new_folder() / "any.csv"
     path.write_bytes(content)
     try:
         table = CsvFormat().read(path).parts["all"]

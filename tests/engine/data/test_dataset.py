@@ -32,8 +32,8 @@ def datasets(draw):
 
 
 @given(datasets())
-def test_a_saved_dataset_loads_equal_and_keeps_its_hash(tmp_path_factory, dataset):
-    path = tmp_path_factory.mktemp("dataset") / "d.safetensors"
+def test_a_saved_dataset_loads_equal_and_keeps_its_hash(new_folder, dataset):
+    path = new_folder() / "d.safetensors"
     dataset.save(path)
     loaded = Dataset.load(path)
     assert list(loaded.parts) == list(dataset.parts)
@@ -46,8 +46,8 @@ def test_a_saved_dataset_loads_equal_and_keeps_its_hash(tmp_path_factory, datase
 
 
 @given(datasets())
-def test_the_safetensors_library_reads_the_same(tmp_path_factory, dataset):
-    path = tmp_path_factory.mktemp("dataset") / "d.safetensors"
+def test_the_safetensors_library_reads_the_same(new_folder, dataset):
+    path = new_folder() / "d.safetensors"
     dataset.save(path)
     with safe_open(path, "np") as file:
         for part, table in dataset.parts.items():

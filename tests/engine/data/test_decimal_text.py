@@ -4,7 +4,7 @@ import math
 import struct
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.data.formats.cell_values import is_missing, number_in
@@ -35,7 +35,6 @@ def read(cells: list[str]) -> tuple[np.ndarray, set[int]]:
 
 
 @given(st.lists(CELLS, min_size=1, max_size=40))
-@settings(deadline=None)  # compiled in the first example
 def test_cells_are_the_numbers_that_python_reads_or_are_named(cells):
     values, strange = read(cells)
     for row, cell in enumerate(cells):

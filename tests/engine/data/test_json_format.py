@@ -34,8 +34,8 @@ def test_rows_become_the_same_table_as_csv(tmp_path, as_lines):
 
 
 @given(rows=st.lists(st.dictionaries(st.sampled_from("abc"), VALUES, min_size=1), min_size=2, max_size=30))
-def test_what_was_written_reads_back_equal(tmp_path_factory, rows):
-    path = tmp_path_factory.mktemp("json") / "rows.json"
+def test_what_was_written_reads_back_equal(new_folder, rows):
+    path = new_folder() / "rows.json"
     path.write_text(json.dumps(rows))
     table = JsonFormat().read(path).training
     for name, kind in table.types.items():
@@ -84,8 +84,8 @@ def test_a_hostile_file_is_refused_with_a_sentence(tmp_path, name):
 
 
 @given(content=st.binary(max_size=60) | st.text('[]{},:"a1 -.\n', max_size=60).map(str.encode))
-def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
-    path = tmp_path_factory.mktemp("json") / "any.json"
+def test_any_bytes_are_read_or_refused(new_folder, content):
+    path = new_folder() / "any.json"
     path.write_bytes(content)
     with suppress(DataError):
         assert JsonFormat().read(path).training.rows >= 2

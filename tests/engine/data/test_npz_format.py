@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -74,8 +74,8 @@ class Bomb:
     fortran=st.booleans(),
     compressed=st.booleans(),
 )
-def test_what_numpy_saved_reads_back_equal(tmp_path_factory, x, fortran, compressed):
-    path = tmp_path_factory.mktemp("npz") / "a.npz"
+def test_what_numpy_saved_reads_back_equal(new_folder, x, fortran, compressed):
+    path = new_folder() / "a.npz"
     save = np.savez_compressed if compressed else np.savez
     save(path, x=np.asfortranarray(x) if fortran else x, y=np.arange(len(x)))
     column = NpzFormat().read(path).parts["all"].columns["x"]
@@ -219,15 +219,14 @@ def test_limits_are_named_where_they_are_passed(tmp_path):
             NpzFormat().read(path, limits)
 
 
-@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4), st.booleans())
-def test_a_damaged_archive_is_read_or_refused(tmp_path_factory, changes, compressed):
+def test_a_damaged_archive_is_read_or_refused(new_folder, changes, compressed):
     file = io.BytesIO()
     (np.savez_compressed if compressed else np.savez)(file, x=X, y=Y)
     content = bytearray(file.getvalue())
     for place, value in changes:
         content[place % len(content)] = value
-    path = tmp_path_factory.mktemp("npz") / "a.npz"
+    path = new_folder() / "a.npz"
     path.write_bytes(content)
     try:
         table = NpzFormat().read(path).training

@@ -1,12 +1,13 @@
 """Columns in a file give the rows that the same columns in memory give, and read no more than those."""
 
 import tracemalloc
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.data import Dataset, Table
@@ -31,8 +32,8 @@ def table(rows: int = ROWS) -> Table:
 
 
 @pytest.fixture(scope="module")
-def in_file(tmp_path_factory: pytest.TempPathFactory) -> Table:
-    path = tmp_path_factory.mktemp("stored") / "d"
+def in_file(new_folder: Callable[[], Path]) -> Table:
+    path = new_folder() / "d"
     Dataset({"all": table()}).save(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stored, "SMALL", 0)
@@ -80,7 +81,6 @@ def choices(draw: st.DrawFn) -> list[tuple[bool, slice | list[int]]]:
 @example([(False, slice(None, None, -1)), (False, slice(None, None, -1)), (False, slice(-1, None, -2))])
 @example([(False, slice(3, 3)), (True, slice(None, None, -3)), (False, slice(None, None, 2))])
 @example([(True, [-1, 0, 50]), (False, [-1, -3]), (True, slice(None, None, -1))])
-@settings(deadline=None)
 def test_choices_of_choices_and_stacks_too(in_file: Table, steps: list[tuple[bool, slice | list[int]]]) -> None:
     here, there = in_file, table()
     for doubled, step in steps:
