@@ -150,19 +150,22 @@ class RawRows(Inputs):
 
             count = threads()
             with closing(ahead(windows, READ_AHEAD)) as read, ThreadPoolExecutor(count, "gather") as pool:
-                for rows, X in self._portions(size, read, partial(self._gather, pool, count)):
+                for rows, X in self._portions(size, read, partial(self._gather, pool, count), at_once=True):
                     yield Batch(rows, X, epoch)
             return
         make = self._make if varied is None or epoch is None else partial(self._vary, varied, epoch)
-        with closing(ahead(self._portions(size, windows, make), AHEAD)) as portions:
+        with closing(ahead(self._portions(size, windows, make, at_once=False), AHEAD)) as portions:
             for rows, X in portions:
                 yield Batch(rows, X, epoch)
 
     def _portions(
-        self, size: int, windows: Iterator[Chosen], make: Callable[[Table, Rows, Rows, Array], None]
+        self, size: int, windows: Iterator[Chosen], make: Callable[[Table, Rows, Rows, Array], None], *, at_once: bool
     ) -> Iterator[tuple[Rows, Array]]:
-        """Some batches at a time, in memory that is used again and again."""
-        n_in, at_once = self.preprocessor.n_in, self.preprocessor.is_one_array
+        """Some batches at a time, in memory that is used again and again.
+
+        What is made `at_once` is made when it is wanted, always in one place; what is made ahead has places of its own.
+        """
+        n_in = self.preprocessor.n_in
         wanted_rows = GATHERED // n_in if at_once else max(PORTION // n_in, self.together)
         most = min(size * max(1, wanted_rows // size), len(self))
         together = most if at_once else self.together

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from engine.data.column_types import BooleanType, CategoryType, NumberType
 from engine.data.storage import stored
 from engine.examples import examples_of
 from engine.inputs import RawRows
+from engine.variation import Variation
 from tests.engine.jobs import finished, rows_of
 
 FILE = 1  # byte of memory: nothing is held in it
@@ -166,6 +169,38 @@ def test_parts_drawn_at_random_lie_in_the_order_of_the_file(tmp_path: Path) -> N
         np.testing.assert_allclose(found[order], expected[other], rtol=1e-9, atol=1e-12)
         block = next(iter(table.columns.values())).block  # type: ignore[attr-defined]
         assert (np.diff(block.places()) > 0).all()
+
+
+@pytest.mark.parametrize("augment", [[], [{"type": "rotate", "degrees": 0}]], ids=["as they are", "varied"])
+def test_a_portion_stays_as_it_is_while_the_next_ones_are_made(
+    augment: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    m, size, n_in = 160, 16, 9
+    for name in ("PORTION", "GATHERED", "CACHED"):
+        monkeypatch.setattr(engine.inputs, name, size * n_in)
+    monkeypatch.setattr(engine.inputs, "COLUMN_ROWS", 1)
+    faces = np.random.default_rng(0).integers(0, 256, (m, 3, 3), np.uint8)
+    table = Table({"face": faces, "label": np.arange(m) % 2})
+    spec = job(data={"train": "d", "target": "label", "augment": augment}).data
+    data = prepare(spec, {"d": Dataset({"train": table})}, dtype="float64")
+    varied = Variation(spec.augment, data.preprocessor, 0) if augment else None
+    made, vary = [0], RawRows._vary
+
+    def counted(self: RawRows, *arguments: Any) -> None:
+        vary(self, *arguments)
+        made[0] += len(arguments[-1])
+
+    monkeypatch.setattr(RawRows, "_vary", counted)
+    inputs = RawRows(table.select(["face"]), data.preprocessor, np.float64, varied)
+    expected, seen = data.preprocessor.features(table.select(["face"])), 0
+    for rows, X, _ in inputs.portions(size, epoch=1, streams=RandomStreams(0)):
+        seen += len(rows)  # type: ignore[arg-type]
+        deadline = monotonic() + 20
+        while augment and made[0] < min(m, seen + (engine.inputs.AHEAD + 1) * size):
+            assert monotonic() < deadline
+            sleep(0.001)
+        np.testing.assert_array_equal(X, expected[rows])
+    assert seen == m
 
 
 def test_gradients_are_checked_on_raw_rows(tmp_path: Path) -> None:
