@@ -123,8 +123,10 @@ echo "setting up $(VENV) with uv"; \
 endef
 else
 # The pip that comes with Python 3.11 looks at every file of every release, and takes twice as long as one of today.
+# It is installed by the interpreter's own, if that has one: a pip for the environment alone takes seconds to unpack.
 # Python compiles what it imports; compiling all that pip installs would take half a minute.
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
+QUIETLY := --quiet --disable-pip-version-check --no-deps --no-compile
+INSTALL = $(BIN)/python -m pip install $(QUIETLY)
 define NEW_VENV
 [ -n "$(PYTHON)" ] || { echo "trainyard needs Python 3.11 or newer, and found none on the PATH."; \
 	echo "Install one (python.org, pyenv, uv), or name it: make PYTHON=/path/to/python3.12"; exit 1; }; \
@@ -133,7 +135,9 @@ define NEW_VENV
 "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
 	echo "$(PYTHON) lacks the venv module. Install it (Debian and Ubuntu: apt install python3-venv) or install uv."; exit 1; }; \
 echo "setting up $(VENV) with $(PYTHON); this takes a minute, once"; \
-"$(PYTHON)" -m venv --clear $(VENV) && $(INSTALL) --require-hashes -r requirements-pip.lock \
+"$(PYTHON)" -m venv --clear --without-pip $(VENV) && { \
+	"$(PYTHON)" -m pip --python $(BIN)/python install $(QUIETLY) --require-hashes -r requirements-pip.lock 2>/dev/null || { \
+		$(BIN)/python -m ensurepip >/dev/null && $(INSTALL) --require-hashes -r requirements-pip.lock; }; } \
 	&& $(INSTALL) --require-hashes -r requirements-engine.lock
 endef
 endif

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import structlog
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from engine.devices import gpu
 from engine.errors import DeviceUnavailable
@@ -30,6 +31,14 @@ settings.load_profile("quick")
 REPOSITORY = Path(__file__).parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 LONGEST_FIRST = ("chaos", "stack", "worker", "service")  # folders: what starts processes must not be left to the end
+# Files that share what takes seconds to start: a whole stack, and a PostgreSQL.
+COMPANIES = {
+    "tests/stack/": "stack",
+    "tests/worker/test_store": "postgresql",
+    "tests/worker/test_database": "postgresql",
+    "tests/worker/test_gradient_check_processes": "postgresql",
+    "tests/worker/test_yard": "postgresql",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,6 +68,19 @@ def pytest_collection() -> Generator[None, object, object]:
     """Tests, and the modules that they import, stay to the end."""
     with lasting():
         return (yield)
+
+
+class InCompany(LoadFileScheduling):  # type: ignore[misc]
+    """pytest-xdist's scheduling of whole files, where some files go to one process together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return next((company for start, company in COMPANIES.items() if file.startswith(start)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> InCompany | None:
+    """Who takes which tests."""
+    return InCompany(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

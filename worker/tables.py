@@ -1,4 +1,4 @@
-"""The tables; what they look like today is made by the migrations, which a test compares with this file.
+"""The tables, as a new database gets them; the migrations bring an older one to the same, which a test compares.
 
 Times are seconds since 1970, UTC, by the database's clock.
 """
@@ -15,6 +15,8 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    PrimaryKeyConstraint,
+    String,
     Text,
     UniqueConstraint,
 )
@@ -23,6 +25,14 @@ from worker.gradient_checks import CheckState
 from worker.jobs import Status
 
 metadata = sa.MetaData()
+
+# Alembic's own: the migration that a database is at.
+alembic_version = sa.Table(
+    "alembic_version",
+    metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 
 jobs = sa.Table(
     "jobs",

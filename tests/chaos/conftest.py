@@ -1,5 +1,5 @@
 """The databases of the worker's tests."""
 
-from tests.worker.conftest import postgresql, postgresql_url
+from tests.worker.conftest import postgresql_schema, postgresql_url
 
-__all__ = ["postgresql", "postgresql_url"]
+__all__ = ["postgresql_schema", "postgresql_url"]

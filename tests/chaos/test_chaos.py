@@ -25,8 +25,8 @@ def test_killed_workers_leave_no_trace_in_the_results(tmp_path: Path) -> None:
 
 
 @pytest.mark.chaos
-def test_killed_frozen_and_wiped_on_postgresql(tmp_path: Path, postgresql: str) -> None:
-    plan = Plan(seed=4, kills=10, freezes=1, wipes=1, database_url=postgresql)
+def test_killed_frozen_and_wiped_on_postgresql(tmp_path: Path, postgresql_schema: str) -> None:
+    plan = Plan(seed=4, kills=10, freezes=1, wipes=1, database_url=postgresql_schema)
     assert verdict_of(random_faults, plan, tmp_path).complaints == []
 
 

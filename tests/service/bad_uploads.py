@@ -48,7 +48,7 @@ Y = npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }", bytes(16))
 HUGE = npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }", bytes(16))
 EMPTY_HUGE = npy("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 1000000000000000000), }")
 
-BOMB = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (90000000,), }", bytes(90_000_000))
+BOMB = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (9000000,), }", bytes(9_000_000))
 
 BAD_UPLOADS = [
     BadUpload("nothing", b"", CSV, 422, ""),

@@ -7,19 +7,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
-from sqlalchemy import event
 
 from engine import JobSpec
 from worker import tables
 from worker.broker import Transport, open_transport
-from worker.database import open_database
+from worker.database import Database, open_database
 from worker.jobs import Job
 from worker.settings import Settings
 from worker.store import Draft, Store
@@ -88,7 +87,7 @@ def postgresql_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def postgresql(postgresql_url: str) -> Iterator[str]:
+def postgresql_schema(postgresql_url: str) -> Iterator[str]:
     """The address of a schema of this test's own."""
     with own_schema(postgresql_url) as url:
         yield url
@@ -108,30 +107,12 @@ def own_schema(server: str) -> Iterator[str]:
         connection.execute(sa.text(f"DROP SCHEMA {schema} CASCADE"))
 
 
-@pytest.fixture(scope="session")
-def postgresql_migrations(postgresql_url: str) -> list[tuple[str, object]]:
-    """What the migrations have an empty PostgreSQL do: to repeat it is quicker than to migrate again."""
-    said: list[tuple[str, object]] = []
-
-    def listen(_: object, __: object, statement: str, parameters: object, *___: object) -> None:
-        if statement.split()[0] in ("ALTER", "CREATE", "DELETE", "DROP", "INSERT", "UPDATE"):
-            said.append((statement, parameters))
-
-    with own_schema(postgresql_url) as url:
-        event.listen(sa.Engine, "before_cursor_execute", listen)
-        try:
-            open_database(url).close()
-        finally:
-            event.remove(sa.Engine, "before_cursor_execute", listen)
-    return said
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of either kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'test.db'}"
-    url: str = request.getfixturevalue("postgresql")
+    url: str = request.getfixturevalue("postgresql_schema")
     return url
 
 
@@ -143,18 +124,29 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def store(request: pytest.FixtureRequest, database_url: str, settings: Settings, empty_sqlite: Path) -> Iterator[Store]:
-    """An empty store on either database."""
-    if database_url.startswith("sqlite:///"):
-        shutil.copy(empty_sqlite, database_url.removeprefix("sqlite:///"))
-    else:
-        with sa.create_engine(database_url, poolclass=sa.NullPool).begin() as connection:
-            for statement, parameters in request.getfixturevalue("postgresql_migrations"):
-                connection.exec_driver_sql(statement, parameters)
-    opened = Store(open_database(database_url, busy_seconds=5), settings)
-    yield opened
-    opened.close()
+@pytest.fixture(scope="session")
+def sqlite(empty_sqlite: Path) -> Iterator[Database]:
+    """A database of that kind which many tests use, one after the other."""
+    with closing(open_database(f"sqlite:///{empty_sqlite.with_name('shared.db')}", busy_seconds=5)) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def postgresql(postgresql_url: str) -> Iterator[Database]:
+    """Likewise."""
+    with own_schema(postgresql_url) as url, closing(open_database(url, busy_seconds=5)) as database:
+        yield database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, settings: Settings) -> Store:
+    """An empty store on either database; to delete all rows is quicker than to make the tables anew."""
+    database: Database = request.getfixturevalue(request.param)
+    with database.write() as connection:
+        for table in reversed(tables.metadata.sorted_tables):
+            if table is not tables.alembic_version:
+                connection.execute(table.delete())
+    return Store(database, settings)
 
 
 @pytest.fixture

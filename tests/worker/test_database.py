@@ -4,6 +4,7 @@ import multiprocessing
 import sqlite3
 import threading
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -23,16 +24,46 @@ from worker.gradient_checks import CheckState
 from worker.lock import WriteLock
 from worker.migrations import HEAD
 from worker.store.gradient_checks import GradientChecks
-from worker.tables import metadata
+from worker.tables import alembic_version, metadata
 
 WRITES = 40
 
 
-def test_the_migrations_make_the_tables_that_the_code_uses(database_url: str) -> None:
-    database = open_database(database_url)
-    with database.read() as connection:
+def migrate(connection: sa.Connection, revision: str) -> None:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(Path(str(worker.__path__[0])) / "migrations"))
+    command.upgrade(config, revision)
+
+
+def described(connection: sa.Connection) -> dict[str, object]:
+    """All that a database knows of its tables, in an order that does not depend on how they came about."""
+
+    def ordered(things: Iterable[Mapping[str, object]]) -> list[list[tuple[str, str]]]:
+        # SQLite numbers the indexes of its own in the order of making
+        kept = ({key: str(value) for key, value in thing.items() if key != "duplicates_index"} for thing in things)
+        return sorted(sorted(thing.items()) for thing in kept)
+
+    found = sa.inspect(connection)
+    kinds = ("columns", "foreign_keys", "indexes", "unique_constraints", "check_constraints")
+    return {
+        table: [ordered(getattr(found, f"get_{kind}")(table)) for kind in kinds] + [found.get_pk_constraint(table)]
+        for table in found.get_table_names()
+    }
+
+
+def test_the_migrations_make_the_tables_that_a_new_database_gets(database_url: str) -> None:
+    database = Database(database_url)
+    with database.write() as connection:
+        migrate(connection, "head")
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+        migrated = described(connection)
+        version = connection.scalar(sa.select(alembic_version))
+        metadata.drop_all(connection)
+    database.upgrade()
+    with database.read() as connection:
+        assert described(connection) == migrated
+        assert connection.scalar(sa.select(alembic_version)) == version == HEAD
     database.close()
 
 
@@ -43,11 +74,8 @@ def test_the_newest_migration_is_the_one_that_is_expected() -> None:
 
 def test_reports_of_gradient_checks_move_to_the_checks(database_url: str) -> None:
     database = Database(database_url)
-    config = Config()
-    config.set_main_option("script_location", str(Path(str(worker.__path__[0])) / "migrations"))
     with database.write() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
+        migrate(connection, "0002")
         columns = "id, state, spec, seed, queue, data_hash, attempt, setbacks, batch, created_at, updated_at, stage"
         values = "'job_1', 'succeeded', '{}', 0, 'cpu', '', 2, 0, 0, 1.0, 5.0, 'done'"
         connection.exec_driver_sql(
@@ -68,11 +96,8 @@ def test_reports_of_gradient_checks_move_to_the_checks(database_url: str) -> Non
 
 def test_jobs_keep_their_stories_when_their_table_is_made_anew(database_url: str) -> None:
     database = Database(database_url)
-    config = Config()
-    config.set_main_option("script_location", str(Path(str(worker.__path__[0])) / "migrations"))
     with database.write() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0004")
+        migrate(connection, "0004")
         columns = "id, state, spec, seed, queue, data_hash, attempt, setbacks, batch, created_at, updated_at, stage"
         for job, state, lease in (("job_1", "queued", "NULL"), ("job_2", "running", "9.0")):
             values = f"'{job}', '{state}', '{{}}', 0, 'cpu', '', 2, 0, 0, 1.0, 5.0, 'done', {lease}, 3.0"
