@@ -83,23 +83,35 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 # A stamp is written last: an interrupted set-up starts afresh. The lock files are complete, hence --no-deps.
-# What the kernels need comes first: they are compiled while the rest is installed.
+# What the kernels need is installed beside the rest: they are compiled as soon as it is there.
 LOCKS := requirements-pip.lock requirements-engine.lock requirements.lock pyproject.toml
 $(READY): $(LOCKS)
 	@$(NEW_VENV)
-	@nice $(BIN)/python -m engine.warm_up float32 data & warming=$$!; \
-		$(INSTALL) --require-hashes -r requirements.lock && $(INSTALL) --no-build-isolation -e . || { kill $$warming; exit 1; }; \
+	@$(call REST,requirements.lock)
+	@$(INSTALL) --require-hashes -r $(REST_LOCK) & rest=$$!; \
+		$(INSTALL) --require-hashes -r requirements-engine.lock || { kill $$rest; exit 1; }; \
+		nice $(BIN)/python -m engine.warm_up float32 data & warming=$$!; \
+		wait $$rest && $(INSTALL) --no-build-isolation -e . || { kill $$warming; exit 1; }; \
 		wait $$warming
 	@touch $@
 
-# The tools' lock file holds all of the other's: from nothing, both are installed at once.
+# The tools' lock file holds all of the other's: from nothing, both are installed at once. Tests are collected once to
+# have Python compile all that they import, as each of the processes that run them would; what is wrong they will say.
 $(TOOLS): $(LOCKS) requirements-dev.lock
 	@set -e; fresh=yes; for lock in $(LOCKS); do [ $(READY) -nt $$lock ] || fresh=; done; \
 		if [ $$fresh ]; then echo "adding the tools for tests"; else $(NEW_VENV); fi
-	@nice $(BIN)/python -m engine.warm_up & warming=$$!; \
-		$(INSTALL) --require-hashes -r requirements-dev.lock && $(INSTALL) --no-build-isolation -e . || { kill $$warming; exit 1; }; \
-		wait $$warming
+	@$(call REST,requirements-dev.lock)
+	@$(INSTALL) --require-hashes -r $(REST_LOCK) & rest=$$!; \
+		$(INSTALL) --require-hashes -r requirements-engine.lock || { kill $$rest; exit 1; }; \
+		nice $(BIN)/python -m engine.warm_up float32 float64 & floats=$$!; $(BIN)/python -m engine.warm_up data & data=$$!; \
+		wait $$rest && $(INSTALL) --no-build-isolation -e . && wait $$data || { kill $$floats $$data; exit 1; }; \
+		$(BIN)/pytest --collect-only >/dev/null 2>&1; wait $$floats
 	@touch $(READY) $@
+
+# What a lock file holds beside the engine's: two that install at once must not install the same.
+REST_LOCK := $(VENV)/rest.lock
+REST = awk 'NR == FNR { engine[$$1]; next } /^[^ ]/ { known = /==/ && $$1 in engine } !known' \
+	requirements-engine.lock $(1) > $(REST_LOCK)
 
 $(CHECKS): $(TOOLS) requirements-check.lock
 	@echo "adding the tools for checks"
@@ -119,7 +131,7 @@ ifneq ($(UV),)
 INSTALL = "$(UV)" pip install --quiet --python $(BIN)/python --no-deps
 define NEW_VENV
 echo "setting up $(VENV) with uv"; \
-"$(UV)" venv --quiet --clear --python '>=3.11' $(VENV) && $(INSTALL) --require-hashes -r requirements-engine.lock
+"$(UV)" venv --quiet --clear --python '>=3.11' $(VENV)
 endef
 else
 # The pip that comes with Python 3.11 looks at every file of every release, and takes twice as long as one of today.
@@ -137,7 +149,6 @@ define NEW_VENV
 echo "setting up $(VENV) with $(PYTHON); this takes a minute, once"; \
 "$(PYTHON)" -m venv --clear --without-pip $(VENV) && { \
 	"$(PYTHON)" -m pip --python $(BIN)/python install $(QUIETLY) --require-hashes -r requirements-pip.lock 2>/dev/null || { \
-		$(BIN)/python -m ensurepip >/dev/null && $(INSTALL) --require-hashes -r requirements-pip.lock; }; } \
-	&& $(INSTALL) --require-hashes -r requirements-engine.lock
+		$(BIN)/python -m ensurepip >/dev/null && $(INSTALL) --require-hashes -r requirements-pip.lock; }; }
 endef
 endif

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import sqrt
 
 import numpy as np
 
@@ -41,16 +42,16 @@ def measure_layers(
     rows = []
     for number, index in enumerate(dense, start=1):
         W, W_before, c = parameters.layers[index].W, was[index].W, caches[index]
-        norm = float(np.linalg.norm(W_before))
+        norm = euclidean_norm(W_before)
         dead, saturated = activation_shares(network, index, caches)
         rows.append(
             LayerStatistics(
                 layer=number,
                 units=W.shape[1],
                 weight_norm=norm,
-                gradient_norm=float(np.linalg.norm(gradient.layers[index].W)),
-                update_ratio=float(np.linalg.norm(W - W_before)) / norm if norm else None,
-                signal=float(np.sqrt(np.mean(np.square(c.dZ), dtype=np.float64))) * len(c.dZ),
+                gradient_norm=euclidean_norm(gradient.layers[index].W),
+                update_ratio=euclidean_norm(W - W_before) / norm if norm else None,
+                signal=sqrt(np.square(c.dZ).sum(dtype=np.float64) / c.dZ.size) * len(c.dZ),
                 dead_share=dead,
                 saturated_share=saturated,
                 # Two units tell most networks apart, and a look at all of them takes as long as all the rest.
@@ -66,9 +67,16 @@ def activation_shares(network: Network, index: int, caches: Sequence[Cache]) -> 
         if isinstance(layer, Dense):
             break
         if isinstance(layer, ReLU):
-            return float(np.mean(~np.any(c.live, axis=0))), None
+            units = c.live.shape[1]
+            return (units - int(np.count_nonzero(c.live.any(axis=0)))) / units, None
         if layer.range is not None:
             low, high = layer.range
             margin = (1 - SATURATED) / 2 * (high - low)
-            return None, float(np.mean((low + margin > c.A) | (high - margin < c.A)))
+            return None, int(np.count_nonzero((low + margin > c.A) | (high - margin < c.A))) / c.A.size
     return None, None
+
+
+def euclidean_norm(values: Array) -> float:
+    """As `np.linalg.norm`, whose wrappers take longer than the sum where a layer is small."""
+    flat = values.ravel()
+    return float(np.sqrt(flat.dot(flat)))

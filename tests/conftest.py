@@ -23,16 +23,17 @@ LINES = Lines(sys.stderr)
 PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 structlog.configure(processors=[*structlog.get_config()["processors"][:-1], PLAIN], logger_factory=lambda *_: LINES)
 
-# Of what hypothesis makes up every run of the suite tries some, and `--hypothesis-profile=thorough` ten times as much.
-settings.register_profile("quick", max_examples=40, deadline=None)
-settings.register_profile("thorough", max_examples=400, deadline=None)
+# Of what hypothesis makes up every run of the suite tries some; `--hypothesis-profile=thorough` tries many times as much.
+settings.register_profile("quick", max_examples=25, deadline=None)
+settings.register_profile("thorough", max_examples=250, deadline=None)
 settings.load_profile("quick")
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 LONGEST_FIRST = ("chaos", "stack", "worker", "service")  # folders: what starts processes must not be left to the end
-# Files that share what takes seconds to start: a whole stack, and a PostgreSQL.
+# Files that share what takes seconds to start: a whole stack, a PostgreSQL, and a compiler of CUDA's text.
 COMPANIES = {
+    "tests/engine/gpu/": "gpu",
     "tests/stack/": "stack",
     "tests/worker/test_store": "postgresql",
     "tests/worker/test_database": "postgresql",

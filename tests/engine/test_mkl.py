@@ -4,6 +4,7 @@ import ctypes
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ INTELS = ROOT / ".venv-clients/lib"
 def played(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
     """Builds an MKL that answers so when it is asked for reproducible products."""
 
+    @cache
     def build(refuses: int = 0) -> Path:
         path = tmp_path_factory.mktemp("mkl") / "libmkl_rt.so.0"
         subprocess.run(["gcc", "-O2", "-shared", "-fPIC", f"-DREFUSES={refuses}", PLAYED, "-o", path], check=True)
