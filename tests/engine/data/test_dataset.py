@@ -15,7 +15,7 @@ from engine.data import Dataset, Table
 from engine.errors import DataError
 
 DTYPES = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"]
-NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=12)
+NAMES = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=12)
 
 
 @st.composite

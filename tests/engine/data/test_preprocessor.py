@@ -86,8 +86,10 @@ def test_a_row_that_cannot_be_used_is_named(row, field, sentence):
     assert (caught.value.row, caught.value.field) == (1, field)
 
 
+# What UTF-8 can write; said as `codec`, hypothesis would try every character there is, which takes seconds.
+ENCODABLE = st.characters(exclude_categories=("Cs",))
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(ENCODABLE, max_size=5),
     lambda inner: st.lists(inner, max_size=7) | st.dictionaries(st.sampled_from(["pixels", "x"]), inner, max_size=2),
     max_leaves=12,
 )
