@@ -77,6 +77,6 @@ def activation_shares(network: Network, index: int, caches: Sequence[Cache]) -> 
 
 
 def euclidean_norm(values: Array) -> float:
-    """As `np.linalg.norm`, whose wrappers take longer than the sum where a layer is small."""
+    """√Σx² of an array of any shape; `np.linalg.norm` takes longer to get there than to sum a small layer."""
     flat = values.ravel()
     return float(np.sqrt(flat.dot(flat)))

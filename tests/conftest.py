@@ -23,9 +23,10 @@ LINES = Lines(sys.stderr)
 PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 structlog.configure(processors=[*structlog.get_config()["processors"][:-1], PLAIN], logger_factory=lambda *_: LINES)
 
-# Of what hypothesis makes up every run of the suite tries some; `--hypothesis-profile=thorough` tries many times as much.
+# Of what hypothesis makes up every run of the suite tries some, and sixteen times as much with
+# `--hypothesis-profile=thorough`.
 settings.register_profile("quick", max_examples=25, deadline=None)
-settings.register_profile("thorough", max_examples=250, deadline=None)
+settings.register_profile("thorough", max_examples=400, deadline=None)
 settings.load_profile("quick")
 
 REPOSITORY = Path(__file__).parent.parent
