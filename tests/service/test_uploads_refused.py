@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -48,15 +48,21 @@ def test_an_upload_without_a_length_is_limited_while_it_arrives(client: httpx.Cl
     assert stored() == stored.before
 
 
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 8
+    while not condition():
+        assert time.monotonic() < deadline, "not within 8 s"
+        time.sleep(0.002)
+
+
 def test_an_upload_that_breaks_off_leaves_nothing(running: Running, stored: Snapshot) -> None:
     with socket.create_connection((running.host, running.port)) as connection:
         connection.sendall(
             b"POST /v1/datasets?name=half HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
             b"Content-Length: 1000\r\n\r\na\n1"
         )
-    deadline = time.monotonic() + 8
-    while running.server.server_state.tasks and time.monotonic() < deadline:
-        time.sleep(0.02)
+        until(lambda: running.server.server_state.tasks)  # it has begun
+    until(lambda: not running.server.server_state.tasks)
     assert stored() == stored.before
 
 
