@@ -389,8 +389,8 @@ def enter(letters: Any, entries: Any, begin: Any, stop: Any, slots: Any, hashes:
 def narrowed(numbers: Any, out: Any) -> bool:
     """Fill in the numbers as bytes; False where one is none."""
     for place in range(len(numbers)):
-        whole = np.int64(numbers[place]) if 0 <= numbers[place] <= 255 else -1
-        if whole != numbers[place] or (whole == 0 and np.signbit(numbers[place])):
+        number = numbers[place]
+        if not 0 <= number <= 255 or np.signbit(number) or np.int64(number) != number:
             return False
-        out[place] = whole
+        out[place] = np.int64(number)
     return True

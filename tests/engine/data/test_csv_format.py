@@ -201,6 +201,18 @@ def test_most_plain_files_are_left_to_compiled_code():
     assert [rows.line(row) for row in range(3)] == [1, 3, 4]
 
 
+@pytest.mark.parametrize(
+    "cells", [[0, -1], [1, -1, 1], [255, 256], [-0.0, 3], [2, 2.5], [7, -256], [1e300, 9]], ids=str
+)
+def test_a_number_that_is_no_byte_is_read_as_it_is(tmp_path, cells):
+    path = tmp_path / "numbers.csv"
+    path.write_text("n\n" + "".join(f"{cell!r}\n" for cell in cells))
+    COMPILER.scan(wait=True)
+    read = CsvFormat().read(path).training.whole("n")
+    assert read.tolist() == cells
+    assert np.signbit(read).tolist() == np.signbit(np.asarray(cells, float)).tolist()
+
+
 def test_blocks_that_end_within_a_quote_read_alike(tmp_path, monkeypatch):
     path = tmp_path / "quoted.csv"
     with path.open("w", newline="") as file:
