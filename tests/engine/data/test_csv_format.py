@@ -181,9 +181,10 @@ def test_compiled_code_reads_what_the_csv_module_reads_or_leaves_it_to_that(text
         return
     if rows is None:
         return
-    np.testing.assert_array_equal(rows.numbers, expected.numbers)
     first = {strange.column: strange for strange in reversed(expected.strange)}
     assert {strange.column: strange for strange in reversed(rows.strange)} == first
+    used = [column not in first for column in layout.numbers]  # the others are read once more, as words, or refused
+    np.testing.assert_array_equal(rows.numbers[:, used], expected.numbers[:, used])
     assert [rows.line(row) for row in range(len(rows.begins))] == expected.lines
     for place in range(len(layout.words)):
         known, other = Words(), Words()
