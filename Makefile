@@ -1,4 +1,4 @@
-# trainyard: `make demo` shows the whole of it, `make test` proves it. Both set up .venv by themselves.
+# trainshed: `make demo` shows the whole of it, `make test` proves it. Both set up .venv by themselves.
 # uv does the setting up when it is on the PATH; otherwise python3 -m venv and pip do.
 
 VENV   := .venv
@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: demo test accept chaos bench serve bench-serving clients check doctor lock clean help
 
 demo: $(READY)  ## train a network on handwritten digits through the whole stack, then stop it
-	@$(BIN)/trainyard demo
+	@$(BIN)/trainshed demo
 
 # Three at a time on two cores: tests of processes wait a fifth of their time.
 test: $(TOOLS)  ## run the whole suite
@@ -46,7 +46,7 @@ bench: $(TOOLS) $(PEERS)  ## time training beside JAX, PyTorch, scikit-learn and
 	@env -u OPENBLAS_CORETYPE $(BIN)/python -m benchmarks.training --peers $(dir $(PEERS))bin/python $(ARGS)
 
 serve: $(READY)  ## start the stack and keep it up until Ctrl-C
-	@$(BIN)/trainyard serve
+	@$(BIN)/trainshed serve
 
 check: $(CHECKS)  ## ruff, mypy and import-linter
 	@$(BIN)/ruff check .
@@ -55,7 +55,7 @@ check: $(CHECKS)  ## ruff, mypy and import-linter
 	@$(BIN)/lint-imports
 
 doctor: $(READY)  ## say what this machine offers and what is missing
-	@$(BIN)/trainyard doctor
+	@$(BIN)/trainshed doctor
 
 # uv resolves for every Python and platform at once, which pip cannot. All agree: what is deployed is what was tested.
 LOCK := uv pip compile pyproject.toml --universal --generate-hashes --quiet --custom-compile-command "make lock" \
@@ -140,10 +140,10 @@ else
 QUIETLY := --quiet --disable-pip-version-check --no-deps --no-compile
 INSTALL = $(BIN)/python -m pip install $(QUIETLY)
 define NEW_VENV
-[ -n "$(PYTHON)" ] || { echo "trainyard needs Python 3.11 or newer, and found none on the PATH."; \
+[ -n "$(PYTHON)" ] || { echo "trainshed needs Python 3.11 or newer, and found none on the PATH."; \
 	echo "Install one (python.org, pyenv, uv), or name it: make PYTHON=/path/to/python3.12"; exit 1; }; \
 "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	echo "trainyard needs Python 3.11 or newer, and $(PYTHON) is not. Name one: make PYTHON=/path/to/python3.12"; exit 1; }; \
+	echo "trainshed needs Python 3.11 or newer, and $(PYTHON) is not. Name one: make PYTHON=/path/to/python3.12"; exit 1; }; \
 "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
 	echo "$(PYTHON) lacks the venv module. Install it (Debian and Ubuntu: apt install python3-venv) or install uv."; exit 1; }; \
 echo "setting up $(VENV) with $(PYTHON); this takes a minute, once"; \

@@ -16,7 +16,7 @@ from engine.parameters import Array
 from engine.spec import JobSpec
 
 FORMAT = 1
-KEY = "trainyard_checkpoint"
+KEY = "trainshed_checkpoint"
 Tensors: TypeAlias = Mapping[str, Array]
 
 

@@ -36,7 +36,7 @@ if "NUMBA_CACHE_DIR" not in environ:
         kept.mkdir(exist_ok=True)
         (kept / ".writable").touch()
     except OSError:  # an installation that others own
-        kept = Path.home() / ".cache" / "trainyard"
+        kept = Path.home() / ".cache" / "trainshed"
     config.CACHE_DIR = str(kept / f"machine-{digest[:16]}")
 
 

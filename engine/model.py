@@ -118,7 +118,7 @@ class Model:
             "spec": self.spec.model_dump(mode="json"),
             "preprocessor": self.preprocessor.to_json(),
         }
-        write_tensors(Path(path), tensors, {"trainyard": json.dumps(metadata, sort_keys=True)})
+        write_tensors(Path(path), tensors, {"trainshed": json.dumps(metadata, sort_keys=True)})
 
 
 def cores() -> int:
@@ -140,9 +140,9 @@ def load(path: str | Path) -> Model:
     """
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata() or {}
-        if "trainyard" not in metadata:
-            raise DataError(f"{Path(path).name} is a safetensors file, but not a trainyard model")
-        description = json.loads(metadata["trainyard"])
+        if "trainshed" not in metadata:
+            raise DataError(f"{Path(path).name} is a safetensors file, but not a trainshed model")
+        description = json.loads(metadata["trainshed"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     if description["format"] != FORMAT:
         raise DataError(f"{Path(path).name} has format {description['format']}, this version reads {FORMAT}")

@@ -47,7 +47,7 @@ def create_app(yard: Yard, settings: Settings) -> FastAPI:
     """The service over this yard, which stays open when the application ends: who opened it closes it."""
     observed = is_observed()
     app = docs.DocumentedApi(
-        title="trainyard",
+        title="trainshed",
         version=installed(),
         description=docs.DESCRIPTION,
         docs_url=None,
@@ -123,6 +123,6 @@ def is_probe(scope: Scope) -> bool:
 def installed() -> str:
     """The version of the distribution; a bare source tree has none."""
     try:
-        return version("trainyard")
+        return version("trainshed")
     except PackageNotFoundError:
         return "0"

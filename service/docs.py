@@ -62,7 +62,7 @@ def install(app: FastAPI) -> None:
     async def page() -> HTMLResponse:
         return get_swagger_ui_html(
             openapi_url=app.openapi_url or "",
-            title="trainyard",
+            title="trainshed",
             swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
             swagger_css_url=f"{ASSETS}/swagger-ui.css",
             swagger_favicon_url=f"{ASSETS}/favicon-32x32.png",

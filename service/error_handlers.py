@@ -95,7 +95,7 @@ async def on_disconnect(request: Request, error: Exception) -> Response:
 async def on_crash(request: Request, error: Exception) -> Response:
     """A bug: the caller learns that it is ours; the log has the traceback."""
     return ProblemResponse.of(
-        request.url.path, 500, "this is a bug in trainyard; the log of the service has the details"
+        request.url.path, 500, "this is a bug in trainshed; the log of the service has the details"
     )
 
 

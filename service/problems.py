@@ -96,7 +96,7 @@ class Fault(BaseModel):
 class Problem(BaseModel):
     """An RFC 9457 problem."""
 
-    type: str = Field(description="a stable name of the kind of problem", examples=["urn:trainyard:invalid_request"])
+    type: str = Field(description="a stable name of the kind of problem", examples=["urn:trainshed:invalid_request"])
     title: str = Field(description="the kind of problem in a few words")
     status: int = Field(description="the HTTP status, again")
     detail: str = Field(description="what happened this time, and what to do about it")
@@ -134,7 +134,7 @@ class ProblemResponse(Response):
     ) -> "ProblemResponse":
         code = code or CODES.get(status, HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_"))
         problem = Problem(
-            type=f"urn:trainyard:{code}",
+            type=f"urn:trainshed:{code}",
             title=title or HTTPStatus(status).phrase,
             status=status,
             detail=detail,

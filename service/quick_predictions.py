@@ -58,7 +58,7 @@ class QuickPredictions:
             return
         scope["route"] = QuickRoute
         headers = [
-            (b"trainyard-model", f"{served.name}@{served.version}".encode()),
+            (b"trainshed-model", f"{served.name}@{served.version}".encode()),
             (b"content-length", str(len(content)).encode()),
             (b"content-type", b"application/json"),
         ]

@@ -412,7 +412,7 @@ class Ready(BaseModel):
 class Index(BaseModel):
     """Where things are."""
 
-    name: str = "trainyard"
+    name: str = "trainshed"
     version: str
     docs: str = "/docs"
     openapi: str = "/openapi.json"

@@ -12,8 +12,8 @@ from xdist.scheduler import LoadFileScheduling
 
 from engine.devices import gpu
 from engine.errors import DeviceUnavailable
-from trainyard import Client
-from trainyard.stack import Stack
+from trainshed import Client
+from trainshed.stack import Stack
 from worker.loading import lasting
 from worker.logs import Lines
 

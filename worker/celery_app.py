@@ -10,10 +10,10 @@ from worker import folder_transport
 from worker.broker import Transport
 from worker.settings import Settings
 
-TASK = "trainyard.train"
-CHECK_TASK = "trainyard.check_gradients"
-BATCH_TASK = "trainyard.predict_batch"
-PREFIX = "ty:"
+TASK = "trainshed.train"
+CHECK_TASK = "trainshed.check_gradients"
+BATCH_TASK = "trainshed.predict_batch"
+PREFIX = "ts:"
 GRACE_SECONDS = 120
 
 
@@ -24,7 +24,7 @@ def queue_name(queue: str) -> str:
 
 def make_app(settings: Settings, transport: Transport) -> Celery:
     """An application for publishing or for working; it connects when it is first used."""
-    app = Celery("trainyard", set_as_current=False, loader="celery.loaders.app:AppLoader")
+    app = Celery("trainshed", set_as_current=False, loader="celery.loaders.app:AppLoader")
     queues = [queue_name(queue) for queue in ("cpu", "gpu")]
     app.conf.update(
         # JSON only: a message that asks for pickle is thrown away

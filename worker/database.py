@@ -126,7 +126,7 @@ def _address(url: str) -> sa.URL:
     except exc.ArgumentError:
         # the text may hold a password
         raise StoreUnavailable(
-            "TRAINYARD_DATABASE_URL is not an address such as postgresql://user:password@host/name"
+            "TRAINSHED_DATABASE_URL is not an address such as postgresql://user:password@host/name"
         ) from None
     backend = address.get_backend_name()
     if backend in ("postgresql", "postgres"):
@@ -203,7 +203,7 @@ def _postgresql_engine(address: sa.URL, busy_seconds: float) -> sa.Engine:
             connect_args={"connect_timeout": max(2, int(busy_seconds))},
         )
     except ModuleNotFoundError as error:
-        raise StoreUnavailable('PostgreSQL needs the extra "postgres": pip install "trainyard[postgres]"') from error
+        raise StoreUnavailable('PostgreSQL needs the extra "postgres": pip install "trainshed[postgres]"') from error
 
     def configure(connection: sa.engine.interfaces.DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
@@ -277,6 +277,6 @@ def _migrate(connection: sa.Connection) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise StoreUnavailable(
-            f"the database has tables of revision {_revision(connection)}, this trainyard knows {HEAD}; "
+            f"the database has tables of revision {_revision(connection)}, this trainshed knows {HEAD}; "
             "install the version that made them, or a later one"
         ) from error

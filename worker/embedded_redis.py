@@ -22,7 +22,7 @@ from redis.retry import Retry
 
 from worker.errors import BrokerUnavailable
 
-USER = "trainyard"
+USER = "trainshed"
 LONGEST_SOCKET = 100  # bytes; the system refuses 108
 START_SECONDS = 10.0
 SUPERVISOR = Path(__file__).with_name("redis_supervisor.py")
@@ -38,7 +38,7 @@ appendonly no
 maxmemory 64mb
 maxmemory-policy noeviction
 user default off
-user {user} reset resetchannels on >{password} ~ty:* &ty:* +@all -@scripting -@dangerous -@admin
+user {user} reset resetchannels on >{password} ~ts:* &ts:* +@all -@scripting -@dangerous -@admin
 """
 
 
@@ -130,11 +130,11 @@ class EmbeddedRedis:
 
 def _folder() -> Path:
     """A new folder of this user's, with a path short enough for a socket's address."""
-    folder = Path(tempfile.mkdtemp(prefix="trainyard-"))
+    folder = Path(tempfile.mkdtemp(prefix="trainshed-"))
     if len(bytes(folder / "redis.sock")) <= LONGEST_SOCKET:
         return folder
     folder.rmdir()
-    return Path(tempfile.mkdtemp(prefix="trainyard-", dir="/tmp"))
+    return Path(tempfile.mkdtemp(prefix="trainshed-", dir="/tmp"))
 
 
 def _last_line(folder: Path) -> str:

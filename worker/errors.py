@@ -320,7 +320,7 @@ class UploadTooLarge(WorkerError):
     code: ClassVar[str] = "upload_too_large"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"the upload is larger than the {limit} bytes allowed (TRAINYARD_MAX_UPLOAD_BYTES)")
+        super().__init__(f"the upload is larger than the {limit} bytes allowed (TRAINSHED_MAX_UPLOAD_BYTES)")
         self.limit = limit
 
 
@@ -340,7 +340,7 @@ class QueueFull(WorkerError):
     code: ClassVar[str] = "queue_full"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"{limit} jobs are waiting, which is the most allowed (TRAINYARD_MAX_QUEUED); try again later")
+        super().__init__(f"{limit} jobs are waiting, which is the most allowed (TRAINSHED_MAX_QUEUED); try again later")
 
 
 class StoreUnavailable(WorkerError):

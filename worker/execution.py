@@ -77,8 +77,8 @@ ADVICE = {
         "lower the learning rate, normalize the inputs or clip the gradient",
     ),
     "out_of_memory": ("/training/batch_size", "choose a smaller batch, fewer units or a smaller dataset"),
-    "timeout": ("/training/epochs", "train fewer epochs, or raise time_limit_seconds or TRAINYARD_MAX_RUNTIME_SECONDS"),
-    "storage_full": (None, "free some space in TRAINYARD_DATA_DIR, and submit the job again"),
+    "timeout": ("/training/epochs", "train fewer epochs, or raise time_limit_seconds or TRAINSHED_MAX_RUNTIME_SECONDS"),
+    "storage_full": (None, "free some space in TRAINSHED_DATA_DIR, and submit the job again"),
 }
 
 

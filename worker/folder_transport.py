@@ -16,7 +16,7 @@ from kombu.utils.json import dumps
 
 from worker.broker import Transport as Chosen
 
-SCHEME = "trainyard-folder"
+SCHEME = "trainshed-folder"
 KEEP_SECONDS = 60.0
 
 
@@ -33,7 +33,7 @@ class Channel(filesystem.Channel):
 
 
 class Transport(filesystem.Transport):
-    """What Celery knows as `trainyard-folder://`."""
+    """What Celery knows as `trainshed-folder://`."""
 
     Channel = Channel
 

@@ -51,7 +51,7 @@ def run_worker(settings: Settings) -> int:
     app = make_app(settings, transport)
     Pool(app, settings, transport)
     worker = app.Worker(
-        hostname=f"trainyard-{os.getpid()}@%h",
+        hostname=f"trainshed-{os.getpid()}@%h",
         pool="prefork",
         concurrency=1 if "gpu" in settings.queues else settings.concurrency,  # a GPU has one child
         queues=[queue_name(queue) for queue in settings.queues],

@@ -14,17 +14,17 @@ Queue = Literal["cpu", "gpu"]
 
 
 class Settings(BaseSettings):
-    """Every field is an environment variable with the prefix `TRAINYARD_`: `TRAINYARD_DATA_DIR`, …"""
+    """Every field is an environment variable with the prefix `TRAINSHED_`: `TRAINSHED_DATA_DIR`, …"""
 
-    model_config = SettingsConfigDict(env_prefix="TRAINYARD_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TRAINSHED_", frozen=True, extra="ignore")
 
     # where things are
     data_dir: Path = Field(
-        Path(".trainyard"),
+        Path(".trainshed"),
         description="folder of the database, the datasets and the models; shared by the API and every worker",
     )
     database_url: SecretStr | None = Field(
-        None, description="postgresql://user:password@host/name; without it SQLite, in data_dir/trainyard.db"
+        None, description="postgresql://user:password@host/name; without it SQLite, in data_dir/trainshed.db"
     )
     redis_url: SecretStr | None = Field(
         None,
@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _split_queues(cls, values: object) -> object:
-        """`TRAINYARD_QUEUES=cpu,gpu` is a list in one string."""
+        """`TRAINSHED_QUEUES=cpu,gpu` is a list in one string."""
         if isinstance(values, dict) and isinstance(values.get("queues"), str):
             names = [name.strip() for name in values["queues"].split(",")]
             return {**values, "queues": tuple(name for name in names if name)}
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
         """The database's address, with its password: for connecting, never for a log."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite:///{self.data_dir.absolute() / 'trainyard.db'}"
+        return f"sqlite:///{self.data_dir.absolute() / 'trainshed.db'}"
 
     @property
     def memory_limit(self) -> int:

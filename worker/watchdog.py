@@ -101,7 +101,7 @@ class Watchdog:
         if used > limit:
             message = (
                 f"the job took {used >> 20} MiB of memory, and {limit >> 20} MiB are allowed "
-                "(TRAINYARD_MAX_MEMORY_BYTES)"
+                "(TRAINSHED_MAX_MEMORY_BYTES)"
             )
             hint = "choose a smaller batch, fewer units or a smaller dataset"
             self._exit(

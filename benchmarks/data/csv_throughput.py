@@ -65,7 +65,7 @@ def main() -> None:
     limits = ReadLimits(max_expanded_bytes=1 << 40)
     COMPILER.scan(wait=True)
     for name, make in TABLES.items():
-        with tempfile.TemporaryDirectory(prefix="trainyard-benchmark-") as folder:
+        with tempfile.TemporaryDirectory(prefix="trainshed-benchmark-") as folder:
             source, target = Path(folder) / "upload.csv", Path(folder) / "stored"
             rows = make(np.random.default_rng(0))
             body = "".join(",".join(row) + "\n" for row in rows).encode()

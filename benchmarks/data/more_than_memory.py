@@ -47,7 +47,7 @@ def main() -> None:
 def compare(threads: str) -> None:
     """Run the three processes and print the figures."""
     environment = os.environ | dict.fromkeys(THREADS, threads) | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    with tempfile.TemporaryDirectory(prefix="trainyard-benchmark-") as folder:
+    with tempfile.TemporaryDirectory(prefix="trainshed-benchmark-") as folder:
         arguments = [sys.executable, __file__, *sys.argv[1:], "--path", str(Path(folder) / "rows.safetensors")]
 
         def child(name: str) -> subprocess.Popen[str]:

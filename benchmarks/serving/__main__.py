@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 import tritonclient.http as triton
 
-from trainyard.stack import Stack
+from trainshed.stack import Stack
 
 DATA = Path(__file__).parents[3] / "shared/data/mnist.npz"
 SPEC = {
@@ -92,7 +92,7 @@ def single_rows(
     ours = [json.dumps({"rows": [row]}).encode() for row in pixels[:256].tolist()]
     expected = http.post("/v1/models/mnist/predict?alias=live", json={"rows": pixels[:256].tolist()}).json()
     labels = [said["label"] for said in expected["predictions"]]
-    servers = {"trainyard": (stack.port, "/v1/models/mnist/predict?alias=live", ours, stack.pids["api"])}
+    servers = {"trainshed": (stack.port, "/v1/models/mnist/predict?alias=live", ours, stack.pids["api"])}
     port, process = exits.enter_context(plain_fastapi(folder, weights))
     servers["plain FastAPI"] = (port, "/predict", ours, process)
     if chosen.mlserver:
@@ -130,10 +130,10 @@ def single_rows(
     good = True
     for name, least in (("MLServer", 3.0), ("plain FastAPI", 1.5)):
         if name in servers:
-            ratio = median(a / b for a, b in zip(rates["trainyard"], rates[name], strict=True))
+            ratio = median(a / b for a, b in zip(rates["trainshed"], rates[name], strict=True))
             good &= verdict(f"{ratio:.2f} × {name} (at least {least:g})", ratio >= least)
     if "MLServer" in servers:
-        mine, theirs = (np.percentile(np.concatenate(took[who]), [50, 99]) for who in ("trainyard", "MLServer"))
+        mine, theirs = (np.percentile(np.concatenate(took[who]), [50, 99]) for who in ("trainshed", "MLServer"))
         good &= verdict("lower p50 and p99 than MLServer", bool((mine < theirs).all()))
     return good
 
@@ -172,7 +172,7 @@ def large_requests(exits: ExitStack, folder: Path, stack: Stack, weights: Path, 
         expected = np.frombuffer(received(connection, ROWS * 40), np.float32).reshape(-1, 10)
         least.append(time.perf_counter() - start)
     assert np.abs(answers - expected).max() < 1e-4
-    print(f"tritonclient, binary, to trainyard  {min(ours) * 1e3:8.1f} ms")
+    print(f"tritonclient, binary, to trainshed  {min(ours) * 1e3:8.1f} ms")
     print(f"the bytes and the products alone    {min(least) * 1e3:8.1f} ms")
     good = verdict(
         f"{min(ours) / min(least):.2f} × the bytes and the products (at most 2)", min(ours) <= 2 * min(least)

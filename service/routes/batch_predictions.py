@@ -55,7 +55,7 @@ async def get_batch(
         float, Query(ge=0, allow_inf_nan=False, description="answer when it is done, or after so many seconds")
     ] = 0,
 ) -> BatchView:
-    """A batch prediction as it stands, or, with `wait`, as it ends; TRAINYARD_MAX_WAIT_SECONDS caps the wait."""
+    """A batch prediction as it stands, or, with `wait`, as it ends; TRAINSHED_MAX_WAIT_SECONDS caps the wait."""
     read = partial(yard.batch_prediction, name, batch)
     return BatchView.of(await settled(yard, watchers, batch, wait, read))
 
@@ -79,7 +79,7 @@ def download_result(name: ModelName, batch: BatchId, yard: YardDep) -> FileRespo
         yard.batch_result(found),
         media_type=MEDIA_TYPES[found.format],
         filename=f"{name}-{batch}.{found.format}",
-        headers={"Trainyard-Model": f"{found.name}@{found.version}"},
+        headers={"Trainshed-Model": f"{found.name}@{found.version}"},
     )
 
 

@@ -64,6 +64,6 @@ async def get_gradient_check(
         Query(ge=0, allow_inf_nan=False, description="answer when the check is done, or after so many seconds"),
     ] = 0,
 ) -> GradientCheckView:
-    """A check as it stands, or, with `wait`, as it ends; TRAINYARD_MAX_WAIT_SECONDS caps the wait."""
+    """A check as it stands, or, with `wait`, as it ends; TRAINSHED_MAX_WAIT_SECONDS caps the wait."""
     read = partial(yard.gradient_check, job_id, number)
     return GradientCheckView.of(await settled(yard, watchers, job_id, wait, read))

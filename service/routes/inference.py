@@ -44,7 +44,7 @@ Version = Annotated[str, Path(description="number of a version, or an alias", ma
 class ServerMetadata(BaseModel):
     """Who answers, and what it can beside the protocol's core."""
 
-    name: str = "trainyard"
+    name: str = "trainshed"
     version: str
     extensions: list[str] = EXTENSIONS
 
@@ -82,7 +82,7 @@ class ModelMetadata(BaseModel):
 
     name: str
     versions: list[str]
-    platform: str = "trainyard"
+    platform: str = "trainshed"
     inputs: list[TensorMetadata]
     outputs: list[TensorMetadata]
 

@@ -87,5 +87,5 @@ async def get_job(
         Query(ge=0, allow_inf_nan=False, description="answer when the job is done, or after so many seconds"),
     ] = 0,
 ) -> JobView:
-    """A job as it stands, or, with `wait`, as it ends; TRAINYARD_MAX_WAIT_SECONDS caps the wait."""
+    """A job as it stands, or, with `wait`, as it ends; TRAINSHED_MAX_WAIT_SECONDS caps the wait."""
     return JobView.of(await settled(yard, watchers, job_id, wait, partial(yard.job, job_id)))

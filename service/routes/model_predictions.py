@@ -74,7 +74,7 @@ BODY: dict[str, Any] = {
 }
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
-        "headers": {"Trainyard-Model": {"schema": {"type": "string"}, "description": "name@version that answered"}},
+        "headers": {"Trainshed-Model": {"schema": {"type": "string"}, "description": "name@version that answered"}},
         "content": {CSV: {"schema": {"type": "string"}}, FLOATS: {"schema": {"type": "string", "format": "binary"}}},
     }
 }
@@ -117,7 +117,7 @@ async def predict(
         content = written(served, samples, rows, form, found, top_k)
     else:
         content = await run_in_threadpool(answered, served, samples, kind, form, body, top_k)
-    return Response(content, media_type=form, headers={"Trainyard-Model": f"{served.name}@{served.version}"})
+    return Response(content, media_type=form, headers={"Trainshed-Model": f"{served.name}@{served.version}"})
 
 
 def answered(served: Served, samples: FeatureSamples, kind: str, form: str, body: bytes, top_k: int | None) -> bytes:

@@ -191,7 +191,7 @@ def set_alias(
 ) -> AliasView:
     """Have an alias mean another version: at once, with no request lost.
 
-    The version is loaded first. Other API processes follow within TRAINYARD_LOOK_SECONDS.
+    The version is loaded first. Other API processes follow within TRAINSHED_LOOK_SECONDS.
     """
     serving.warm(yard.model_version(name, target.version, pointer="/version"))
     changed = yard.set_alias(name, alias, target.version)
@@ -230,7 +230,7 @@ def download(yard: Yard, version: ModelVersion, format: ModelFormat) -> FileResp
         path,
         media_type=MEDIA_TYPES[format],
         filename=f"{version.name}-{version.version}.{format}",
-        headers={"Trainyard-Model": f"{version.name}@{version.version}"},
+        headers={"Trainshed-Model": f"{version.name}@{version.version}"},
         background=BackgroundTask(stack.close),
     )
 

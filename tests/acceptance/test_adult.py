@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from trainyard import Client, ProblemError
-from trainyard.stack import Stack
+from trainshed import Client, ProblemError
+from trainshed.stack import Stack
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.accept]
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from trainyard import Client
+from trainshed import Client
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.accept]
 

@@ -38,11 +38,11 @@ class Worker:
 
     def start(self) -> None:
         """Start it, again."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TRAINYARD_")}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TRAINSHED_")}
         for name in self._settings.model_fields_set:
             value = getattr(self._settings, name)
             text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-            environment[f"TRAINYARD_{name.upper()}"] = text
+            environment[f"TRAINSHED_{name.upper()}"] = text
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM, self._mutant, str(self._settings.data_dir)],

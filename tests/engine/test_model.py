@@ -95,7 +95,7 @@ def test_no_rows_have_no_predictions() -> None:
 def test_another_safetensors_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "data"
     toy().save(path)
-    with pytest.raises(DataError, match="not a trainyard model"):
+    with pytest.raises(DataError, match="not a trainshed model"):
         load(path)
 
 

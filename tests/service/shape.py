@@ -13,7 +13,7 @@ def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     problem: dict[str, Any] = json.loads(answer.content)
     assert list(problem) == ["type", "title", "status", "detail", "instance", "code", "errors"]
     assert problem["status"] == status
-    assert problem["type"] == f"urn:trainyard:{problem['code']}"
+    assert problem["type"] == f"urn:trainshed:{problem['code']}"
     assert problem["title"] and problem["detail"] and problem["instance"].startswith("/")
     assert "Traceback" not in answer.text and 'File "' not in answer.text
     for error in problem["errors"]:

@@ -25,7 +25,7 @@ class Stored:
             frozenset(
                 str(path.relative_to(settings.data_dir))
                 for path in files
-                if "trainyard.db" not in path.name and path.suffix in ("", ".csv", ".npz", ".safetensors", ".tmp")
+                if "trainshed.db" not in path.name and path.suffix in ("", ".csv", ".npz", ".safetensors", ".tmp")
             ),
         )
 

@@ -52,7 +52,7 @@ def test_no_request_is_lost_or_answered_by_another_version(
                 assert answer.status_code == 200, answer.text
                 told = answer.json()
                 assert told["predictions"] == expected[told["version"]]
-                assert answer.headers["trainyard-model"] == f"switched@{told['version']}"
+                assert answer.headers["trainshed-model"] == f"switched@{told['version']}"
                 answered.append(told["version"])
 
     def switch() -> None:

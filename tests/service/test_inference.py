@@ -226,7 +226,7 @@ def test_the_working_groups_client_is_understood(openapi: OpenInferenceClient, f
     openapi.check_server_readiness()
     openapi.check_model_readiness("oip-flowers")
     openapi.check_model_version_readiness("oip-flowers", "1")
-    assert openapi.read_server_metadata().name == "trainyard"
+    assert openapi.read_server_metadata().name == "trainshed"
     assert openapi.read_model_metadata("oip-flowers").inputs[0].shape == [-1, 4]
     assert openapi.read_model_version_metadata("oip-adults", "1").inputs[1].datatype == "BYTES"
     nested = RequestInput(name="input", shape=[3, 4], datatype="FP32", data=FLOWERS.astype(float).tolist())

@@ -115,7 +115,7 @@ def test_objects_and_arrays_are_answered_as_the_engine_answers(
     expected = served.model.predict(rows)
     assert answer.json()["predictions"] == json.loads(json.dumps(expected))  # JSON keeps every bit of a float
     assert (answer.json()["model"], answer.json()["version"]) == (served.path.rpartition("/")[2], 1)
-    assert answer.headers["trainyard-model"] == served.path.rpartition("/")[2] + "@1"
+    assert answer.headers["trainshed-model"] == served.path.rpartition("/")[2] + "@1"
     arrays = [[row[name] for name in served.features] for row in rows]
     if served.features == ["x"]:  # an array may be sent as the row itself
         arrays = [row["x"] for row in rows]  # type: ignore[misc]

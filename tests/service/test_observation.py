@@ -14,7 +14,7 @@ def test_a_variable_or_a_loaded_sdk_tells_that_somebody_observes(monkeypatch: py
         monkeypatch.delenv(name)
     monkeypatch.delitem(sys.modules, "opentelemetry.sdk", raising=False)
     assert not is_observed()
-    monkeypatch.setenv("OTEL_SERVICE_NAME", "trainyard")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "trainshed")
     assert is_observed()
     monkeypatch.delenv("OTEL_SERVICE_NAME")
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk", ModuleType("opentelemetry.sdk"))

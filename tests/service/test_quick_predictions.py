@@ -47,7 +47,7 @@ def test_both_ways_answer_the_same_bytes(client: httpx.Client, model: Model, bod
     quick, slow = ask(client, body, "*/*", query), ask(client, body, LONG, query)
     assert quick.status_code == 200, quick.text
     assert quick.content == slow.content
-    for name in ("content-type", "content-length", "trainyard-model", "x-content-type-options"):
+    for name in ("content-type", "content-length", "trainshed-model", "x-content-type-options"):
         assert quick.headers[name] == slow.headers[name]
     assert quick.headers["x-request-id"] != slow.headers["x-request-id"]
     expected = model.predict(json.loads(body)["rows"])

@@ -23,9 +23,9 @@ MIB = 1024 * 1024
 def process(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     environment = {
         **os.environ,
-        "TRAINYARD_DATA_DIR": str(tmp_path),
-        "TRAINYARD_BROKER": "filesystem",
-        "TRAINYARD_PORT": "0",
+        "TRAINSHED_DATA_DIR": str(tmp_path),
+        "TRAINSHED_BROKER": "filesystem",
+        "TRAINSHED_PORT": "0",
     }
     started = subprocess.Popen(  # our own interpreter and our own line
         [sys.executable, "-c", SERVE],

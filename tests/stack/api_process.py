@@ -18,14 +18,14 @@ KEEP_SECONDS = 2.0
 
 
 class ApiProcess:
-    """`trainyard api` on a port that stays the same when it is started again."""
+    """`trainshed api` on a port that stays the same when it is started again."""
 
     def __init__(self, data_dir: Path, **settings: object) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRAINYARD_")}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRAINSHED_")}
         chosen = {"data_dir": data_dir, "port": self.port, "broker": "filesystem"} | settings
-        self.environment = inherited | {f"TRAINYARD_{name.upper()}": str(value) for name, value in chosen.items()}
+        self.environment = inherited | {f"TRAINSHED_{name.upper()}": str(value) for name, value in chosen.items()}
         self.log: list[str] = []
         self.process = self._start("api")
         try:
@@ -36,7 +36,7 @@ class ApiProcess:
 
     def _start(self, command: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [sys.executable, "-m", "trainyard", command],
+            [sys.executable, "-m", "trainshed", command],
             cwd=ROOT,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -75,7 +75,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def environment(folder: Path) -> dict[str, str]:
     """The environment of a machine where nothing is configured and temporary files go to `folder`."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRAINYARD_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRAINSHED_")}
     return inherited | {"TMPDIR": str(folder)}
 
 

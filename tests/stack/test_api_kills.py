@@ -88,7 +88,7 @@ def killed(folder: Path, submissions: int, kills: int, seed: int) -> Submitters:
         api.kill()
         submitters.stop()
     assert submitters.strange == []
-    with closing(sqlite3.connect(folder / "data" / "trainyard.db")) as database:
+    with closing(sqlite3.connect(folder / "data" / "trainshed.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         jobs = {row[0] for row in database.execute("SELECT id FROM jobs")}
     assert len(submitters.answered) == submissions

@@ -19,13 +19,13 @@ pytestmark = pytest.mark.accept
 
 @contextmanager
 def two_processes(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, list[psutil.Process]]]:
-    """`trainyard api --workers 2`, its address, and the two once they answer."""
+    """`trainshed api --workers 2`, its address, and the two once they answer."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     environment = os.environ | {
-        "TRAINYARD_DATA_DIR": str(folder), "TRAINYARD_BROKER": "filesystem", "TRAINYARD_PORT": str(port)
+        "TRAINSHED_DATA_DIR": str(folder), "TRAINSHED_BROKER": "filesystem", "TRAINSHED_PORT": str(port)
     }  # fmt: skip
-    command = [sys.executable, "-m", "trainyard", "api", "--workers", "2"]
+    command = [sys.executable, "-m", "trainshed", "api", "--workers", "2"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"

@@ -6,7 +6,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from trainyard.cli import app
+from trainshed.cli import app
 
 SPEC = {"name": "typed", "data": {"train": "iris", "target": "label"}, "training": {"epochs": 3}}
 
@@ -16,7 +16,7 @@ def run(stack):
     """Run a command against the running stack."""
 
     def invoke(*arguments: str, text: str = ""):
-        return CliRunner(env={"TRAINYARD_URL": stack.url}).invoke(app, list(arguments), input=text)
+        return CliRunner(env={"TRAINSHED_URL": stack.url}).invoke(app, list(arguments), input=text)
 
     return invoke
 
@@ -67,7 +67,7 @@ def test_a_job_can_be_cancelled_and_then_its_log_says_so(run) -> None:
         (["submit", "-"], '{"data": {"train": "digitz", "target": "label"}}', "/data/train"),
         (["status", "job_1"], "", "404"),
         (["predict", "job_1", "-"], "3", "no rows"),
-        (["jobs", "--url", "http://127.0.0.1:9"], "", "trainyard serve"),
+        (["jobs", "--url", "http://127.0.0.1:9"], "", "trainshed serve"),
     ],
 )
 def test_what_is_wrong_is_said_on_stderr(run, arguments, text, said) -> None:

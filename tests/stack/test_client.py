@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainyard import Client, JobFailed, ProblemError, TrainyardError, Unreachable
+from trainshed import Client, JobFailed, ProblemError, TrainshedError, Unreachable
 
 IRIS = {
     "name": "iris",
@@ -168,7 +168,7 @@ def test_an_unknown_job_is_a_problem_for_every_method(client) -> None:
 
 
 def test_nobody_at_the_address_is_said_with_what_to_do() -> None:
-    with Client("http://127.0.0.1:9") as client, pytest.raises(Unreachable, match="trainyard serve"):
+    with Client("http://127.0.0.1:9") as client, pytest.raises(Unreachable, match="trainshed serve"):
         client.jobs()
     with Client("http://127.0.0.1:9") as client, pytest.raises(Unreachable):
         list(client.stream("job_0000"))
@@ -177,7 +177,7 @@ def test_nobody_at_the_address_is_said_with_what_to_do() -> None:
 
 
 def test_a_file_of_an_unknown_kind_is_not_sent(client, tmp_path) -> None:
-    with pytest.raises(TrainyardError, match=r"'\.xlsx'.*\.csv"):
+    with pytest.raises(TrainshedError, match=r"'\.xlsx'.*\.csv"):
         client.upload_dataset("table", tmp_path / "table.xlsx")
 
 

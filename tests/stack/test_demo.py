@@ -1,4 +1,4 @@
-"""`trainyard demo` keeps its promise, and leaves the machine as it was."""
+"""`trainshed demo` keeps its promise, and leaves the machine as it was."""
 
 import re
 import socket
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-TRAINYARD = [sys.executable, "-m", "trainyard"]
+TRAINSHED = [sys.executable, "-m", "trainshed"]
 
 
 @pytest.mark.accept
 def test_demo_trains_predicts_and_leaves_nothing_behind(orphanage, folder, environment) -> None:
-    demo = subprocess.run([*TRAINYARD, "demo"], env=environment, capture_output=True, text=True, timeout=120)
+    demo = subprocess.run([*TRAINSHED, "demo"], env=environment, capture_output=True, text=True, timeout=120)
 
     assert demo.returncode == 0, demo.stdout + demo.stderr
     accuracy = {part: float(value) for part, value in re.findall(r"(train|dev|test)\W.*?([\d.]+)%", demo.stdout)}

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import JsonValue
 
-from trainyard import Client, ProblemError
-from trainyard.stack import Stack
+from trainshed import Client, ProblemError
+from trainshed.stack import Stack
 
 OVERFITTING: dict[str, JsonValue] = {
     "data": {

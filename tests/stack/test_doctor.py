@@ -1,9 +1,9 @@
-"""`trainyard doctor` says what is there, and exits non-zero when something cannot work."""
+"""`trainshed doctor` says what is there, and exits non-zero when something cannot work."""
 
 import pytest
 from typer.testing import CliRunner
 
-from trainyard.cli import app
+from trainshed.cli import app
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def examine(tmp_path):
     """The doctor's report with these settings."""
 
     def invoke(**settings: str):
-        chosen = {"TRAINYARD_DATA_DIR": str(tmp_path / "data"), "COLUMNS": "300"} | settings
+        chosen = {"TRAINSHED_DATA_DIR": str(tmp_path / "data"), "COLUMNS": "300"} | settings
         return CliRunner(env=chosen).invoke(app, ["doctor"])
 
     return invoke
@@ -26,7 +26,7 @@ def test_a_sound_machine_passes_and_nothing_is_made_on_it(examine, tmp_path) -> 
 
 
 def test_the_transport_in_use_and_what_it_cannot_do_are_named(examine) -> None:
-    report = examine(TRAINYARD_BROKER="filesystem")
+    report = examine(TRAINSHED_BROKER="filesystem")
     assert report.exit_code == 0
     assert "filesystem" in report.stdout
     assert "cannot reach workers on other machines" in report.stdout
@@ -35,12 +35,12 @@ def test_the_transport_in_use_and_what_it_cannot_do_are_named(examine) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"TRAINYARD_CONCURRENCY": "none"}, "TRAINYARD_CONCURRENCY"),
-        ({"TRAINYARD_DATA_DIR": "/proc/trainyard"}, "not writable"),
-        ({"TRAINYARD_QUEUES": "gpu"}, "CuPy"),
-        ({"TRAINYARD_REDIS_URL": "redis://127.0.0.1:9/0"}, "127.0.0.1:9"),
-        ({"TRAINYARD_DATABASE_URL": "postgresql://me:secret@127.0.0.1:9/db"}, "does not answer"),
-        ({"TRAINYARD_DATABASE_URL": "mysql://me:secret@127.0.0.1:9/db"}, "mysql"),
+        ({"TRAINSHED_CONCURRENCY": "none"}, "TRAINSHED_CONCURRENCY"),
+        ({"TRAINSHED_DATA_DIR": "/proc/trainshed"}, "not writable"),
+        ({"TRAINSHED_QUEUES": "gpu"}, "CuPy"),
+        ({"TRAINSHED_REDIS_URL": "redis://127.0.0.1:9/0"}, "127.0.0.1:9"),
+        ({"TRAINSHED_DATABASE_URL": "postgresql://me:secret@127.0.0.1:9/db"}, "does not answer"),
+        ({"TRAINSHED_DATABASE_URL": "mysql://me:secret@127.0.0.1:9/db"}, "mysql"),
     ],
 )
 def test_what_is_broken_is_said_and_makes_the_exit_status(examine, settings, said) -> None:

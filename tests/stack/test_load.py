@@ -79,7 +79,7 @@ def test_ten_thousand_jobs_wait(folder: Path, eventually, started) -> None:
     p95 = quantiles(times, n=20)[-1]
     print(f"\n{JOBS / took:.0f} submissions a second; the list takes {p95:.1f} ms (p95)")
     print(f"KiB of API and worker after {JOBS // 10} jobs {first}, after {JOBS} {last}")
-    with closing(sqlite3.connect(folder / "data" / "trainyard.db")) as database:
+    with closing(sqlite3.connect(folder / "data" / "trainshed.db")) as database:
         assert database.execute("SELECT count(*) FROM jobs").fetchone() == (JOBS + 1,)
         assert database.execute("SELECT count(*) FROM jobs WHERE state = 'queued'").fetchone()[0] == JOBS
     assert JOBS / took >= 300

@@ -54,7 +54,7 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="trainyard-postgresql-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="trainshed-postgresql-", ignore_cleanup_errors=True) as folder:
         made = Server(Path(folder))
         yield made
         made.cleanup()

@@ -48,7 +48,7 @@ def test_the_session_prints_what_the_readme_says(stack, tmp_path) -> None:
 
 
 def test_the_python_of_the_readme_runs(stack, capsys) -> None:
-    code = re.search(r"```python\n(from trainyard.*?)```", README, re.DOTALL)[1]
+    code = re.search(r"```python\n(from trainshed.*?)```", README, re.DOTALL)[1]
     exec(compile(code.replace("http://127.0.0.1:8000", stack.url), "README.md", "exec"), {})  # noqa: S102
     *events, result = capsys.readouterr().out.splitlines()
     assert events[-1].startswith("done ")
@@ -73,7 +73,7 @@ def settings_table() -> str:
     for name, field in Settings.model_fields.items():
         default = "" if field.default in (None, PydanticUndefined) else _shown(field.default)
         description = (field.description or "").replace("|", "\\|")
-        rows.append(f"| `TRAINYARD_{name.upper()}` | {default} | {description} |")
+        rows.append(f"| `TRAINSHED_{name.upper()}` | {default} | {description} |")
     return "\n".join(rows)
 
 

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from engine import load
-from trainyard import ProblemError
-from trainyard.cli import app
+from trainshed import ProblemError
+from trainshed.cli import app
 
 SPEC = {"data": {"train": "iris", "target": "label"}, "training": {"epochs": 2}, "checks": {"gradients": []}}
 FLOWERS = [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]]
@@ -19,7 +19,7 @@ def run(stack):
     """Run a command against the running stack."""
 
     def invoke(*arguments: str, text: str = ""):
-        return CliRunner(env={"TRAINYARD_URL": stack.url}).invoke(app, list(arguments), input=text)
+        return CliRunner(env={"TRAINSHED_URL": stack.url}).invoke(app, list(arguments), input=text)
 
     return invoke
 

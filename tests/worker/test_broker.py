@@ -31,7 +31,7 @@ def test_without_any_redis_there_is_the_folder(tmp_path: Path, monkeypatch: pyte
     transport = choose_transport(Settings(data_dir=tmp_path))
     assert transport.kind == "filesystem"
     assert transport.cannot
-    with pytest.raises(BrokerUnavailable, match="TRAINYARD_REDIS_URL"):
+    with pytest.raises(BrokerUnavailable, match="TRAINSHED_REDIS_URL"):
         choose_transport(Settings(data_dir=tmp_path, broker="redis"))
 
 

@@ -50,7 +50,7 @@ def claim(yard: Yard, store: Store) -> Claim:
 
 
 def whole(settings: Settings) -> None:
-    with closing(sqlite3.connect(settings.data_dir / "trainyard.db")) as database:
+    with closing(sqlite3.connect(settings.data_dir / "trainshed.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
 

@@ -43,9 +43,9 @@ def server(binary: Path) -> Iterator[EmbeddedRedis]:
 
 def test_what_celery_needs_is_allowed(server: EmbeddedRedis) -> None:
     with server.client() as client:
-        client.lpush("ty:queue", "1")
-        assert client.brpop(["ty:queue"], timeout=1) == (b"ty:queue", b"1")
-        assert client.publish("ty:jobs", "x") == 0
+        client.lpush("ts:queue", "1")
+        assert client.brpop(["ts:queue"], timeout=1) == (b"ts:queue", b"1")
+        assert client.publish("ts:jobs", "x") == 0
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_it_listens_on_no_port_and_only_its_user_reaches_the_socket(server: Embe
     (process,) = psutil.Process(server.supervisor_pid).children()
     assert process.net_connections("inet") == []
     assert server.folder.stat().st_mode & 0o777 == 0o700
-    assert "user trainyard" not in " ".join(process.cmdline())
+    assert "user trainshed" not in " ".join(process.cmdline())
 
 
 def test_a_server_that_dies_is_started_again(server: EmbeddedRedis, until: Callable[..., None]) -> None:

@@ -51,5 +51,5 @@ def test_what_is_kept_free_is_not_given_away(tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path / "not" / "yet")
     artifacts.refuse_if_full(0)
     free = shutil.disk_usage(tmp_path).free
-    with pytest.raises(StorageFull, match="TRAINYARD_DISK_RESERVE_BYTES"):
+    with pytest.raises(StorageFull, match="TRAINSHED_DISK_RESERVE_BYTES"):
         artifacts.refuse_if_full(free * 2)

@@ -80,7 +80,7 @@ def test_a_process_ends_when_its_work_does_not(
         assert found.state is state
         assert (found.error.code if found.error else None) == code
         if code == "out_of_memory" and found.error is not None:
-            assert "MiB" in found.error.message and "TRAINYARD_MAX_MEMORY_BYTES" in found.error.message
+            assert "MiB" in found.error.message and "TRAINSHED_MAX_MEMORY_BYTES" in found.error.message
         if state is Status.RUNNING:
             store = open_store(settings)
             assert store.sweeps.expired() == [job.id]

@@ -256,9 +256,9 @@ def test_a_page_behind_the_last_entry_is_empty(yard: Yard, spec: Make) -> None:
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TRAINYARD_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("TRAINYARD_QUEUES", "cpu, gpu")
-    monkeypatch.setenv("TRAINYARD_DATABASE_URL", "postgresql://me:secret@host/name")
+    monkeypatch.setenv("TRAINSHED_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("TRAINSHED_QUEUES", "cpu, gpu")
+    monkeypatch.setenv("TRAINSHED_DATABASE_URL", "postgresql://me:secret@host/name")
     settings = Settings()
     assert (settings.data_dir, settings.queues) == (tmp_path, ("cpu", "gpu"))
     assert "secret" not in repr(settings)

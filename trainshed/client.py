@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, cast
 import httpx
 from pydantic import JsonValue
 
-from trainyard.documents import (
+from trainshed.documents import (
     Alias,
     BatchPrediction,
     Checkpoint,
@@ -42,7 +42,7 @@ from trainyard.documents import (
     Validated,
     Worker,
 )
-from trainyard.server_sent_events import parse
+from trainshed.server_sent_events import parse
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 POLL_SECONDS = 20.0  # of one long poll: shorter than what proxies allow
@@ -67,11 +67,11 @@ T = TypeVar("T")
 Row = Mapping[str, JsonValue] | Sequence[JsonValue]
 
 
-class TrainyardError(Exception):
+class TrainshedError(Exception):
     """The client cannot do what was asked."""
 
 
-class ProblemError(TrainyardError):
+class ProblemError(TrainshedError):
     """The service refused a request; the message says why and points at the fields (RFC 9457)."""
 
     def __init__(
@@ -104,18 +104,18 @@ class ProblemError(TrainyardError):
         )
 
 
-class Unreachable(TrainyardError):
+class Unreachable(TrainshedError):
     """Nobody answers at the address."""
 
     def __init__(self, url: str, why: str) -> None:
         super().__init__(
-            f"no answer from {url} ({why}). Is trainyard running there? `trainyard serve` starts it; "
-            "TRAINYARD_URL or --url names another address."
+            f"no answer from {url} ({why}). Is trainshed running there? `trainshed serve` starts it; "
+            "TRAINSHED_URL or --url names another address."
         )
         self.url = url
 
 
-class JobFailed(TrainyardError):
+class JobFailed(TrainshedError):
     """A job that was waited for did not succeed."""
 
     def __init__(self, job: Job) -> None:
@@ -126,7 +126,7 @@ class JobFailed(TrainyardError):
 
 
 class Client:
-    """Talks to one trainyard; safe to share between threads.
+    """Talks to one trainshed; safe to share between threads.
 
     >>> with Client() as client:
     ...     job = client.submit({"data": {"train": "digits", "target": "label"}})
@@ -521,7 +521,7 @@ class Client:
         if media_type is None:
             suffix = content.suffix.lower() if isinstance(content, Path) else ""
             if suffix not in MEDIA_TYPES:
-                raise TrainyardError(
+                raise TrainshedError(
                     f"cannot tell the media type of {name!r} from the suffix {suffix!r}; "
                     f"name it as {' or '.join(MEDIA_TYPES)}, or pass media_type"
                 )

@@ -1,4 +1,4 @@
-"""The command `trainyard`: it starts the service, and speaks to one over HTTP."""
+"""The command `trainshed`: it starts the service, and speaks to one over HTTP."""
 
 import json
 import signal
@@ -15,8 +15,8 @@ import typer
 from pydantic import JsonValue
 from rich.console import Console
 
-from trainyard.client import DEFAULT_URL, Client, JobFailed, TrainyardError
-from trainyard.documents import Event, Job
+from trainshed.client import DEFAULT_URL, Client, JobFailed, TrainshedError
+from trainshed.documents import Event, Job
 
 app = typer.Typer(
     help="Train deep networks by sending JSON.",
@@ -25,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Url = Annotated[str, typer.Option("--url", envvar="TRAINYARD_URL", help="Where the service answers.")]
+Url = Annotated[str, typer.Option("--url", envvar="TRAINSHED_URL", help="Where the service answers.")]
 JobId = Annotated[str, typer.Argument(help="The job's id, as `submit` printed it.")]
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -38,7 +38,7 @@ JsonFile = Annotated[typer.FileText, typer.Argument(help="A JSON file, or - for 
 @app.command()
 def demo() -> None:
     """Train a network on handwritten digits through the whole stack, then stop it."""
-    from trainyard.demo import run
+    from trainshed.demo import run
 
     _end_on_sigterm()
     raise typer.Exit(run())
@@ -46,12 +46,12 @@ def demo() -> None:
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on; TRAINYARD_HOST otherwise.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; TRAINSHED_HOST otherwise.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
     workers: Annotated[int | None, typer.Option(help="API processes.", min=1)] = None,
 ) -> None:
     """Start Redis, a worker and the API, and keep them up until Ctrl-C."""
-    from trainyard.stack import ChildDied, NotReady, Stack
+    from trainshed.stack import ChildDied, NotReady, Stack
     from worker.errors import WorkerError
     from worker.settings import Settings
 
@@ -61,7 +61,7 @@ def serve(
         settings.data_dir,
         host=settings.host if host is None else host,
         port=settings.port if port is None else port,
-        environment={} if workers is None else {"TRAINYARD_API_PROCESSES": str(workers)},
+        environment={} if workers is None else {"TRAINSHED_API_PROCESSES": str(workers)},
     )
     try:
         with stack:
@@ -80,7 +80,7 @@ def serve(
 
 @app.command()
 def api(workers: Annotated[int | None, typer.Option(help="API processes.", min=1)] = None) -> None:
-    """Run the API alone; the settings come from the environment (TRAINYARD_…)."""
+    """Run the API alone; the settings come from the environment (TRAINSHED_…)."""
     from worker.loading import lasting
 
     with lasting():
@@ -93,7 +93,7 @@ def api(workers: Annotated[int | None, typer.Option(help="API processes.", min=1
 
 @app.command()
 def worker() -> None:
-    """Run a worker alone; the settings come from the environment (TRAINYARD_…)."""
+    """Run a worker alone; the settings come from the environment (TRAINSHED_…)."""
     from worker.loading import lasting
 
     with lasting():
@@ -106,7 +106,7 @@ def worker() -> None:
 @app.command()
 def doctor() -> None:
     """Say what this machine offers and what is missing; exit 1 when something is broken."""
-    from trainyard.doctor import examine
+    from trainshed.doctor import examine
 
     raise typer.Exit(0 if examine(Console()) else 1)
 
@@ -273,7 +273,7 @@ def check(
     if made["error"] is not None:
         _fail(f"gradient check {made['number']} failed: {made['error']['message']}")
     if (report := made["report"]) is not None:
-        from trainyard.gradient_table import gradient_table
+        from trainshed.gradient_table import gradient_table
 
         Console(highlight=False, soft_wrap=True).print(gradient_table(report))
         if report["verdict"] == "wrong":
@@ -392,7 +392,7 @@ def prune(
 @app.command("version")
 def show_version() -> None:
     """Print the version."""
-    print(installed("trainyard"))
+    print(installed("trainshed"))
 
 
 @contextmanager
@@ -401,7 +401,7 @@ def _client(url: str) -> Iterator[Client]:
     try:
         with Client(url) as client:
             yield client
-    except TrainyardError as error:
+    except TrainshedError as error:
         _fail(str(error))
 
 

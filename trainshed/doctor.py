@@ -1,4 +1,4 @@
-"""What this machine offers to trainyard, what it lacks, and what to do about it."""
+"""What this machine offers to trainshed, what it lacks, and what to do about it."""
 
 import importlib.util
 import os
@@ -60,7 +60,7 @@ def findings() -> Iterator[Finding]:
         settings = Settings()
     except ValidationError as error:
         for problem in error.errors():
-            name = "TRAINYARD_" + "_".join(map(str, problem["loc"])).upper()
+            name = "TRAINSHED_" + "_".join(map(str, problem["loc"])).upper()
             yield Finding("settings", "broken", f"{name.rstrip('_')}: {problem['msg']}")
         return
     yield Finding("packages", "ok", ", ".join(f"{name} {version(name)}" for name in PACKAGES))
@@ -89,13 +89,13 @@ def _extras() -> Iterator[Finding]:
     }
     for extra, (module, offer) in offers.items():
         if importlib.util.find_spec(module) is None:
-            yield Finding(f"extra {extra}", "note", f'absent: no {offer}; pip install "trainyard[{extra}]"')
+            yield Finding(f"extra {extra}", "note", f'absent: no {offer}; pip install "trainshed[{extra}]"')
         else:
             yield Finding(f"extra {extra}", "ok", offer)
     if _has("mkl"):
         yield Finding("extra mkl", "ok", f"matrix products by MKL {version('mkl')}")
     elif PROCESSORS.exists() and "GenuineIntel" in PROCESSORS.read_text():
-        yield Finding("extra mkl", "note", 'absent: no quicker matrix products by MKL; pip install "trainyard[mkl]"')
+        yield Finding("extra mkl", "note", 'absent: no quicker matrix products by MKL; pip install "trainshed[mkl]"')
 
 
 def _cores(settings: "Settings") -> Finding:
@@ -112,7 +112,7 @@ def _disk(data_dir: Path) -> Finding:
         with TemporaryFile(dir=folder):
             pass
     except OSError:
-        return Finding("disk", "broken", f"{folder} is not writable; set TRAINYARD_DATA_DIR to a folder that is")
+        return Finding("disk", "broken", f"{folder} is not writable; set TRAINSHED_DATA_DIR to a folder that is")
     free = shutil.disk_usage(folder).free
     if free < RESERVE_BYTES:
         return Finding("disk", "broken", f"{free / 1024**2:.0f} MiB free in {folder}; at least 256 MiB are needed")
@@ -125,7 +125,7 @@ def _port(host: str, port: int) -> Finding:
         try:
             probe.bind((host, port))
         except OSError as error:
-            return Finding("port", "note", f"{host}:{port} cannot be bound ({error.strerror}); set TRAINYARD_PORT")
+            return Finding("port", "note", f"{host}:{port} cannot be bound ({error.strerror}); set TRAINSHED_PORT")
     return Finding("port", "ok", f"{host}:{port} is free")
 
 
@@ -162,7 +162,7 @@ def _sql(settings: "Settings") -> Iterator[Finding]:
 
     if settings.database_url is None:
         yield Finding("sql", "ok", f"SQLite {sqlite3.sqlite_version}, in {settings.data_dir.absolute()}")
-        yield Finding("sql", "note", "SQLite cannot serve more than one machine; set TRAINYARD_DATABASE_URL")
+        yield Finding("sql", "note", "SQLite cannot serve more than one machine; set TRAINSHED_DATABASE_URL")
         if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
             yield Finding("sql", "note", "this SQLite has the WAL-reset bug; a lock around writes avoids it")
         return
@@ -183,7 +183,7 @@ def _gpu(settings: "Settings") -> Finding:
         installed = next(version(name) for name in ("cupy-cuda12x", "cupy-cuda13x", "cupy") if _has(name))
     except StopIteration:
         verdict: Verdict = "broken" if "gpu" in settings.queues else "note"
-        return Finding("gpu", verdict, 'no CuPy, so no GPU queue; pip install "trainyard[gpu]"')
+        return Finding("gpu", verdict, 'no CuPy, so no GPU queue; pip install "trainshed[gpu]"')
     return Finding("gpu", "ok", f"CuPy {installed}")
 
 

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from trainyard.client import Client, TrainyardError
-from trainyard.documents import GradientReport, Job, Spec
-from trainyard.gradient_table import moment, verdict
-from trainyard.stack import ChildDied, NotReady, Stack
+from trainshed.client import Client, TrainshedError
+from trainshed.documents import GradientReport, Job, Spec
+from trainshed.gradient_table import moment, verdict
+from trainshed.stack import ChildDied, NotReady, Stack
 
 TARGET_ACCURACY = 0.96
 
@@ -51,7 +51,7 @@ def run(console: Console | None = None) -> int:
         console.print(f"The stack did not stay up: {error}", markup=False)
         console.print("`make doctor` says what this machine lacks.")
         return 1
-    except (TrainyardError, WorkerError) as error:
+    except (TrainshedError, WorkerError) as error:
         console.print(f"The demo failed: {error}", markup=False)
         console.print("`make doctor` says what this machine lacks.")
         return 1

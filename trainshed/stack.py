@@ -1,4 +1,4 @@
-"""The whole of trainyard on one machine: Redis, a worker and the API, all of them gone when it closes."""
+"""The whole of trainshed on one machine: Redis, a worker and the API, all of them gone when it closes."""
 
 import os
 import shutil
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Self
 
 import httpx
 
-from trainyard.child import Child, ChildDied
-from trainyard.client import Client
+from trainshed.child import Child, ChildDied
+from trainshed.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,9 +64,9 @@ class Stack:
             self.data_dir = exits.enter_context(_folder(self._data_dir))
             self.port = self.port or _free_port(self.host)
             chosen = {
-                name.removeprefix("TRAINYARD_").lower(): value
+                name.removeprefix("TRAINSHED_").lower(): value
                 for name, value in self.environment.items()
-                if name.startswith("TRAINYARD_")
+                if name.startswith("TRAINSHED_")
             }
             settings = Settings.model_validate(chosen | {"data_dir": self.data_dir})
             self.transport: Transport = exits.enter_context(open_transport(settings))
@@ -119,13 +119,13 @@ class Stack:
     def _start(self, role: str) -> None:
         self.logs.mkdir(parents=True, exist_ok=True)
         where = {
-            "TRAINYARD_DATA_DIR": str(self.data_dir),
-            "TRAINYARD_HOST": self.host,
-            "TRAINYARD_PORT": str(self.port),
+            "TRAINSHED_DATA_DIR": str(self.data_dir),
+            "TRAINSHED_HOST": self.host,
+            "TRAINSHED_PORT": str(self.port),
         }
         child = Child.start(
             role,
-            [sys.executable, "-m", "trainyard", role],
+            [sys.executable, "-m", "trainshed", role],
             log=self.logs / f"{role}.log",
             environment=os.environ | self.environment | where,
         )
@@ -167,7 +167,7 @@ def _folder(given: Path | None) -> "Iterator[Path]":
         given.mkdir(parents=True, exist_ok=True)
         yield given.resolve()
         return
-    made = Path(tempfile.mkdtemp(prefix="trainyard-"))
+    made = Path(tempfile.mkdtemp(prefix="trainshed-"))
     try:
         yield made
     finally:

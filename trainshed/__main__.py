@@ -1,6 +1,6 @@
-"""`python -m trainyard` is the command `trainyard`."""
+"""`python -m trainshed` is the command `trainshed`."""
 
-from trainyard.cli import app
+from trainshed.cli import app
 
 if __name__ == "__main__":  # a process that is started beside this one imports this file, too
     app()

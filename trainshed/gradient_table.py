@@ -2,7 +2,7 @@
 
 from rich.table import Column, Table
 
-from trainyard.documents import GradientReport, TensorCheck
+from trainshed.documents import GradientReport, TensorCheck
 
 
 def gradient_table(report: GradientReport) -> Table:
