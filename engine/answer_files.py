@@ -36,7 +36,7 @@ def _write_csv(path: Path, first: Columns, blocks: Iterator[Columns]) -> None:
 
 def _write_parquet(path: Path, first: Columns, blocks: Iterator[Columns]) -> None:
     if find_spec("arro3") is None or find_spec("arro3.io") is None:
-        raise ExportMissing('Parquet is written by arro3, which is missing here; pip install "trainshed[parquet]"')
+        raise ExportMissing("Parquet is written by arro3, which is missing here; pip install arro3-io")
     from arro3.core import Array, DataType, Field, RecordBatch, RecordBatchReader, Schema
     from arro3.io import write_parquet
 

@@ -16,7 +16,7 @@ from engine.parameters import Array
 from engine.spec import JobSpec
 
 FORMAT = 1
-KEY = "trainshed_checkpoint"
+KEY = "checkpoint"
 Tensors: TypeAlias = Mapping[str, Array]
 
 
@@ -100,10 +100,11 @@ class Checkpoint:
         try:
             tensors, metadata = map_tensors(path)
             stored = json.loads(metadata[KEY])
-        except (KeyError, ValueError) as error:
+            kind = stored["format"]
+        except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path.name} is no checkpoint") from error
-        if stored["format"] != FORMAT:
-            raise DataError(f"{path.name} has format {stored['format']}, this version reads {FORMAT}")
+        if kind != FORMAT:
+            raise DataError(f"{path.name} has format {kind}, this version reads {FORMAT}")
         groups: dict[str, dict[str, Array]] = {"parameters": {}, "slots": {}, "best": {}}
         for name, array in tensors.items():
             group, _, rest = name.partition("/")

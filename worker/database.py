@@ -203,7 +203,9 @@ def _postgresql_engine(address: sa.URL, busy_seconds: float) -> sa.Engine:
             connect_args={"connect_timeout": max(2, int(busy_seconds))},
         )
     except ModuleNotFoundError as error:
-        raise StoreUnavailable('PostgreSQL needs the extra "postgres": pip install "trainshed[postgres]"') from error
+        raise StoreUnavailable(
+            'PostgreSQL is spoken by psycopg, which is missing here; pip install "psycopg[binary]"'
+        ) from error
 
     def configure(connection: sa.engine.interfaces.DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()

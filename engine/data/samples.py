@@ -83,8 +83,6 @@ def load_sample(name: str, seed: int = 0, *, pointer: str = "/data/train") -> Da
         raise SpecError(pointer, f"{name!r} is no sample set. {did_you_mean(name, SAMPLES)}")
     found = find_spec("sklearn")
     if found is None or found.origin is None:
-        raise SamplesMissing(
-            pointer, f'{name!r} comes with scikit-learn, which is missing; pip install "trainshed[samples]"'
-        )
+        raise SamplesMissing(pointer, f"{name!r} comes with scikit-learn, which is missing; pip install scikit-learn")
     table = SAMPLES[name](Path(found.origin).parent / "datasets" / "data", seed)
     return Dataset({"all": Table({name: np.ascontiguousarray(column) for name, column in table.columns.items()})})

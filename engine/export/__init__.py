@@ -20,7 +20,7 @@ def write_onnx(model: Model, path: Path) -> None:
     except ModuleNotFoundError as error:
         if error.name != "onnx":
             raise
-        raise ExportMissing('ONNX needs the package onnx; install it with pip install "trainshed[onnx]"') from error
+        raise ExportMissing("ONNX needs the package onnx; install it with pip install onnx") from error
     # Deterministic, so that the same model gives the same bytes.
     path.write_bytes(onnx_model(model).SerializeToString(deterministic=True))
 

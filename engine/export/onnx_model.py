@@ -40,9 +40,8 @@ def onnx_model(model: Model) -> onnx.ModelProto:
     else:
         graph.output("value", answers, dtype, [n_out])
     made = helper.make_model(
-        graph.made(model.spec.name or "trainshed"),
+        graph.made(model.spec.name or "model"),
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(MACHINE_LEARNING, LABEL_OPSET)],
-        producer_name="trainshed",
         ir_version=IR_VERSION,
     )
     described = {

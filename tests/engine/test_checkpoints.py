@@ -309,7 +309,7 @@ class TestWhatIsRefused:
         finished(events_of(spec_of(training={"epochs": 1}))).model.save(tmp_path / "m.safetensors")
         with pytest.raises(DataError, match="no checkpoint"):
             Checkpoint.load(tmp_path / "m.safetensors")
-        with pytest.raises(DataError, match="not a trainshed model"):
+        with pytest.raises(DataError, match="not a model that was saved here"):
             load(tmp_path / "c.safetensors")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from engine import DataError, Model, Network, RowError, load
 from engine.initializers import He
@@ -95,7 +96,7 @@ def test_no_rows_have_no_predictions() -> None:
 def test_another_safetensors_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "data"
     toy().save(path)
-    with pytest.raises(DataError, match="not a trainshed model"):
+    with pytest.raises(DataError, match="not a model that was saved here"):
         load(path)
 
 
@@ -113,3 +114,10 @@ def test_a_row_of_a_large_array_is_named_by_its_number() -> None:
     rows[2100, 1] = np.nan
     with pytest.raises(RowError, match="row 2100 holds NaN"):
         model.answers_to(rows)
+
+
+@pytest.mark.parametrize("metadata", [{}, {"model": "resnet"}, {"model": "[1]"}, {"model": "{}"}])
+def test_the_file_of_another_program_is_no_model(tmp_path: Path, metadata: dict[str, str]) -> None:
+    save_file({"weight": np.zeros(2)}, tmp_path / "other.safetensors", metadata)
+    with pytest.raises(DataError, match="not a model that was saved here"):
+        load(tmp_path / "other.safetensors")

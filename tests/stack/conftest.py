@@ -67,7 +67,7 @@ def orphanage() -> Iterator[Orphanage]:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """An empty folder with a path that is short enough for sockets."""
-    made = Path(tempfile.mkdtemp(prefix="ty-"))
+    made = Path(tempfile.mkdtemp(prefix="ts-"))
     yield made
     rmtree(made)
 

@@ -68,7 +68,7 @@ def test_celery_is_set_up_as_a_doorbell(tmp_path: Path) -> None:
         "task_create_missing_queues": False,
     }
     assert {name: conf[name] for name in expected} == expected
-    assert [queue.name for queue in conf.task_queues] == ["ty.cpu", "ty.gpu"]
+    assert [queue.name for queue in conf.task_queues] == ["ts.cpu", "ts.gpu"]
     assert conf.broker_transport_options["ack_emulation"] is False
     assert conf.broker_transport_options["health_check_interval"] == 10
 

@@ -47,6 +47,6 @@ def test_an_unknown_name_gets_a_suggestion():
 
 def test_without_scikit_learn_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(SamplesMissing, match=r"trainshed\[samples\]") as caught:
+    with pytest.raises(SamplesMissing, match=r"pip install scikit-learn") as caught:
         load_sample("digits")
     assert caught.value.pointer == "/data/train"
