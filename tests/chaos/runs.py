@@ -18,7 +18,7 @@ from tests.chaos.load import specs, upload
 from tests.chaos.mutants import cut_the_power
 from tests.chaos.verdict import Verdict, judge, recoveries, superfluous, twin_of
 from tests.chaos.workers import Worker
-from worker.broker import Transport, open_transport
+from worker.broker import SERVERS, Transport, open_transport
 from worker.errors import IllegalMove
 from worker.jobs import Status
 from worker.settings import Settings
@@ -180,7 +180,7 @@ class Chaos:
 
     def wipe(self) -> str:
         """Kill Redis; its supervisor starts it again, empty."""
-        servers = [one for one in psutil.Process().children(recursive=True) if one.name().startswith("redis-server")]
+        servers = [one for one in psutil.Process().children(recursive=True) if one.name() in SERVERS]
         for server in servers:
             server.kill()
         return "redis" if servers else ""

@@ -37,7 +37,6 @@ def declared() -> list[Requirement]:
         *PROJECT["project"]["dependencies"],
         *extras["samples"],
         *extras["postgres"],
-        *extras["embedded"],
     ]
     lines += [*groups["build"], *(line for line in groups["dev"] if isinstance(line, str))]
     return [Requirement(line) for line in lines]
