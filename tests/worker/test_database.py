@@ -15,15 +15,14 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 import worker
 from worker.database import Database, open_database
 from worker.errors import StoreUnavailable
-from worker.gradient_checks import CheckState
 from worker.lock import WriteLock
 from worker.migrations import HEAD
-from worker.store.gradient_checks import GradientChecks
 from worker.tables import alembic_version, metadata
 
 WRITES = 40
@@ -72,53 +71,42 @@ def test_the_newest_migration_is_the_one_that_is_expected() -> None:
     assert ScriptDirectory(str(folder)).get_current_head() == HEAD
 
 
-def test_reports_of_gradient_checks_move_to_the_checks(database_url: str) -> None:
-    database = Database(database_url)
+JOB = (
+    "INSERT INTO jobs (id, state, spec, seed, queue, priority, data_hash, attempt, setbacks, batch, created_at, "
+    "updated_at, spent_seconds, stage, epoch, epochs, revision, checkpoint, warnings, version, seq, timeline) "
+    "VALUES ('job_1', 'queued', '{}', 0, 'cpu', 5, '', 0, 0, 0, 1.0, 1.0, 0.0, 'queued', 0, 1, 0, 0, 0, 0, 0, '[]')"
+)
+
+
+@pytest.mark.parametrize("wrong", ["state = 'lost'", "control = 'explode'", "lease_until = 1", "state = 'running'"])
+def test_the_database_itself_refuses_a_job_that_cannot_be(database_url: str, wrong: str) -> None:
+    database = open_database(database_url)
     with database.write() as connection:
-        migrate(connection, "0002")
-        columns = "id, state, spec, seed, queue, data_hash, attempt, setbacks, batch, created_at, updated_at, stage"
-        values = "'job_1', 'succeeded', '{}', 0, 'cpu', '', 2, 0, 0, 1.0, 5.0, 'done'"
-        connection.exec_driver_sql(
-            f"INSERT INTO jobs ({columns}, epoch, epochs, warnings, version, seq, timeline) "  # noqa: S608 - no input
-            f"VALUES ({values}, 1, 1, 0, 0, 0, '[]')"
-        )
-        for number, at in enumerate(("start", "end"), 1):
-            insert = sa.text("INSERT INTO gradient_reports VALUES ('job_1', :number, :report)")
-            connection.execute(insert, {"number": number, "report": f'{{"at": "{at}"}}'})
-    database.upgrade()
-    checks = GradientChecks(database, lease_seconds=1, max_attempts=1).page("job_1", after=0, limit=9).data
-    assert [(check.number, check.state, check.requested, check.report) for check in checks] == [
-        (1, CheckState.SUCCEEDED, None, {"at": "start"}),
-        (2, CheckState.SUCCEEDED, None, {"at": "end"}),
-    ]
+        connection.exec_driver_sql(JOB)
+    with pytest.raises(sa.exc.IntegrityError), database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE jobs SET {wrong}")  # noqa: S608 - no input
     database.close()
 
 
-def test_jobs_keep_their_stories_when_their_table_is_made_anew(database_url: str) -> None:
-    database = Database(database_url)
+def test_a_table_that_sqlite_makes_anew_keeps_what_points_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def anew(connection: sa.Connection) -> None:
+        operations = Operations(MigrationContext.configure(connection))
+        with operations.batch_alter_table("jobs", recreate="always"):
+            pass
+
+    database = open_database(f"sqlite:///{tmp_path / 'test.db'}")
     with database.write() as connection:
-        migrate(connection, "0004")
-        columns = "id, state, spec, seed, queue, data_hash, attempt, setbacks, batch, created_at, updated_at, stage"
-        for job, state, lease in (("job_1", "queued", "NULL"), ("job_2", "running", "9.0")):
-            values = f"'{job}', '{state}', '{{}}', 0, 'cpu', '', 2, 0, 0, 1.0, 5.0, 'done', {lease}, 3.0"
-            connection.exec_driver_sql(
-                f"INSERT INTO jobs ({columns}, lease_until, cancel_requested_at, "  # noqa: S608 - no input
-                f"epoch, epochs, warnings, version, seq, timeline) VALUES ({values}, 1, 1, 0, 0, 0, '[]')"
-            )
-            insert = sa.text("INSERT INTO events VALUES (:job, 1, 'state', 1.0, 0, '{}')")
-            connection.execute(insert, {"job": job})
+        connection.exec_driver_sql(JOB)
+        connection.exec_driver_sql("INSERT INTO events VALUES ('job_1', 1, 'state', 1.0, 0, '{}')")
+        connection.execute(alembic_version.update().values(version_num="0000"))
+    monkeypatch.setattr("worker.database._migrate", anew)
     database.upgrade()
     with database.write() as connection:
-        assert connection.scalar(sa.text("SELECT count(*) FROM events")) == 2
-        found = connection.execute(sa.text("SELECT control, priority, spent_seconds, claimed_at FROM jobs ORDER BY id"))
-        assert found.all() == [("cancel", 5, 0.0, None)] * 2
-    for wrong in ("state = 'lost'", "control = 'explode'", "state = 'queued', lease_until = 1"):
-        with pytest.raises(sa.exc.IntegrityError), database.write() as connection:
-            connection.exec_driver_sql(f"UPDATE jobs SET {wrong} WHERE id = 'job_2'")  # noqa: S608 - no input
-    with database.write() as connection:
-        connection.exec_driver_sql("UPDATE jobs SET state = 'paused', lease_until = NULL WHERE id = 'job_2'")
-        connection.exec_driver_sql("DELETE FROM jobs WHERE id = 'job_1'")
         assert connection.scalar(sa.text("SELECT count(*) FROM events")) == 1
+        connection.exec_driver_sql("DELETE FROM jobs")
+        assert connection.scalar(sa.text("SELECT count(*) FROM events")) == 0
     database.close()
 
 
