@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-Row = Mapping[str, float | int | None]
+Row = Mapping[str, float | int | str | None]
 
 
 class MovingAverage:
@@ -28,10 +28,10 @@ def smoothed(values: Iterable[float | None], beta: float = 0.9) -> Iterator[floa
     return map(average.add, values)
 
 
-def with_smoothed_costs(rows: Iterable[Row], beta: float = 0.9) -> Iterator[dict[str, float | int | None]]:
+def with_smoothed_costs(rows: Iterable[Row], beta: float = 0.9) -> Iterator[dict[str, float | int | str | None]]:
     """Every row of a whole series with `…_cost_smoothed` beside each `…_cost`."""
     averages: dict[str, MovingAverage] = {}
     for row in rows:
-        costs = {name: value for name, value in row.items() if name.endswith("_cost")}
+        costs = {name: v for name, v in row.items() if name.endswith("_cost") and not isinstance(v, str)}
         trend = {f"{name}_smoothed": averages.setdefault(name, MovingAverage(beta)).add(v) for name, v in costs.items()}
         yield {**row, **trend}

@@ -13,7 +13,16 @@ from engine.cost_estimate import CostEstimate
 from engine.presets import Preset
 from worker.gradient_checks import CheckState, GradientCheck
 from worker.jobs import Control, Failure, Job, Milestone, Progress, Stage, Status
-from worker.records import Condition, DatasetRecord, DatasetUsage, Event, LayersMeasured, MetricsRow, Page, ParameterSet
+from worker.records import (
+    Condition,
+    DatasetRecord,
+    DatasetUsage,
+    DatedRow,
+    Event,
+    LayersMeasured,
+    Page,
+    ParameterSet,
+)
 from worker.submission import Outline
 
 Object = Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": True})]
@@ -282,17 +291,28 @@ class Listing(BaseModel, Generic[View]):
         return cls(data=[view(record) for record in page.data], has_more=page.has_more)
 
 
+METRICS_ROW = {
+    "epoch": 1,
+    "step": 17,
+    "learning_rate": 0.001,
+    "train_cost": 1.93,
+    "dev_cost": 1.21,
+    "seconds": 0.05,
+    "at": "2026-03-01T12:00:00.250Z",
+}
+
+
 class MetricsPage(BaseModel):
     """Flat rows, one per epoch."""
 
-    data: list[MetricsRow] = Field(
-        description="null stands for a number that was not finite",
-        examples=[[{"epoch": 1, "step": 17, "learning_rate": 0.001, "train_cost": 1.93, "dev_cost": 1.21}]],
+    data: list[DatedRow] = Field(
+        description="`at`: when the epoch ended; null stands for a number that was not finite",
+        examples=[[METRICS_ROW]],
     )
     has_more: bool = Field(description="there are more: ask again with `after` = the last row's epoch")
 
     @classmethod
-    def of(cls, page: Page[MetricsRow]) -> Self:
+    def of(cls, page: Page[DatedRow]) -> Self:
         return cls(data=list(page.data), has_more=page.has_more)
 
 

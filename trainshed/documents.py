@@ -9,8 +9,8 @@ State = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled
 Spec = dict[str, JsonValue]
 """A job to be: `{"data": {"train": "digits", "target": "label"}, …}`; `GET /v1/schemas/job` describes it."""
 
-MetricsRow = dict[str, float | int | None]
-"""One epoch: `epoch`, `step`, `learning_rate`, `train_cost`, …; null where a number was not finite."""
+MetricsRow = dict[str, float | int | str | None]
+"""One epoch: `epoch`, `step`, `learning_rate`, `train_cost`, …, null where a number was not finite, and `at`."""
 
 
 class MetricsPage(TypedDict):
@@ -164,10 +164,11 @@ class Timeline(TypedDict):
 
 
 class Event(TypedDict):
-    """Something that happened to a job; `seq` counts from 1."""
+    """Something that happened to a job; `seq` counts from 1. `done`, which ends a stream, has no time of its own."""
 
     seq: int
     type: str
+    at: NotRequired[str]
     data: dict[str, JsonValue]
 
 

@@ -103,6 +103,7 @@ class Batch:
 
     number: int = 1
     rows: list[MetricsRow] = field(default_factory=list)
+    ended: list[float] = field(default_factory=list)  # the monotonic time of each row's end
     notes: list[Note] = field(default_factory=list)
     reports: list[Mapping[str, JsonValue]] = field(default_factory=list)
     layers: list[LayersMeasured] = field(default_factory=list)
@@ -311,6 +312,7 @@ class Execution:
                 batch.progress = self._speed.of(progress)
             case EpochEnded(row=row, progress=progress):
                 batch.rows.append({name: _number(value) for name, value in row.items()})
+                batch.ended.append(time.monotonic())
                 batch.epoch, batch.epochs = int(row["epoch"] or 0), progress.epochs
                 batch.progress = self._speed.of(progress)
                 self._metrics = plain(batch.rows[-1])
@@ -449,28 +451,22 @@ class Execution:
         return True
 
     def _send(self, lease: Lease, batch: Batch) -> None:
-        notes = list(batch.notes)
-        if batch.rows:
-            progress: dict[str, JsonValue] = {
-                "epoch": batch.epoch,
-                "epochs": batch.epochs or self._claim.job.epochs,
-                "metrics": plain(batch.rows[-1]),
-            }
-            notes.append(Note("epoch", progress))
         wish = self._store.claims.record(
             self._claim,
             batch.number,
             rows=batch.rows,
+            ended=batch.ended,
             layers=batch.layers,
-            notes=notes,
+            notes=batch.notes,
             reports=batch.reports,
             stage=batch.stage,
             epoch=batch.epoch,
+            epochs=batch.epochs or self._claim.job.epochs,
             warnings=batch.warnings,
             progress=batch.progress,
         )
         lease.held(wish)
-        if notes:
+        if batch.notes or batch.rows:
             self._bulletin.announce(self._claim.job_id)
 
     def _close(self, lease: Lease, outcome: Ending) -> None:

@@ -33,6 +33,9 @@ class Event:
 MetricsRow = Mapping[str, float | int | None]
 """A flat row: `epoch`, `step`, `learning_rate`, `train_cost`, …; null where a number was not finite."""
 
+DatedRow = Mapping[str, float | int | str | None]
+"""The same with `at`, the time when the epoch ended, in RFC 3339."""
+
 
 @dataclass(frozen=True)
 class LayersMeasured:

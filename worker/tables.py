@@ -99,6 +99,7 @@ metrics = sa.Table(
     Column("train_cost", Double),  # these two also stand in the row; here they can be compared
     Column("dev_cost", Double),
     Column("row", JSON, nullable=False),
+    Column("at", Double, nullable=False),  # when the epoch ended
 )
 
 layer_statistics = sa.Table(

@@ -55,9 +55,9 @@ from worker.records import (
     Condition,
     DatasetRecord,
     DatasetUsage,
+    DatedRow,
     Event,
     LayersMeasured,
-    MetricsRow,
     ModelRecord,
     Page,
     ParameterSet,
@@ -276,7 +276,7 @@ class Yard:
         limit: int = 1000,
         max_points: int | None = None,
         smoothing: float | None = None,
-    ) -> Page[MetricsRow]:
+    ) -> Page[DatedRow]:
         """Rows of the epochs behind `after`, ascending; with `max_points`, as many as keep the shape.
 
         With `smoothing`, the β of an exponentially weighted average, every cost has its trend beside it.
@@ -285,11 +285,11 @@ class Yard:
         if smoothing is None or not page.data:
             return page
         wanted = {row["epoch"] for row in page.data}
-        last = page.data[-1]["epoch"] or 0
-        series = takewhile(lambda row: (row["epoch"] or 0) <= last, self.metric_rows(job_id, smoothing=smoothing))
+        last = int(page.data[-1]["epoch"] or 0)
+        series = takewhile(lambda row: int(row["epoch"] or 0) <= last, self.metric_rows(job_id, smoothing=smoothing))
         return Page(tuple(row for row in series if row["epoch"] in wanted), page.has_more)
 
-    def _metrics(self, job_id: str, after: int | None, limit: int, max_points: int | None) -> Page[MetricsRow]:
+    def _metrics(self, job_id: str, after: int | None, limit: int, max_points: int | None) -> Page[DatedRow]:
         start = -1 if after is None else _number(after)
         if max_points is None:
             return self._store.measurements.page(_job_id(job_id), after=start, limit=self._limit(limit))
@@ -299,11 +299,16 @@ class Yard:
         rows = self._store.measurements.thinned(_job_id(job_id), after=start, points=max_points)
         return Page(rows, has_more=False)
 
-    def metric_rows(self, job_id: str, *, smoothing: float | None = None) -> Iterator[MetricsRow]:
-        """Every row, read a few at a time; UnknownJob is raised before the first."""
+    def metric_rows(
+        self, job_id: str, *, after: int | None = None, smoothing: float | None = None
+    ) -> Iterator[DatedRow]:
+        """Every row of the epochs behind `after`, read a few at a time; UnknownJob is raised before the first."""
         self.job(job_id)
-        rows = self._store.measurements.rows(job_id)
-        return rows if smoothing is None else with_smoothed_costs(rows, smoothing)
+        start = -1 if after is None else _number(after)
+        if smoothing is None:
+            return self._store.measurements.rows(job_id, after=start)
+        series = with_smoothed_costs(self._store.measurements.rows(job_id), smoothing)  # the average is of all
+        return (row for row in series if int(row["epoch"] or 0) > start)
 
     def events(self, job_id: str, *, after: int = 0, limit: int = 100) -> Page[Event]:
         """Events behind number `after`, ascending and without a gap."""

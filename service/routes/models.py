@@ -20,6 +20,7 @@ from service.model_views import (
     NewVersion,
     VersionView,
 )
+from service.negotiation import preferred
 from service.problems import documented
 from service.views import Listing
 from worker.model_card import markdown
@@ -59,7 +60,8 @@ Responses: TypeAlias = dict[int | str, dict[str, Any]]
 FILE: Responses = {
     200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()}}
 }
-CARD: Responses = {200: {"content": {"text/markdown": {"schema": {"type": "string"}}}}}
+MARKDOWN = "text/markdown"
+CARD: Responses = {200: {"content": {MARKDOWN: {"schema": {"type": "string"}}}}}
 
 
 @router.get("", responses=documented(422))
@@ -237,6 +239,8 @@ def download(yard: Yard, version: ModelVersion, format: ModelFormat) -> FileResp
 
 def card(version: ModelVersion, format: str | None, accept: str) -> Response | ModelCard:
     """A version's card in the format that is asked for."""
-    if format == "markdown" or (format is None and "text/markdown" in accept and "json" not in accept):
-        return Response(markdown(version.card, version.version, version.aliases), media_type="text/markdown")
+    if format is None:
+        format = "markdown" if preferred(accept, ("application/json", MARKDOWN)) == MARKDOWN else "json"
+    if format == "markdown":
+        return Response(markdown(version.card, version.version, version.aliases), media_type=MARKDOWN)
     return ModelCard.of(version)

@@ -1,24 +1,26 @@
 """A job's progress: metrics, events, gradient checks."""
 
-import csv
-import io
 from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import chain
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response, StreamingResponse
 
 from engine.diagnosis import Diagnosis
 from service import streams
 from service.bodies import StrictRoute
+from service.csv_answers import CSV, TABLE, CsvWanted, csv_text, next_page
 from service.dependencies import ExistingJob, FreeWatchers, JobId, Limit, YardDep
 from service.problems import documented
 from service.views import EventView, LayersMeasuredView, Listing, MetricsPage
-from worker.records import MetricsRow
+from worker.records import DatedRow
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["progress"], route_class=StrictRoute)
+
+PAGE = 1000
+ALWAYS = ("epoch", "step", "learning_rate", "train_cost", "seconds", "at")
 
 Sequence = Annotated[int, Query(ge=0, le=2**63 - 1, description="`seq` of the last event that is known")]
 
@@ -26,12 +28,16 @@ Sequence = Annotated[int, Query(ge=0, le=2**63 - 1, description="`seq` of the la
 @router.get(
     "/metrics",
     response_model=MetricsPage,
-    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}, **documented(404, 422)},
+    responses={**TABLE, **documented(404, 422)},
 )
 def get_metrics(
+    request: Request,
     job: ExistingJob,
     yard: YardDep,
-    limit: Limit = 1000,
+    as_csv: CsvWanted,
+    limit: Annotated[
+        int | None, Query(ge=1, description="rows of the page; by default 1000 of JSON, and all of CSV")
+    ] = None,
     after: Annotated[int | None, Query(ge=0, le=2**63 - 1, description="the last epoch that is known")] = None,
     max_points: Annotated[
         int | None, Query(ge=1, description="thin the rows out to so many, keeping minima and maxima")
@@ -46,13 +52,19 @@ def get_metrics(
             "cost; 0.9 averages over about 10 epochs",
         ),
     ] = None,
-    format: Annotated[Literal["json", "csv"] | None, Query(description="overrides the Accept header")] = None,
-    accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response | MetricsPage:
-    """The learning curve: a page of rows as JSON, or every row as CSV."""
-    if format == "csv" or (format is None and "text/csv" in accept and "json" not in accept):
-        return StreamingResponse(csv_lines(yard.metric_rows(job.id, smoothing=smoothing)), media_type="text/csv")
-    return MetricsPage.of(yard.metrics(job.id, after=after, limit=limit, max_points=max_points, smoothing=smoothing))
+    """The learning curve, a row an epoch: as CSV the rows that the same request has as JSON, and without `limit` all.
+
+    `max_points` goes before `limit`.
+    """
+    if as_csv and limit is None and max_points is None:
+        rows = yard.metric_rows(job.id, after=after, smoothing=smoothing)
+        return StreamingResponse(rows_as_csv(rows), media_type=CSV)
+    page = yard.metrics(job.id, after=after, limit=limit or PAGE, max_points=max_points, smoothing=smoothing)
+    if not as_csv:
+        return MetricsPage.of(page)
+    link = next_page(request, page.data[-1]["epoch"]) if page.has_more else {}
+    return Response("".join(rows_as_csv(page.data)), media_type=CSV, headers=link)
 
 
 @router.get("/events", responses=documented(404, 422))
@@ -96,19 +108,8 @@ def get_diagnosis(job_id: JobId, yard: YardDep) -> Diagnosis:
     return yard.diagnosis(job_id)
 
 
-def csv_lines(rows: Iterable[MetricsRow]) -> Iterator[str]:
-    """RFC 4180; the columns are the first row's, a number that was not finite is an empty cell."""
+def rows_as_csv(rows: Iterable[DatedRow]) -> Iterator[str]:
+    """Under the names that the first row has; where there is none, under those that every row has."""
     waiting = iter(rows)
     first = next(waiting, None)
-    if first is None:
-        return
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(first), restval="", extrasaction="ignore")
-    writer.writeheader()
-    for row in chain([first], waiting):
-        writer.writerow(row)
-        if text.tell() > 64 * 1024:
-            yield text.getvalue()
-            text.seek(0)
-            text.truncate()
-    yield text.getvalue()
+    return csv_text(ALWAYS, ()) if first is None else csv_text(list(first), chain([first], waiting))

@@ -34,7 +34,7 @@ def twin_of(yard: Yard, job: Job) -> dict[str, Any]:
     return {
         "result": job.result,
         "warnings": job.warnings,
-        "rows": [{k: v for k, v in row.items() if k != "seconds"} for row in yard.metric_rows(job.id)],
+        "rows": [{k: v for k, v in row.items() if k not in ("seconds", "at")} for row in yard.metric_rows(job.id)],
         "layers": [(one.epoch, one.layers) for one in all_layers(yard, job.id)],
         "checks": [check.report for check in yard.gradient_checks(job.id).data],
     }

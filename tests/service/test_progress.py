@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import httpx
 import pytest
@@ -26,6 +27,12 @@ def row(epoch: int) -> dict[str, float | int | None]:
     return {"epoch": epoch, "step": 10 * epoch, "learning_rate": 0.001, "train_cost": cost, "dev_cost": 0.5}
 
 
+def undated(one: dict[str, object]) -> dict[str, object]:
+    """The row as it was recorded; whatever comes over HTTP has a time."""
+    assert abs(datetime.fromisoformat(str(one["at"])).timestamp() - time.time()) < 60
+    return {name: value for name, value in one.items() if name != "at"}
+
+
 def sse(lines: Iterator[str]) -> Iterator[dict[str, str]]:
     """The events of a stream, by the rules of the HTML standard."""
     event: dict[str, str] = {}
@@ -43,9 +50,10 @@ def test_metrics_are_paged_by_epoch(client: httpx.Client, job: Submit, work: Wor
     job_id = job()
     work.record(work.claim(job_id), [row(epoch) for epoch in range(1, 6)])
     path = f"/v1/jobs/{job_id}/metrics"
-    page = client.get(path, params={"limit": 2, "after": 1})
-    assert page.json() == {"data": [row(2), row(3)], "has_more": True}
-    assert client.get(path, params={"after": 4}).json() == {"data": [row(5)], "has_more": False}
+    page = client.get(path, params={"limit": 2, "after": 1}).json()
+    assert [undated(one) for one in page["data"]] == [row(2), row(3)] and page["has_more"]
+    page = client.get(path, params={"after": 4}).json()
+    assert [undated(one) for one in page["data"]] == [row(5)] and not page["has_more"]
     tag = client.get(path).headers["etag"]
     assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
 
@@ -59,6 +67,51 @@ def test_metrics_as_csv_are_complete(client: httpx.Client, job: Submit, work: Wo
         rows = list(csv.DictReader(io.StringIO(answer.text)))
         assert [int(one["epoch"]) for one in rows] == list(range(1, 3001))
         assert rows[1]["train_cost"] == "" and float(rows[2]["train_cost"]) == 1 / 3
+
+
+CHOICES: list[dict[str, object]] = [
+    {"limit": 7},
+    {"limit": 7, "after": 20},
+    {"after": 25},
+    {"max_points": 10},
+    {"max_points": 10, "after": 12, "limit": 3},
+    {"max_points": 12, "smoothing": 0.9},
+    {"after": 5, "limit": 3, "smoothing": 0.5},
+    {"after": 28, "smoothing": 0.5},
+    {"after": 30},
+]
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_metrics_as_csv_are_the_rows_that_json_has(
+    client: httpx.Client, job: Submit, work: Work, choice: dict[str, object]
+) -> None:
+    job_id = job()
+    work.record(work.claim(job_id), [row(epoch) for epoch in range(1, 31)])
+    path = f"/v1/jobs/{job_id}/metrics"
+    page = client.get(path, params=choice).json()
+    answer = client.get(path, params={**choice, "format": "csv"})
+    assert [typed(one) for one in csv.DictReader(io.StringIO(answer.text))] == page["data"]
+    assert ("link" in answer.headers) == page["has_more"]
+    assert answer.text.endswith("\r\n") and answer.text.startswith("epoch,step,learning_rate,train_cost,")
+
+
+def typed(cells: dict[str, str]) -> dict[str, object]:
+    """A CSV row as JSON has it."""
+    return {name: text if name == "at" else json.loads(text) if text else None for name, text in cells.items()}
+
+
+def test_the_pages_of_metrics_as_csv_are_linked(client: httpx.Client, job: Submit, work: Work) -> None:
+    job_id = job()
+    work.record(work.claim(job_id), [row(epoch) for epoch in range(1, 8)])
+    url, epochs = client.base_url.join(f"/v1/jobs/{job_id}/metrics?limit=3"), []
+    while True:
+        answer = client.get(url, headers={"Accept": "text/csv"})
+        epochs.append([int(one["epoch"]) for one in csv.DictReader(io.StringIO(answer.text))])
+        if "next" not in answer.links:
+            break
+        url = answer.url.join(answer.links["next"]["url"])
+    assert epochs == [[1, 2, 3], [4, 5, 6], [7]]
 
 
 def test_metrics_are_thinned_out_but_keep_their_extremes(client: httpx.Client, job: Submit, work: Work) -> None:

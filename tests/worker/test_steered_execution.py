@@ -115,7 +115,9 @@ class Workshop:
             "state": job.state,
             "result": job.result,
             "warnings": job.warnings,
-            "rows": [{k: v for k, v in row.items() if k != "seconds"} for row in self.yard.metric_rows(job_id)],
+            "rows": [
+                {k: v for k, v in row.items() if k not in ("seconds", "at")} for row in self.yard.metric_rows(job_id)
+            ],
             "layers": self.yard.layers(job_id).data,
             "checks": [check.report for check in self.yard.gradient_checks(job_id).data],
             "weights": load(self.yard.model_path(job_id)).weights_sha256,

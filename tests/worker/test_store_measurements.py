@@ -1,12 +1,15 @@
 """What an attempt measures is kept in order and read in portions, on either database."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from worker.errors import NoModel
 from worker.jobs import Job
+from worker.records import DatedRow
 from worker.store import Note, Store
 
 
@@ -23,6 +26,11 @@ def measured(store: Store, queued: Callable[[], Job]) -> Callable[[list[dict[str
     return record
 
 
+def undated(rows: Iterable[DatedRow]) -> list[dict[str, object]]:
+    """The rows as they were written."""
+    return [{name: value for name, value in row.items() if name != "at"} for row in rows]
+
+
 def test_pages_follow_one_another_without_gap_or_repeat(store: Store, measured: Callable[..., str]) -> None:
     job_id = measured([{"epoch": epoch, "train_cost": 1 / epoch} for epoch in range(1, 11)])
     first = store.measurements.page(job_id, after=0, limit=4)
@@ -33,7 +41,9 @@ def test_pages_follow_one_another_without_gap_or_repeat(store: Store, measured: 
 
 def test_every_row_is_read_in_portions(store: Store, measured: Callable[..., str]) -> None:
     rows = [{"epoch": epoch, "train_cost": 1.0, "dev_cost": None} for epoch in range(1, 2502)]
-    assert list(store.measurements.rows(measured(rows))) == rows
+    job_id = measured(rows)
+    assert undated(store.measurements.rows(job_id)) == rows
+    assert undated(store.measurements.rows(job_id, after=2000)) == rows[2000:]
 
 
 def test_thinning_keeps_the_ends_and_the_extremes(store: Store, measured: Callable[..., str]) -> None:
@@ -63,8 +73,26 @@ def test_thinning_never_exceeds_the_points_asked_for(store: Store, measured: Cal
 def test_a_short_series_is_not_thinned(store: Store, measured: Callable[..., str]) -> None:
     rows = [{"epoch": epoch, "train_cost": None, "dev_cost": None} for epoch in range(1, 31)]
     job_id = measured(rows)
-    assert list(store.measurements.thinned(job_id, after=0, points=30)) == rows
-    assert list(store.measurements.thinned(job_id, after=10, points=30)) == rows[10:]
+    assert undated(store.measurements.thinned(job_id, after=0, points=30)) == rows
+    assert undated(store.measurements.thinned(job_id, after=10, points=30)) == rows[10:]
+
+
+def test_a_row_has_the_time_when_its_epoch_ended(store: Store, queued: Callable[[], Job]) -> None:
+    claim = store.claims.claim(queued().id, "worker")
+    assert claim is not None
+    ended = [time.monotonic() - age for age in (86_400.0, 60.0, 0.0)]
+    rows = [{"epoch": epoch, "train_cost": 0.5} for epoch in (1, 2, 3)]
+    store.claims.record(claim, 1, rows=rows, ended=ended, epoch=3, epochs=9)
+    page = store.measurements.page(claim.job_id, after=0, limit=3).data
+    moments = [datetime.fromisoformat(str(row["at"])) for row in page]
+    event = store.measurements.events(claim.job_id, after=0, limit=9).data[-1]
+    for age, at in zip((86_400.0, 60.0, 0.0), moments, strict=True):
+        assert (event.at - at).total_seconds() == pytest.approx(age, abs=1)
+    assert all(str(row["at"]).endswith("Z") and at.tzinfo == UTC for row, at in zip(page, moments, strict=True))
+    assert event.data == {"epoch": 3, "epochs": 9, "metrics": page[-1]}
+    assert [row["at"] for row in store.measurements.thinned(claim.job_id, after=1, points=6)] == [
+        row["at"] for row in page[1:]
+    ]
 
 
 def test_events_are_numbered_from_one_without_a_gap(store: Store, queued: Callable[[], Job]) -> None:

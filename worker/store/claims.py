@@ -4,6 +4,7 @@ Every write names the attempt it belongs to. An attempt that is no longer the jo
 changed nothing, so a worker that slept through its lease can do no harm.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -20,6 +21,7 @@ from worker.store.gradient_checks import add_reports, discard_reports
 from worker.store.job_rows import read_job
 from worker.store.models import Registering, register_in
 from worker.store.moves import Note, change, locked, move
+from worker.store.times import rfc3339
 
 
 @dataclass(frozen=True)
@@ -117,17 +119,21 @@ class Claims:
         batch: int,
         *,
         rows: Sequence[MetricsRow] = (),
+        ended: Sequence[float] = (),
         layers: Sequence[LayersMeasured] = (),
         notes: Sequence[Note] = (),
         reports: Sequence[Mapping[str, JsonValue]] = (),
         stage: Stage = "training",
         epoch: int = 0,
+        epochs: int = 0,
         warnings: int = 0,
         progress: Progress | None = None,
     ) -> Wish:
         """Write what happened since the last batch, and hold the lease.
 
         Batches of an attempt are numbered from 1; one that is sent again, because its answer was lost, changes nothing.
+        `ended` has the monotonic time at which each row's epoch ended; without it they end now. With `epochs`, those of
+        the whole run, the newest row is told as an event, too.
         """
         with self._database.write() as connection:
             row = self._held(connection, claim)
@@ -135,7 +141,13 @@ class Claims:
                 return _wish(row)
             now = self._database.now(connection)
             if rows:
-                connection.execute(sa.insert(tables.metrics), [_metrics(claim.job_id, line) for line in rows])
+                # The ages are this process's to know, the time is the database's.
+                moments = [now - (time.monotonic() - end) for end in ended] or [now] * len(rows)
+                dated = [_metrics(claim.job_id, line, at) for line, at in zip(rows, moments, strict=True)]
+                connection.execute(sa.insert(tables.metrics), dated)
+                if epochs:
+                    metrics: dict[str, JsonValue] = {**rows[-1], "at": rfc3339(moments[-1])}
+                    notes = [*notes, Note("epoch", {"epoch": epoch, "epochs": epochs, "metrics": metrics})]
             if layers:
                 connection.execute(
                     sa.insert(tables.layer_statistics),
@@ -341,11 +353,12 @@ def _wish(row: sa.RowMapping) -> Wish:
     return Wish(row["control"], row["revision"])
 
 
-def _metrics(job_id: str, row: MetricsRow) -> dict[str, object]:
+def _metrics(job_id: str, row: MetricsRow, at: float) -> dict[str, object]:
     return {
         "job_id": job_id,
         "epoch": row["epoch"],
         "train_cost": row.get("train_cost"),
         "dev_cost": row.get("dev_cost"),
         "row": dict(row),
+        "at": at,
     }

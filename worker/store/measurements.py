@@ -1,6 +1,7 @@
 """What a job measured: its metrics by epoch, its events, its model."""
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from pydantic import JsonValue
@@ -8,9 +9,9 @@ from pydantic import JsonValue
 from worker import tables
 from worker.database import Database
 from worker.errors import NoModel, UnknownJob
-from worker.records import Event, LayersMeasured, MetricsRow, Page
+from worker.records import DatedRow, Event, LayersMeasured, MetricsRow, Page
 from worker.store.claims import SavedModel, warnings_until
-from worker.store.times import moment
+from worker.store.times import moment, rfc3339
 
 READ_ROWS = 1000
 """Rows that are in memory at a time while a whole series is read."""
@@ -25,21 +26,21 @@ class Measurements:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def page(self, job_id: str, *, after: int, limit: int) -> Page[MetricsRow]:
+    def page(self, job_id: str, *, after: int, limit: int) -> Page[DatedRow]:
         """Rows of the epochs behind `after`, ascending."""
         columns = tables.metrics.c
         query = (
-            sa.select(columns.row)
+            sa.select(columns.row, columns.at)
             .where(columns.job_id == job_id, columns.epoch > after)
             .order_by(columns.epoch)
             .limit(limit + 1)
         )
         with self._database.read() as connection:
             _exists(connection, job_id)
-            rows = connection.scalars(query).all()
-        return Page(tuple(rows[:limit]), has_more=len(rows) > limit)
+            rows = connection.execute(query).all()
+        return Page(tuple(_dated(row) for row in rows[:limit]), has_more=len(rows) > limit)
 
-    def thinned(self, job_id: str, *, after: int, points: int) -> tuple[MetricsRow, ...]:
+    def thinned(self, job_id: str, *, after: int, points: int) -> tuple[DatedRow, ...]:
         """At most `points` rows that keep the shape: first, last, and each stretch's extremes of the costs.
 
         The database chooses, so only the rows that are handed out are read.
@@ -50,15 +51,14 @@ class Measurements:
             _exists(connection, job_id)
             bounds = sa.select(sa.func.count(), sa.func.min(columns.epoch), sa.func.max(columns.epoch))
             count, first, last = connection.execute(bounds.where(series)).one()
-            query = sa.select(columns.row).where(series).order_by(columns.epoch)
+            query = sa.select(columns.row, columns.at).where(series).order_by(columns.epoch)
             if count > points:
                 stretches = (points - 2) // 4
                 query = query.where(columns.epoch.in_(_extremes(series, first, last, stretches)))
-            return tuple(connection.scalars(query))
+            return tuple(_dated(row) for row in connection.execute(query))
 
-    def rows(self, job_id: str) -> Iterator[MetricsRow]:
-        """Every row, read a thousand at a time, with no transaction open in between."""
-        after = -1
+    def rows(self, job_id: str, *, after: int = -1) -> Iterator[DatedRow]:
+        """Every row of the epochs behind `after`, read a thousand at a time, with no transaction open in between."""
         while True:
             page = self.page(job_id, after=after, limit=READ_ROWS)
             for row in page.data:
@@ -130,6 +130,10 @@ class Measurements:
         if row is None:
             raise NoModel(job_id, state)
         return SavedModel(row.file, row.sha256, row.weights_sha256)
+
+
+def _dated(row: sa.Row[Any, Any]) -> DatedRow:
+    return {**row.row, "at": rfc3339(row.at)}
 
 
 def _event(row: sa.RowMapping) -> Event:

@@ -275,6 +275,7 @@ def upgrade() -> None:
         sa.Column("train_cost", sa.Double()),
         sa.Column("dev_cost", sa.Double()),
         sa.Column("row", sa.JSON(), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id", "epoch"),
     )
