@@ -59,7 +59,7 @@ doctor: $(READY)  ## say what this machine offers and what is missing
 
 # uv resolves for every Python and platform at once, which pip cannot. All agree: what is deployed is what was tested.
 LOCK := uv pip compile pyproject.toml --universal --generate-hashes --quiet --custom-compile-command "make lock" \
-	--extra samples --extra postgres --group build
+	--extra postgres --group build
 # What `import engine` needs, in the versions of the other lock files.
 ENGINE := numpy numba llvmlite pillow pydantic safetensors
 lock:  ## resolve the lock files anew (needs uv)

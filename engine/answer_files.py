@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Iterable, Iterator
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -11,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.answer_columns import Columns, cells
-from engine.errors import DataError, ExportMissing
+from engine.errors import DataError
 
 AnswerFormat = Literal["csv", "parquet"]
 GROUP_ROWS = 1 << 16  # of a Parquet row group, which is in memory as a whole
 
 
 def write_answers(path: Path, form: AnswerFormat, blocks: Iterable[Columns]) -> None:
-    """Write blocks of columns of the same names; raises what `blocks` raises, ExportMissing without arro3."""
+    """Write blocks of columns of the same names; raises what `blocks` raises."""
     waiting = iter(blocks)
     first = next(waiting, None)
     if first is None:
@@ -35,8 +34,6 @@ def _write_csv(path: Path, first: Columns, blocks: Iterator[Columns]) -> None:
 
 
 def _write_parquet(path: Path, first: Columns, blocks: Iterator[Columns]) -> None:
-    if find_spec("arro3") is None or find_spec("arro3.io") is None:
-        raise ExportMissing("Parquet is written by arro3, which is missing here; pip install arro3-io")
     from arro3.core import Array, DataType, Field, RecordBatch, RecordBatchReader, Schema
     from arro3.io import write_parquet
 

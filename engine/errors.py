@@ -20,12 +20,6 @@ class SpecError(EngineError):
         self.detail = detail
 
 
-class SamplesMissing(SpecError):
-    """The spec names a sample set, and scikit-learn, which ships it, is not installed."""
-
-    code: ClassVar[str] = "samples_missing"
-
-
 class DataError(EngineError):
     """A file, a column or a row cannot be used."""
 
@@ -53,12 +47,6 @@ class ShapeMismatch(EngineError):
     """Two arrays, or an array and a layer, do not fit together."""
 
     code: ClassVar[str] = "shape_mismatch"
-
-
-class ExportMissing(EngineError):
-    """A format to export models to needs a package that is not installed."""
-
-    code: ClassVar[str] = "export_missing"
 
 
 class ExportImpossible(EngineError):

@@ -19,11 +19,9 @@ Part = Literal["body", "query", "path", "header"]
 
 STATUS: Mapping[type[Exception], int] = {
     engine.SpecError: 422,
-    engine.SamplesMissing: 422,
     engine.DataError: 422,
     engine.RowError: 422,
     engine.ShapeMismatch: 422,
-    engine.ExportMissing: 422,
     engine.ExportImpossible: 422,
     engine.DeviceUnavailable: 422,
     engine.OutOfMemory: 422,

@@ -80,7 +80,6 @@ def _python() -> Finding:
 
 def _extras() -> Iterator[Finding]:
     offers = {
-        "samples": ("sklearn", "scikit-learn", "the datasets digits, iris, …"),
         "postgres": ("psycopg", '"psycopg[binary]"', "PostgreSQL"),
     }
     for extra, (module, package, offer) in offers.items():

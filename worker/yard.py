@@ -115,7 +115,7 @@ class Yard:
     def submit(self, spec: JobSpec, once: Once | None = None) -> Job:
         """Queue a training job.
 
-        Raises SpecError, SamplesMissing, ResourceLimit, UnknownDataset, UnknownParameters, UnknownCheckpoint,
+        Raises SpecError, ResourceLimit, UnknownDataset, UnknownParameters, UnknownCheckpoint,
         QueueFull, StorageFull.
         """
         return self._create(self._submission.draft(spec), once)
@@ -476,7 +476,7 @@ class Yard:
     def model_artifact(self, version: ModelVersion, form: ModelFormat) -> AbstractContextManager[Path]:
         """The version's file, within the block, in one of the formats that a model can be written in.
 
-        Raises ArtifactDamaged, ExportMissing, ExportImpossible.
+        Raises ArtifactDamaged, ExportImpossible.
         """
         return self._registry.artifact(version, form)
 

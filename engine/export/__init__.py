@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from engine.errors import ExportMissing
 from engine.export.npz_archive import write_npz
 from engine.model import Model
 
@@ -13,14 +12,10 @@ __all__ = ["FORMATS", "artifact", "write_npz", "write_onnx"]
 def write_onnx(model: Model, path: Path) -> None:
     """Write the model with its preprocessing as an ONNX graph; `engine.export.onnx_model` describes it.
 
-    Raises ExportMissing where the package onnx is not installed, ExportImpossible for a part that has no ONNX form.
+    Raises ExportImpossible for a part that has no ONNX form.
     """
-    try:
-        from engine.export.onnx_model import onnx_model
-    except ModuleNotFoundError as error:
-        if error.name != "onnx":
-            raise
-        raise ExportMissing("ONNX needs the package onnx; install it with pip install onnx") from error
+    from engine.export.onnx_model import onnx_model  # here: most processes never need it
+
     # Deterministic, so that the same model gives the same bytes.
     path.write_bytes(onnx_model(model).SerializeToString(deterministic=True))
 

@@ -35,7 +35,6 @@ def declared() -> list[Requirement]:
     extras, groups = PROJECT["project"]["optional-dependencies"], PROJECT["dependency-groups"]
     lines = [
         *PROJECT["project"]["dependencies"],
-        *extras["samples"],
         *extras["postgres"],
     ]
     lines += [*groups["build"], *(line for line in groups["dev"] if isinstance(line, str))]

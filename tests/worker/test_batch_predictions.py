@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from arro3.io import read_parquet
 
 from engine import JobSpec, load
 from tests.worker.conftest import ROOT
@@ -89,14 +90,13 @@ def test_the_result_is_what_the_engine_answers_row_by_row(yard: Yard, station: S
 
 
 def test_parquet_holds_the_same(yard: Yard, station: Station, model: str) -> None:
-    arro3 = pytest.importorskip("arro3.io")
     batches = [yard.predict_batch(model, None, "small", form) for form in ("csv", "parquet")]
     for batch in batches:
         station.predict_batch(batch.id)
     as_csv, as_parquet = (yard.batch_result(yard.batch_prediction(model, batch.id)) for batch in batches)
     with as_csv.open() as file:
         expected = list(csv.DictReader(file))
-    read = arro3.read_parquet(str(as_parquet)).read_all()
+    read = read_parquet(str(as_parquet)).read_all()
     assert read.num_rows == 60 and list(read.schema.names) == ["label", "probability_no", "probability_yes"]
     assert read["label"].to_pylist() == [row["label"] for row in expected]
     np.testing.assert_array_equal(

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal
 
@@ -37,8 +36,6 @@ class ParquetFormat(Component):
 
     def incoming(self, path: Path, limits: ReadLimits | None = None) -> dict[str, Incoming]:
         """The table "all": its columns, and its rows block by block."""
-        if find_spec("arro3") is None or find_spec("arro3.io") is None:
-            raise DataError("Parquet is read by arro3, which is missing here; pip install arro3-io")
         limits = limits or ReadLimits()
         with path.open("rb") as file:
             if file.read(4) != b"PAR1":
