@@ -59,7 +59,7 @@ doctor: $(READY)  ## say what this machine offers and what is missing
 
 # uv resolves for every Python and platform at once, which pip cannot. All agree: what is deployed is what was tested.
 LOCK := uv pip compile pyproject.toml --universal --generate-hashes --quiet --custom-compile-command "make lock" \
-	--extra postgres --group build
+	--no-emit-package trainshed-client --extra postgres --group build
 # What `import engine` needs, in the versions of the other lock files.
 ENGINE := numpy numba llvmlite pillow pydantic safetensors
 lock:  ## resolve the lock files anew (needs uv)
@@ -84,14 +84,14 @@ help:  ## list the targets
 
 # A stamp is written last: an interrupted set-up starts afresh. The lock files are complete, hence --no-deps.
 # What the kernels need is installed beside the rest: they are compiled as soon as it is there.
-LOCKS := requirements-pip.lock requirements-engine.lock requirements.lock pyproject.toml
+LOCKS := requirements-pip.lock requirements-engine.lock requirements.lock pyproject.toml client/pyproject.toml
 $(READY): $(LOCKS)
 	@$(NEW_VENV)
 	@$(call REST,requirements.lock)
 	@$(INSTALL) --require-hashes -r $(REST_LOCK) & rest=$$!; \
 		$(INSTALL) --require-hashes -r requirements-engine.lock || { kill $$rest; exit 1; }; \
 		nice $(BIN)/python -m engine.warm_up float32 data & warming=$$!; \
-		wait $$rest && $(INSTALL) --no-build-isolation -e . || { kill $$warming; exit 1; }; \
+		wait $$rest && $(INSTALL) --no-build-isolation -e ./client -e . || { kill $$warming; exit 1; }; \
 		wait $$warming
 	@touch $@
 
@@ -104,7 +104,7 @@ $(TOOLS): $(LOCKS) requirements-dev.lock
 	@$(INSTALL) --require-hashes -r $(REST_LOCK) & rest=$$!; \
 		$(INSTALL) --require-hashes -r requirements-engine.lock || { kill $$rest; exit 1; }; \
 		nice $(BIN)/python -m engine.warm_up float32 float64 & floats=$$!; $(BIN)/python -m engine.warm_up data & data=$$!; \
-		wait $$rest && $(INSTALL) --no-build-isolation -e . && wait $$data || { kill $$floats $$data; exit 1; }; \
+		wait $$rest && $(INSTALL) --no-build-isolation -e ./client -e . && wait $$data || { kill $$floats $$data; exit 1; }; \
 		$(BIN)/pytest --collect-only >/dev/null 2>&1; wait $$floats
 	@touch $(READY) $@
 

@@ -6,17 +6,17 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
-from pydantic import JsonValue
 from rich.console import Console
 
 from trainshed.client import DEFAULT_URL, Client, JobFailed, TrainshedError
-from trainshed.documents import Event, Job
+from trainshed.documents import Event, Job, JsonValue
 
 app = typer.Typer(
     help="Train deep networks by sending JSON.",
@@ -38,6 +38,7 @@ JsonFile = Annotated[typer.FileText, typer.Argument(help="A JSON file, or - for 
 @app.command()
 def demo() -> None:
     """Train a network on handwritten digits through the whole stack, then stop it."""
+    _require_service("demo")
     from trainshed.demo import run
 
     _end_on_sigterm()
@@ -51,6 +52,7 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="API processes.", min=1)] = None,
 ) -> None:
     """Start Redis, a worker and the API, and keep them up until Ctrl-C."""
+    _require_service("serve")
     from trainshed.stack import ChildDied, NotReady, Stack
     from worker.errors import WorkerError
     from worker.settings import Settings
@@ -81,6 +83,7 @@ def serve(
 @app.command()
 def api(workers: Annotated[int | None, typer.Option(help="API processes.", min=1)] = None) -> None:
     """Run the API alone; the settings come from the environment (TRAINSHED_…)."""
+    _require_service("api")
     from worker.loading import lasting
 
     with lasting():
@@ -94,6 +97,7 @@ def api(workers: Annotated[int | None, typer.Option(help="API processes.", min=1
 @app.command()
 def worker() -> None:
     """Run a worker alone; the settings come from the environment (TRAINSHED_…)."""
+    _require_service("worker")
     from worker.loading import lasting
 
     with lasting():
@@ -106,6 +110,7 @@ def worker() -> None:
 @app.command()
 def doctor() -> None:
     """Say what this machine offers and what is missing; exit 1 when something is broken."""
+    _require_service("doctor")
     from trainshed.doctor import examine
 
     raise typer.Exit(0 if examine(Console()) else 1)
@@ -114,6 +119,7 @@ def doctor() -> None:
 @app.command()
 def alive() -> None:
     """Exit 0 if a worker of this machine reported lately: a container's health check."""
+    _require_service("alive")
     from worker.settings import Settings
     from worker.store import open_store
 
@@ -392,7 +398,18 @@ def prune(
 @app.command("version")
 def show_version() -> None:
     """Print the version."""
-    print(installed("trainshed"))
+    print(installed("trainshed-client"))  # the service's, too: both are of one checkout
+
+
+def _require_service(command: str) -> None:
+    """End with one sentence where there is the client alone."""
+    try:
+        installed("trainshed")
+    except PackageNotFoundError:
+        _fail(
+            f"`trainshed {command}` needs the service, and only the client is installed "
+            "here; `pip install .` in a checkout of trainshed installs both"
+        )
 
 
 @contextmanager

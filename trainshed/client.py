@@ -9,7 +9,6 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar, cast
 
 import httpx
-from pydantic import JsonValue
 
 from trainshed.documents import (
     Alias,
@@ -25,6 +24,7 @@ from trainshed.documents import (
     GradientChecks,
     Hyperparameters,
     Job,
+    JsonValue,
     LayersMeasured,
     MetricsPage,
     MetricsRow,

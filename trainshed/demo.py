@@ -5,13 +5,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
 
-from pydantic import JsonValue
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from trainshed.client import Client, TrainshedError
-from trainshed.documents import GradientReport, Job, Spec
+from trainshed.documents import GradientReport, Job, JsonValue, Spec
 from trainshed.gradient_table import moment, verdict
 from trainshed.stack import ChildDied, NotReady, Stack
 

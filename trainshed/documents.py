@@ -1,8 +1,8 @@
 """The JSON documents of the API, as far as a program needs their fields; all of them may carry more."""
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
-from pydantic import JsonValue
+JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | bool | int | float | None"
 
 State = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 

@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+CLIENT = tomllib.loads((REPOSITORY / "client" / "pyproject.toml").read_text())
 LOCKS = [
     "requirements-dev.lock",
     "requirements-check.lock",
@@ -33,12 +34,9 @@ def locked(name: str) -> dict[str, set[str]]:
 def declared() -> list[Requirement]:
     """What `make lock` resolves into requirements-dev.lock."""
     extras, groups = PROJECT["project"]["optional-dependencies"], PROJECT["dependency-groups"]
-    lines = [
-        *PROJECT["project"]["dependencies"],
-        *extras["postgres"],
-    ]
+    lines = [*PROJECT["project"]["dependencies"], *CLIENT["project"]["dependencies"], *extras["postgres"]]
     lines += [*groups["build"], *(line for line in groups["dev"] if isinstance(line, str))]
-    return [Requirement(line) for line in lines]
+    return [needed for needed in map(Requirement, lines) if needed.url is None]
 
 
 @pytest.mark.parametrize("requirement", declared(), ids=str)
