@@ -61,6 +61,7 @@ class Watchdog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
+        self._thread.join(self._settings.busy_seconds)  # what it asks of the store is answered before that is closed
 
     def _run(self) -> None:
         while not self._ended.wait(min(LOOK_SECONDS, self._settings.heartbeat_seconds)):

@@ -14,14 +14,14 @@ from worker.settings import Settings
 from worker.station import Station
 from worker.yard import Yard, open_yard
 
-IMPATIENT = Patience(head=0.6, body=0.6, answer=1.0)
-
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Small limits, so that tests can pass them quickly."""
+    """Small limits, so that tests can pass them quickly, and leases that no clock ends."""
     folder = tmp_path_factory.mktemp("service")
-    return Settings(data_dir=folder, broker="filesystem", port=0, max_upload_bytes=2 * 1024 * 1024)
+    return Settings(
+        data_dir=folder, broker="filesystem", port=0, max_upload_bytes=2 * 1024 * 1024, lease_seconds=1000.0
+    )
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +32,8 @@ def yard(settings: Settings) -> Iterator[Yard]:
 
 @pytest.fixture(scope="session")
 def running(yard: Yard, settings: Settings) -> Iterator[Running]:
-    """The service, with clients given half a second."""
-    with served(yard, settings, IMPATIENT) as service:
+    """The service, as patient with its clients as any."""
+    with served(yard, settings, Patience()) as service:
         yield service
 
 
@@ -41,7 +41,7 @@ def running(yard: Yard, settings: Settings) -> Iterator[Running]:
 def client(running: Running) -> Iterator[httpx.Client]:
     """Every request has a connection of its own: one that is left half read disturbs no other."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    with httpx.Client(base_url=running.url, timeout=20, limits=limits) as connected:
+    with httpx.Client(base_url=running.url, timeout=90, limits=limits) as connected:
         yield connected
 
 

@@ -1,7 +1,6 @@
 """A service that really listens."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from service.app import create_app
 from service.server import Server, make_server
 from service.slow_clients import Patience
+from tests.until import CEILING, until
 from worker.settings import Settings
 from worker.yard import Yard
 
@@ -24,6 +24,10 @@ class Running:
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"
 
+    def await_watchers(self, number: int) -> None:
+        """Return once so many wait for a job."""
+        until(lambda: self.server.app.state.watchers.count >= number)
+
 
 @contextmanager
 def served(yard: Yard, settings: Settings, patience: Patience) -> Iterator[Running]:
@@ -32,13 +36,11 @@ def served(yard: Yard, settings: Settings, patience: Patience) -> Iterator[Runni
     thread = threading.Thread(target=server.run, name="service")
     thread.start()
     try:
-        deadline = time.monotonic() + 20
-        while not server.started:
-            assert thread.is_alive() and time.monotonic() < deadline, "the service did not start"
-            time.sleep(0.01)
+        until(lambda: server.started or not thread.is_alive())
+        assert thread.is_alive(), "the service did not start"
         host, port = server.servers[0].sockets[0].getsockname()[:2]
         yield Running(server, thread, host, port)
     finally:
         server.should_exit = True
-        thread.join(timeout=30)
+        thread.join(timeout=CEILING)
         assert not thread.is_alive(), "the service did not stop"

@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pytest
@@ -66,13 +67,17 @@ def test_what_arrives_during_a_long_product_goes_together_after_it(
     gatherer, X = Gatherer(), inputs(model, 1)
 
     async def in_waves() -> list[np.ndarray]:
+        arrived = Event()
         with ThreadPoolExecutor(1) as pool:
+            pool.submit(arrived.wait)  # before it, no product is made
             asyncio.get_running_loop().set_default_executor(pool)
-            first = asyncio.ensure_future(gatherer.answers(model, X))
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)  # its product is under way
-            rest = [asyncio.ensure_future(gatherer.answers(model, X)) for _ in range(5)]
-            return list(await asyncio.gather(first, *rest))
+            waves = []
+            for size in (1, 5):
+                waves += [asyncio.ensure_future(gatherer.answers(model, X)) for _ in range(size)]
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # a product is asked for
+            arrived.set()
+            return list(await asyncio.gather(*waves))
 
     assert all((answers == model.answers(X)).all() for answers in asyncio.run(in_waves()))
     assert gatherer.requests == 6 and gatherer.products == 2

@@ -1,13 +1,14 @@
 """A gradient check is asked for over HTTP, made by a worker, and answers whoever waits for it."""
 
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
 from engine import JobSpec, Network, check_gradients, examples_of, initial_parameters, load_sample, prepare
+from tests.service.running import Running
 from tests.service.shape import assert_problem
 from tests.service.work import Work
 from worker.settings import Settings
@@ -66,7 +67,9 @@ def report(station: Station, client: httpx.Client) -> Callable[..., dict[str, An
     return make
 
 
-def test_a_check_is_a_resource_that_waits_for_a_worker(client: httpx.Client, station: Station, trained: str) -> None:
+def test_a_check_is_a_resource_that_waits_for_a_worker(
+    running: Running, client: httpx.Client, station: Station, trained: str
+) -> None:
     before = client.get(f"{trained}/events").json()
     answer = client.post(f"{trained}/gradient-checks")  # a body is not needed
     assert answer.status_code == 201
@@ -76,10 +79,11 @@ def test_a_check_is_a_resource_that_waits_for_a_worker(client: httpx.Client, sta
     assert queued["requested"] == {"at": "end", "epsilon": 1e-7, "sided": "two", "sample": 1000, "seed": 0}
     assert client.get(answer.headers["location"], params={"wait": 0.1}).json() == queued
 
-    maker = threading.Timer(0.2, station.check_gradients, (trained.rpartition("/")[2], queued["number"]))
-    maker.start()
-    done = client.get(answer.headers["location"], params={"wait": 20}).json()
-    maker.join()
+    with ThreadPoolExecutor(1) as pool:
+        poll = pool.submit(lambda: client.get(answer.headers["location"], params={"wait": 60}).json())
+        running.await_watchers(1)
+        station.check_gradients(trained.rpartition("/")[2], queued["number"])
+        done = poll.result()
     assert (done["state"], done["report"]["verdict"]) == ("succeeded", "great")
 
     listed = client.get(f"{trained}/gradient-checks").json()["data"]

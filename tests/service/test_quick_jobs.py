@@ -99,7 +99,7 @@ def test_a_full_queue_and_a_small_limit_count_on_both_ways(tmp_path: Path) -> No
     with (
         open_yard(settings) as yard,
         served(yard, settings, Patience()) as running,
-        httpx.Client(base_url=running.url, timeout=20) as client,
+        httpx.Client(base_url=running.url, timeout=60) as client,
     ):
         assert ask(client, body, "*/*").status_code == 201
         short, long = ask(client, body, "*/*"), ask(client, body, LONG)

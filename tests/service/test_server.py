@@ -63,7 +63,7 @@ def test_the_api_serves_until_a_signal_and_ends_well(process: "subprocess.Popen[
     url = address(process)
     assert httpx.get(f"{url}/health/live").status_code == 200
     process.send_signal(stop)
-    assert process.wait(timeout=15) == 0
+    assert process.wait(timeout=60) == 0
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
 

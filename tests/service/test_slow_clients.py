@@ -1,22 +1,27 @@
 """A client that keeps a connection waiting loses it; the others notice nothing."""
 
+import select
 import socket
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
 
-from tests.service.running import Running
+from service.slow_clients import Patience
+from tests.service.running import Running, served
+from tests.until import CEILING, until
+from worker.settings import Settings
+from worker.yard import Yard
 
+IMPATIENT = Patience(head=1.0, body=1.0, answer=1.0)
 POST = b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
 GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @contextmanager
 def connected(running: Running) -> Iterator[socket.socket]:
-    with socket.create_connection((running.host, running.port), timeout=8) as connection:
+    with socket.create_connection((running.host, running.port), timeout=CEILING) as connection:
         yield connection
 
 
@@ -28,55 +33,57 @@ def rest(connection: socket.socket) -> bytes:
     return received
 
 
-@pytest.mark.parametrize(
-    ("sent", "status"),
-    [
-        (b"", b""),
-        (b"GET / HT", b"408"),
-        (b"GET /health/live HTTP/1.1\r\nHost: x\r\n", b"408"),
-        (b"\r\n\r\n", b"408"),
-        (POST + b'{"data": ', b"408"),
-        (POST.replace(b"Content-Length: 1000", b"Transfer-Encoding: chunked") + b"5\r\n{", b"408"),
-        (POST.replace(b"1000", b"100000000") + b"{", b"413"),
-    ],
-    ids=[
-        "silent",
-        "half a line",
-        "half a head",
-        "blank lines",
-        "half a body",
-        "half a chunk",
-        "half of too much",
-    ],
-)
-def test_a_connection_that_stalls_is_closed(running: Running, sent: bytes, status: bytes) -> None:
-    with connected(running) as connection:
-        started = time.monotonic()
-        connection.sendall(sent)
-        received = rest(connection)
-    assert time.monotonic() - started < 4
-    assert received[9:12] == status
-    if status:
-        assert b"application/problem+json" in received
+@pytest.fixture(scope="module")
+def impatient(yard: Yard, settings: Settings) -> Iterator[Running]:
+    """A service that gives its clients a second."""
+    with served(yard, settings, IMPATIENT) as service:
+        yield service
 
 
-def test_a_connection_that_drips_is_closed(running: Running) -> None:
-    with connected(running) as connection:
+STALLED = {
+    "silent": (b"", b""),
+    "half a line": (b"GET / HT", b"408"),
+    "half a head": (b"GET /health/live HTTP/1.1\r\nHost: x\r\n", b"408"),
+    "blank lines": (b"\r\n\r\n", b"408"),
+    "half a body": (POST + b'{"data": ', b"408"),
+    "half a chunk": (POST.replace(b"Content-Length: 1000", b"Transfer-Encoding: chunked") + b"5\r\n{", b"408"),
+    "half of too much": (POST.replace(b"1000", b"100000000") + b"{", b"413"),
+}
+"""What is sent before the silence, and the status that it is answered with."""
+
+
+@pytest.fixture(scope="module")
+def received(impatient: Running) -> dict[str, bytes]:
+    """What each of those was answered before it was closed; they wait side by side."""
+    with ExitStack() as exits:
+        stalled = {}
+        for name, (sent, _) in STALLED.items():
+            stalled[name] = exits.enter_context(connected(impatient))
+            stalled[name].sendall(sent)
+        return {name: rest(connection) for name, connection in stalled.items()}
+
+
+@pytest.mark.parametrize("name", STALLED)
+def test_a_connection_that_stalls_is_closed(received: dict[str, bytes], name: str) -> None:
+    status = STALLED[name][1]
+    assert received[name][9:12] == status
+    assert (b"application/problem+json" in received[name]) == bool(status)
+
+
+def test_a_connection_that_drips_is_closed(impatient: Running) -> None:
+    with connected(impatient) as connection:
         connection.sendall(POST)
-        connection.settimeout(0.1)
-        deadline = time.monotonic() + 4
-        received = b""
-        while not received and time.monotonic() < deadline:
+
+        def answered() -> bool:
             connection.sendall(b" ")
-            try:
-                received = connection.recv(65536)
-            except TimeoutError:
-                continue
-    assert received[9:12] == b"408"
+            return bool(select.select([connection], [], [], 0.1)[0])
+
+        until(answered)
+        assert connection.recv(65536)[9:12] == b"408"
 
 
-def test_silence_between_two_requests_is_limited_too(running: Running) -> None:
-    with connected(running) as connection:
+def test_silence_between_two_requests_is_limited_too(impatient: Running) -> None:
+    with connected(impatient) as connection:
         connection.sendall(GET)
         assert connection.recv(65536)[9:12] == b"200"
         connection.sendall(GET[:20])
@@ -106,27 +113,29 @@ def test_what_is_not_http_is_refused_in_the_shape_of_every_error(running: Runnin
     assert received[9:12] == b"400" and b"application/problem+json" in received
 
 
-def test_many_stalled_connections_do_not_slow_the_others(running: Running, client: httpx.Client) -> None:
-    stalled = [socket.create_connection((running.host, running.port), timeout=8) for _ in range(100)]
-    try:
-        for connection in stalled:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost")
-        started = time.monotonic()
+def stalled(running: Running, exits: ExitStack) -> list[socket.socket]:
+    """A hundred connections that have sent half a head."""
+    connections = [exits.enter_context(connected(running)) for _ in range(100)]
+    for connection in connections:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost")
+    return connections
+
+
+def test_many_stalled_connections_do_not_keep_the_others_waiting(running: Running, client: httpx.Client) -> None:
+    with ExitStack() as exits:
+        connections = stalled(running, exits)
         assert client.get("/health/live").status_code == 200
-        assert time.monotonic() - started < 1
-        assert all(rest(connection)[9:12] == b"408" for connection in stalled)
-        assert time.monotonic() - started < 5
-    finally:
-        for connection in stalled:
-            connection.close()
+        assert select.select(connections, [], [], 0)[0] == []  # all of them are there still
 
 
-def test_a_client_that_does_not_read_its_answer_loses_it(running: Running) -> None:
-    with connected(running) as connection:
+def test_many_stalled_connections_are_closed(impatient: Running) -> None:
+    with ExitStack() as exits:
+        assert all(rest(connection)[9:12] == b"408" for connection in stalled(impatient, exits))
+
+
+def test_a_client_that_does_not_read_its_answer_loses_it(impatient: Running) -> None:
+    with connected(impatient) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         for _ in range(200):  # pipelined: far more answers than the buffers between us hold
             connection.sendall(b"GET /docs/assets/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n")
-        deadline = time.monotonic() + 8
-        while running.server.server_state.connections and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not running.server.server_state.connections
+        until(lambda: not impatient.server.server_state.connections)

@@ -1,8 +1,7 @@
 """Every kind of bad upload is a 4xx that says what is wrong; no row and no file is left."""
 
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -11,6 +10,7 @@ from tests.service.bad_uploads import BAD_UPLOADS, CSV, NPZ, BadUpload
 from tests.service.running import Running
 from tests.service.shape import assert_problem
 from tests.service.stored import Snapshot
+from tests.until import until
 
 
 @pytest.mark.parametrize("bad", BAD_UPLOADS, ids=lambda bad: bad.name)
@@ -46,13 +46,6 @@ def test_an_upload_without_a_length_is_limited_while_it_arrives(client: httpx.Cl
     answer = client.post("/v1/datasets", params={"name": "endless"}, content=endless(), headers={"Content-Type": CSV})
     assert_problem(answer, 413)
     assert stored() == stored.before
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 8
-    while not condition():
-        assert time.monotonic() < deadline, "not within 8 s"
-        time.sleep(0.002)
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(running: Running, stored: Snapshot) -> None:

@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import rmtree
-from time import monotonic, sleep
 from typing import Protocol
 
 import pytest
+
+from tests.until import until
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
@@ -18,20 +19,13 @@ PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 class Eventually(Protocol):
     """Polls a condition until it is true; a deadline makes its absence a failure."""
 
-    def __call__(self, condition: Callable[[], object], seconds: float = 30.0) -> None: ...
+    def __call__(self, condition: Callable[[], object], seconds: float = ...) -> None: ...
 
 
 @pytest.fixture(scope="session")
 def eventually() -> Eventually:
     """`eventually(condition)` returns once the condition is true."""
-
-    def wait(condition: Callable[[], object], seconds: float = 30.0) -> None:
-        deadline = monotonic() + seconds
-        while not condition():
-            assert monotonic() < deadline, f"not within {seconds:g} s"
-            sleep(0.02)
-
-    return wait
+    return until
 
 
 class Orphanage:

@@ -6,6 +6,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
+from tests.endless import ENDLESS
 from trainshed.cli import app
 
 SPEC = {"name": "typed", "data": {"train": "iris", "target": "label"}, "training": {"epochs": 3}}
@@ -51,8 +52,7 @@ def test_a_gradient_check_is_a_table_with_a_row_per_tensor(run) -> None:
 
 
 def test_a_job_can_be_cancelled_and_then_its_log_says_so(run) -> None:
-    spec = SPEC | {"data": {"train": "digits", "target": "label"}, "training": {"epochs": 100_000}}
-    job_id = run("submit", "-", text=json.dumps(spec)).stdout.strip()
+    job_id = run("submit", "-", text=json.dumps(ENDLESS)).stdout.strip()
     assert run("cancel", job_id).exit_code == 0
     logs = run("logs", job_id)
     assert logs.exit_code == 1

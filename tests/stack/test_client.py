@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.endless import ENDLESS
 from trainshed import Client, JobFailed, ProblemError, TrainshedError, Unreachable
 
 IRIS = {
@@ -17,7 +18,6 @@ IRIS = {
     "training": {"epochs": 5, "batch_size": 16},
     "checks": {"gradients": ["start", "end"]},
 }
-ENDLESS = {"data": {"train": "digits", "target": "label"}, "training": {"epochs": 100_000}}
 FLOWER = [5.1, 3.5, 1.4, 0.2]
 
 
@@ -26,7 +26,7 @@ def trained(stack) -> str:
     """The id of a job that has succeeded."""
     with stack.client() as client:
         job = client.submit(IRIS)
-        return client.wait(job["id"], 30)["id"]
+        return client.wait(job["id"], 120)["id"]
 
 
 def test_a_job_that_was_submitted_is_found_and_its_spec_is_whole(client, trained) -> None:
@@ -50,7 +50,7 @@ def test_metrics_have_a_row_per_epoch(client, trained) -> None:
 
 def test_a_long_curve_is_read_page_by_page_and_thinned_out_on_request(client) -> None:
     job = client.submit(IRIS | {"training": {"epochs": 1203, "batch_size": "full"}, "checks": {"gradients": []}})
-    client.wait(job["id"], 60)
+    client.wait(job["id"], 120)
     assert [row["epoch"] for row in client.metrics(job["id"])] == list(range(1, 1204))
     assert len(client.metrics(job["id"], max_points=50)) <= 50
 
@@ -65,7 +65,7 @@ def test_gradient_checks_come_in_the_order_they_were_made(client, trained) -> No
 def test_a_check_that_is_asked_for_is_made_by_the_worker(client, trained) -> None:
     def difference(**wanted: object) -> float:
         asked = client.request_gradient_check(trained, {"at": "start", "epsilon": 1e-4, **wanted})
-        check = client.wait_gradient_check(trained, asked["number"], 30)
+        check = client.wait_gradient_check(trained, asked["number"], 120)
         assert (check["state"], check["error"]) == ("succeeded", None)
         assert check in client.gradient_checks(trained)
         return check["report"]["difference"]
@@ -99,7 +99,7 @@ def test_a_stream_is_live(client) -> None:
             client.cancel(job["id"])
             break
     with pytest.raises(JobFailed, match="cancelled"):
-        client.wait(job["id"], 30)
+        client.wait(job["id"], 120)
 
 
 def test_a_broken_connection_is_taken_up_where_it_broke(client, trained, monkeypatch) -> None:
@@ -142,7 +142,7 @@ def test_uploaded_parameters_are_where_training_starts(client) -> None:
         "initializer": {"type": "given", "parameters": "zero-iris"},
         "training": {"epochs": 1, "batch_size": "full"},
     }
-    job = client.wait(client.submit(spec)["id"], 30)
+    job = client.wait(client.submit(spec)["id"], 120)
     # With W = 0 every class is as likely as the others, so the first cost is ln 3 whatever the data are.
     assert client.metrics(job["id"])[0]["train_cost"] == pytest.approx(np.log(3), rel=1e-6)
 

@@ -13,7 +13,7 @@ TRAINSHED = [sys.executable, "-m", "trainshed"]
 
 @pytest.mark.accept
 def test_demo_trains_predicts_and_leaves_nothing_behind(orphanage, folder, environment) -> None:
-    demo = subprocess.run([*TRAINSHED, "demo"], env=environment, capture_output=True, text=True, timeout=120)
+    demo = subprocess.run([*TRAINSHED, "demo"], env=environment, capture_output=True, text=True, timeout=300)
 
     assert demo.returncode == 0, demo.stdout + demo.stderr
     accuracy = {part: float(value) for part, value in re.findall(r"(train|dev|test)\W.*?([\d.]+)%", demo.stdout)}

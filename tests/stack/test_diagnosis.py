@@ -21,7 +21,7 @@ OVERFITTING: dict[str, JsonValue] = {
 @pytest.fixture(scope="module")
 def overfitted(stack: Stack) -> str:
     with stack.client() as client:
-        return client.wait(client.submit(OVERFITTING)["id"], 60)["id"]
+        return client.wait(client.submit(OVERFITTING)["id"], 120)["id"]
 
 
 def test_an_overfitted_job_is_told_so_and_its_next_step_trains(client: Client, overfitted: str) -> None:
@@ -31,7 +31,7 @@ def test_an_overfitted_job_is_told_so_and_its_next_step_trains(client: Client, o
     for step in diagnosis["next_steps"]:
         client.validate(step["spec"])
     follow_up = client.submit(diagnosis["next_steps"][0]["spec"])
-    assert client.wait(follow_up["id"], 60)["state"] == "succeeded"
+    assert client.wait(follow_up["id"], 120)["state"] == "succeeded"
 
 
 def test_the_layers_are_told_epoch_by_epoch(client: Client, overfitted: str) -> None:

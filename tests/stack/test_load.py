@@ -11,6 +11,7 @@ from threading import Thread
 import psutil
 import pytest
 
+from tests.endless import ENDLESS
 from tests.stack.api_process import ApiProcess, Connection, memory_kib
 
 JOBS = 10_000
@@ -18,7 +19,6 @@ CLIENTS = 20
 LOOKS = 200
 
 SHORT = {"data": {"train": "iris", "target": "label"}, "training": {"epochs": 1}}
-LONG = {"data": {"train": "digits", "target": "label"}, "training": {"epochs": 100_000}, "checks": {"gradients": []}}
 
 
 def submitted(port: int, jobs: int) -> float:
@@ -62,13 +62,13 @@ def test_ten_thousand_jobs_wait(folder: Path, eventually, started) -> None:
     worker = api.start_worker()
     started.append(worker)
     connection = Connection(api.port)
-    _, headers, _ = connection.send("POST", "/v1/jobs", LONG)
+    _, headers, _ = connection.send("POST", "/v1/jobs", ENDLESS)
 
     def training() -> bool:
         _, _, body = connection.send("GET", headers["location"])
         return json.loads(body)["epoch"] > 0
 
-    eventually(training, seconds=120)
+    eventually(training, seconds=180)
     child = max(psutil.Process(worker.pid).children(), key=lambda process: process.memory_info().rss)
     took = submitted(api.port, JOBS // 10)
     looked(api.port)

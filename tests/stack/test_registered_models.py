@@ -25,10 +25,10 @@ def run(stack):
 
 
 def test_a_model_is_registered_by_its_job_and_serves(client, run, tmp_path) -> None:
-    first = client.wait(client.submit({**SPEC, "register_as": "irises"})["id"], 60)
+    first = client.wait(client.submit({**SPEC, "register_as": "irises"})["id"], 120)
     (told,) = [event["data"] for event in client.stream(first["id"]) if event["type"] == "registered"]
     assert told == {"model": "irises", "version": 1}
-    second = client.wait(client.submit({**SPEC, "seed": 1})["id"], 60)
+    second = client.wait(client.submit({**SPEC, "seed": 1})["id"], 120)
     assert run("register", "irises", second["id"]).stdout == "2\n"
     assert client.register("irises", second["id"])["version"] == 2  # once more is the same
     assert run("alias", "irises", "production", "1").stdout == "1\n"

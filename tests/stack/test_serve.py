@@ -38,7 +38,7 @@ def test_serve_stops_all_of_it_when_asked(way, served, folder, orphanage) -> Non
     process, url = served
     assert httpx.get(f"{url}/health/ready").json()["ready"]
     process.send_signal(way)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
 
     assert process.returncode == (0 if way == signal.SIGINT else 128 + way)
     assert orphanage.living() == {}
@@ -81,5 +81,5 @@ def test_without_redis_the_folder_carries_the_jobs(orphanage) -> None:
     with Stack(environment={"TRAINSHED_BROKER": "filesystem"}) as stack, stack.client() as client:
         assert stack.transport.kind == "filesystem"
         job = client.submit({"data": {"train": "iris", "target": "label"}, "training": {"epochs": 2}})
-        assert client.wait(job["id"], 30)["state"] == "succeeded"
+        assert client.wait(job["id"], 120)["state"] == "succeeded"
     assert orphanage.living() == {}

@@ -6,17 +6,17 @@ from uuid import uuid4
 import pytest
 from typer.testing import CliRunner
 
+from tests.endless import ENDLESS
 from trainshed import ProblemError
 from trainshed.cli import app
 
-PANDA = {
-    "data": {"train": "digits", "target": "label"},
-    "layers": [{"type": "dense", "units": 16}, {"type": "relu"}],
-    "optimizer": {"type": "gradient_descent", "learning_rate": 1e-5},
-    "training": {"epochs": 100_000},
-    "checks": {"gradients": []},
-}
+IDLE = 1e-9  # a learning rate at which nothing is learned, however many epochs go by
+PANDA = ENDLESS | {"optimizer": {"type": "gradient_descent", "learning_rate": IDLE}}
 SHORT = {"data": {"train": "iris", "target": "label"}, "training": {"epochs": 4}, "checks": {"gradients": []}}
+
+
+def lasting(epochs: int) -> dict[str, object]:
+    return {"training": PANDA["training"] | {"epochs": epochs}}
 
 
 def trained(client, job_id: str, epochs: int, eventually) -> int:
@@ -34,34 +34,35 @@ def paused(client, job_id: str, eventually) -> None:
 def test_the_panda(client, eventually) -> None:
     job_id = client.submit(PANDA)["id"]
     trained(client, job_id, 2, eventually)
-    for rate in (0.01, 0.1):
+    for rate in (0.001, 0.01):
         client.change(job_id, {"optimizer": {"learning_rate": rate}}, note=f"try {rate}")
         eventually(lambda: client.hyperparameters(job_id)["data"][-1]["effective_epoch"] is not None)
         trained(client, job_id, 2, eventually)
     client.stop(job_id)
-    job = client.wait(job_id, 60)
+    job = client.wait(job_id, 120)
     assert job["stop_reason"] == "stopped_by_user"
     first, second = client.hyperparameters(job_id)["data"]
-    assert (first["before"], first["after"]) == ({"/optimizer/learning_rate": 1e-5}, {"/optimizer/learning_rate": 0.01})
-    assert (second["after"], second["note"]) == ({"/optimizer/learning_rate": 0.1}, "try 0.1")
+    assert [one["before"]["/optimizer/learning_rate"] for one in (first, second)] == [IDLE, 0.001]
+    assert [one["after"] for one in (first, second)] == [{"/optimizer/learning_rate": rate} for rate in (0.001, 0.01)]
+    assert second["note"] == "try 0.01"
     rows = client.metrics(job_id)
     assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1))
     for row in rows:
         in_force = [change["after"] for change in (first, second) if change["effective_epoch"] <= row["epoch"]]
-        expected = in_force[-1]["/optimizer/learning_rate"] if in_force else 1e-5
+        expected = in_force[-1]["/optimizer/learning_rate"] if in_force else IDLE
         assert row["learning_rate"] == pytest.approx(expected)
-    untouched = client.wait(client.submit(PANDA | {"training": {"epochs": len(rows)}})["id"], 120)
+    untouched = client.wait(client.submit(PANDA | lasting(len(rows)))["id"], 120)
     reached, twin = rows[-1]["train_cost"], client.metrics(untouched["id"])[-1]["train_cost"]
     assert reached < twin - 0.1
 
-    again = client.wait(client.submit(PANDA | {"training": {"epochs": 1}, "start_from": {"job": job_id}})["id"], 60)
+    again = client.wait(client.submit(PANDA | lasting(1) | {"start_from": {"job": job_id}})["id"], 120)
     assert client.metrics(again["id"])[0]["train_cost"] < twin
 
 
 def test_a_change_is_undone_by_going_back_to_its_checkpoint(client, eventually) -> None:
     job_id = client.submit(PANDA)["id"]
     trained(client, job_id, 1, eventually)
-    client.change(job_id, {"optimizer": {"learning_rate": 0.05}}, note="a mistake")
+    client.change(job_id, {"optimizer": {"learning_rate": 0.01}}, note="a mistake")
     eventually(lambda: client.hyperparameters(job_id)["data"][0]["effective_epoch"] is not None)
     trained(client, job_id, 1, eventually)
     paused(client, job_id, eventually)
@@ -71,22 +72,22 @@ def test_a_change_is_undone_by_going_back_to_its_checkpoint(client, eventually) 
     trained(client, job_id, 2, eventually)
     rows = client.metrics(job_id)
     assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1))
-    assert {row["learning_rate"] for row in rows} == {1e-5}
+    assert {row["learning_rate"] for row in rows} == {IDLE}
     client.cancel(job_id)
 
 
 def test_a_job_that_rested_comes_out_as_if_it_had_not(client, eventually) -> None:
-    spec = PANDA | {"training": {"epochs": 400}, "seed": 5}
-    job_id = client.submit(spec)["id"]
+    job_id = client.submit(ENDLESS | {"seed": 5})["id"]
     trained(client, job_id, 1, eventually)
     paused(client, job_id, eventually)
     assert client.checkpoints(job_id)[-1]["epoch"] >= 1
     states = [period["state"] for period in client.timeline(job_id)["data"]]
     assert states == ["queued", "running", "paused"]
+    client.change(job_id, lasting(client.job(job_id)["epoch"] + 3))
     client.resume(job_id)
-    assert client.wait(job_id, 60)["state"] == "succeeded"
+    assert client.wait(job_id, 120)["state"] == "succeeded"
     again = client.rerun(job_id, key=uuid4().hex)["id"]
-    assert client.wait(again, 60)["result"]["reproduces"] == {"job": job_id, "agrees": True}
+    assert client.wait(again, 120)["result"]["reproduces"] == {"job": job_id, "agrees": True}
     comparison = client.compare(job_id, again)
     assert comparison["differences"] == []
     first, second = comparison["curves"]["series"]["train_cost"]
@@ -103,7 +104,7 @@ def test_the_commands_say_what_the_client_does(stack, client, eventually) -> Non
     trained(client, job_id, 1, eventually)
     eventually(lambda: any(line.endswith(job_id) for line in run("workers").splitlines()))
     changed = run("change", job_id, "-", "--note", "why", text='{"optimizer": {"learning_rate": 0.02}}')
-    assert changed == "revision 1\n  /optimizer/learning_rate  1e-05 → 0.02"
+    assert changed == "revision 1\n  /optimizer/learning_rate  1e-09 → 0.02"
     eventually(lambda: client.hyperparameters(job_id)["data"][0]["effective_epoch"] is not None)
     assert run("pause", job_id) in ("running, pause pending", "paused")
     eventually(lambda: client.job(job_id)["state"] == "paused")
@@ -111,9 +112,9 @@ def test_the_commands_say_what_the_client_does(stack, client, eventually) -> Non
     assert run("resume", job_id) == "queued"
     trained(client, job_id, 1, eventually)
     assert run("stop", job_id) == "running, stop pending"
-    client.wait(job_id, 60)
+    client.wait(job_id, 120)
     other = run("submit", "-", text=json.dumps(SHORT))
-    client.wait(other, 60)
+    client.wait(other, 120)
     assert '/data/train  "digits"  "iris"' in run("compare", job_id, other)
     assert run("rerun", other).startswith("job_")
     run("delete", other)

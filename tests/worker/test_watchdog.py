@@ -1,13 +1,17 @@
 """The watchdog ends a process whose work can no longer be trusted, and the store, or the sweeper, knows why."""
 
+import math
 import multiprocessing
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from engine import JobSpec
+from tests.until import CEILING
 from tests.worker.conftest import quick
 from worker import watchdog
 from worker.artifacts import Artifacts
@@ -15,9 +19,10 @@ from worker.broker import open_transport
 from worker.bulletin import Bulletin
 from worker.execution import Execution
 from worker.jobs import Status
+from worker.lease import Lease
 from worker.settings import Settings
 from worker.store import Store, open_store
-from worker.watchdog import GAVE_UP
+from worker.watchdog import GAVE_UP, Ends, Watchdog
 from worker.yard import open_yard
 
 Make = Callable[..., JobSpec]
@@ -26,17 +31,18 @@ taken: list[bytearray] = []
 
 
 def hang(store: Store, job: str) -> None:
-    time.sleep(60)
+    time.sleep(600)
 
 
 def hog(store: Store, job: str) -> None:
-    taken.append(bytearray(1 << 25))
-    taken[-1][::4096] = bytes([1]) * (1 << 13)
+    taken.append(bytearray(1 << 29))
+    taken[-1][::4096] = bytes([1]) * (1 << 17)
+    hang(store, job)
 
 
 def cancel(store: Store, job: str) -> None:
     store.jobs.cancel(job)
-    time.sleep(60)
+    hang(store, job)
 
 
 def train(settings: Settings, job: str, how: How) -> None:
@@ -59,7 +65,8 @@ def train(settings: Settings, job: str, how: How) -> None:
     [
         (hog, {"max_memory_bytes": 500 << 20}, Status.FAILED, "out_of_memory"),
         (hang, {"max_runtime_seconds": 0.5}, Status.FAILED, "timeout"),
-        (hang, {"stall_seconds": 0.1}, Status.RUNNING, None),  # the lease is over: the sweeper's business
+        # the lease is over: the sweeper's business
+        (hang, {"stall_seconds": 0.1, "lease_seconds": 1.0}, Status.RUNNING, None),
         (cancel, {}, Status.CANCELLED, None),
     ],
     ids=["memory", "time", "stalled", "cancel"],
@@ -67,14 +74,14 @@ def train(settings: Settings, job: str, how: How) -> None:
 def test_a_process_ends_when_its_work_does_not(
     tmp_path: Path, spec: Make, how: How, limits: dict[str, float], state: Status, code: str | None
 ) -> None:
-    settings = quick(tmp_path, lease_seconds=1.0, heartbeat_seconds=0.2, sweep_seconds=100, **limits)
+    settings = quick(tmp_path, heartbeat_seconds=0.2, sweep_seconds=100, **limits)
     with open_yard(settings) as yard:
-        job = yard.submit(spec(training={"epochs": 100_000, "batch_size": "full"}))
+        job = yard.submit(spec())
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])  # what the processes import is imported once
         process = context.Process(target=train, args=(settings, job.id, how), daemon=True)
         process.start()
-        process.join(50)
+        process.join(120)
         assert process.exitcode == GAVE_UP
         found = yard.job(job.id)
         assert found.state is state
@@ -85,3 +92,18 @@ def test_a_process_ends_when_its_work_does_not(
             store = open_store(settings)
             assert store.sweeps.expired() == [job.id]
             store.close()
+
+
+def test_a_renewal_that_is_under_way_is_answered_within_the_block(settings: Settings) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    def renew() -> None:
+        asked.set()
+        time.sleep(0.3)  # a store that is busy
+        answered.set()
+
+    settings = settings.model_copy(update={"heartbeat_seconds": 0.01})
+    lease = Lease(SimpleNamespace(job_id="job", attempt=1), seconds=1000)
+    with Watchdog(lease, renew, Ends(lambda failure: None), settings, deadline=math.inf):
+        assert asked.wait(CEILING)
+    assert answered.is_set()

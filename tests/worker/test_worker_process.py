@@ -10,11 +10,11 @@ import psutil
 import pytest
 
 from engine import JobSpec, load
+from tests.endless import ENDLESS
 from worker.jobs import Status
 from worker.yard import Yard
 
 Make = Callable[..., JobSpec]
-LONG = {"training": {"epochs": 100_000, "batch_size": "full"}}
 
 
 class Process(Protocol):
@@ -30,6 +30,12 @@ class Fleet(Protocol):
     yard: Yard
 
     def start_worker(self, program: str = ..., *arguments: str) -> Process: ...
+    def end_leases(self) -> None: ...
+
+
+def trainer(yard: Yard, job_id: str) -> int | None:
+    """The process that trains the job, once it has told how much memory it holds."""
+    return next((seen.pid for seen in yard.workers() if seen.job_id == job_id and seen.memory_bytes), None)
 
 
 @pytest.mark.parametrize("broker", ["auto", pytest.param("filesystem", marks=pytest.mark.accept)])
@@ -41,7 +47,7 @@ def test_jobs_are_trained_failed_cancelled_and_given_back(
     assert yard.health()["redis"].kind == {"auto": "embedded_redis"}.get(broker, broker)
 
     wanted = spec(checks={"gradients": ["start", "end"]}, training={"epochs": 30})
-    job = yard.wait(yard.submit(wanted).id, 30)
+    job = yard.wait(yard.submit(wanted).id, 60)
     assert (job.state, job.stop_reason, job.attempt, job.epoch) == (Status.SUCCEEDED, "completed", 1, 30)
     assert job.result is not None
     assert set(job.result) >= {"train", "dev", "test"}
@@ -63,22 +69,22 @@ def test_jobs_are_trained_failed_cancelled_and_given_back(
         optimizer={"type": "gradient_descent", "learning_rate": 10.0},
         training={"epochs": 100},
     )
-    failed = yard.wait(yard.submit(diverging).id, 30)
+    failed = yard.wait(yard.submit(diverging).id, 60)
     assert failed.state is Status.FAILED
     assert failed.error is not None
     assert (failed.error.code, failed.error.param) == ("diverged", "/optimizer/learning_rate")
 
-    long = yard.submit(spec(**LONG))
-    until(lambda: yard.job(long.id).epoch > 0)
-    assert yard.cancel(long.id).pending == "cancel"
-    cancelled = yard.wait(long.id, 10)
+    endless = yard.submit(spec(**ENDLESS))
+    until(lambda: yard.job(endless.id).epoch > 0)
+    assert yard.cancel(endless.id).pending == "cancel"
+    cancelled = yard.wait(endless.id, 60)
     assert (cancelled.state, cancelled.pending) == (Status.CANCELLED, None)
     assert list((yard.settings.data_dir / "models").iterdir()) == [Path(yard.model(job.id).path).parent]
 
-    given_back = yard.submit(spec(**LONG))
+    given_back = yard.submit(spec(**ENDLESS))
     until(lambda: yard.job(given_back.id).epoch > 0)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(20) == 0
+    assert worker.wait(60) == 0
     after = yard.job(given_back.id)
     assert (after.state, after.timeline[-1].reason) == (Status.QUEUED, "worker_shutdown")
     assert yard.workers() == ()
@@ -93,24 +99,27 @@ def test_the_job_of_a_worker_that_ends_at_once_is_trained_on_by_another(
     database_url: str, fleet: Callable[..., Fleet], spec: Make, until: Callable[..., None], how: str
 ) -> None:
     running = fleet("auto", database_url=database_url, checkpoint_seconds=0.2)
-    yard, first = running.yard, running.start_worker()
-    training = {"epochs": 1000, "batch_size": "full"}
-    uninterrupted = yard.submit(spec(training=training))
-    job = yard.submit(spec(training=training))
-    waiting = yard.submit(spec())
-    until(lambda: len(yard.checkpoints(job.id)) > 1)
-    running.start_worker()  # while the first one trains: it takes what waits
+    yard, workers = running.yard, [running.start_worker() for _ in range(2)]
+    job = yard.submit(spec(**ENDLESS))
+    assert yard.wait(yard.submit(spec()).id, 60).state is Status.SUCCEEDED  # by the other: this one trains and trains
+    until(lambda: len(yard.checkpoints(job.id)) > 1 and trainer(yard, job.id))
+    first = next(worker for worker in workers if worker.pid == psutil.Process(trainer(yard, job.id)).ppid())
     if how == "killed":
         first.kill()
     else:
         until(lambda: first.send_signal(signal.SIGTERM) or first.poll() is not None)  # two at once may count as one
-    assert first.wait(10) == (-signal.SIGKILL if how == "killed" else 128 + signal.SIGTERM)
+    assert first.wait(60) == (-signal.SIGKILL if how == "killed" else 128 + signal.SIGTERM)
+    reached = yard.job(job.id).epoch
+    running.end_leases()
+    until(lambda: yard.job(job.id).epoch > reached)
+    yard.stop(job.id)
     done = yard.wait(job.id, 60)
     assert (done.state, done.attempt) == (Status.SUCCEEDED, 2)
     resumed = next(event.data for event in yard.events(job.id, limit=1000).data if event.type == "resumed")
     assert isinstance(resumed["step"], int) and resumed["step"] > 0
-    assert [row["epoch"] for row in yard.metric_rows(job.id)] == list(range(1, 1001))
-    assert yard.wait(waiting.id, 30).state is Status.SUCCEEDED
+    assert [row["epoch"] for row in yard.metric_rows(job.id)] == list(range(1, done.epoch + 1))
+    uninterrupted = yard.submit(spec(**ENDLESS | {"training": ENDLESS["training"] | {"epochs": done.epoch}}))
+    until(lambda: yard.job(uninterrupted.id).state is Status.SUCCEEDED)
     assert yard.model(uninterrupted.id).weights_sha256 == yard.model(job.id).weights_sha256
 
 
@@ -126,17 +135,13 @@ def test_a_job_whose_worker_the_kernel_ended_for_want_of_memory_is_told_apart(
 ) -> None:
     counter = tmp_path / "memory.events"
     counter.write_text("low 0\noom 0\noom_kill 2\noom_group_kill 0\n")
-    one = fleet("filesystem", lease_seconds=60.0, heartbeat_seconds=0.2, sweep_seconds=0.1)
+    one = fleet("filesystem", heartbeat_seconds=0.2, sweep_seconds=0.1)
     worker = one.start_worker(COUNTED, str(counter))
     yard = one.yard
-    job = yard.submit(spec(training={"epochs": 100_000}))
-
-    def child() -> int | None:
-        return next((seen.pid for seen in yard.workers() if seen.job_id == job.id and seen.memory_bytes), None)
-
-    until(child)
+    job = yard.submit(spec(**ENDLESS))
+    until(lambda: trainer(yard, job.id))
     counter.write_text("low 0\noom 1\noom_kill 3\noom_group_kill 0\n")
-    os.kill(child() or 0, signal.SIGKILL)
+    os.kill(trainer(yard, job.id) or 0, signal.SIGKILL)
     done = yard.wait(job.id, 60)
     assert done.state is Status.FAILED and done.error is not None
     assert done.error.code == "out_of_memory" and "MiB" in done.error.message
