@@ -12,10 +12,14 @@ from xdist.scheduler import LoadFileScheduling
 
 from engine.devices import gpu
 from engine.errors import DeviceUnavailable
+from tests.no_skips import pytest_addoption, pytest_runtest_makereport
+from tests.until import CEILING
 from trainshed import Client
 from trainshed.stack import Stack
 from worker.loading import lasting
 from worker.logs import Lines
+
+__all__ = ["pytest_addoption", "pytest_runtest_makereport"]  # pytest looks for them here
 
 # Threads of a yard that a test keeps open may log at any time: not into the output that another test reads.
 LINES = Lines(sys.stderr)
@@ -100,7 +104,7 @@ def new_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """Redis, a worker and the API as real processes; a test leaves no job running in them."""
-    with Stack() as running:
+    with Stack(ready_seconds=CEILING) as running:
         yield running
 
 

@@ -14,7 +14,7 @@ from tests.engine.gpu.test_steps import ALL, BATCHES, DENSE, DROP, NORM, assert_
 from tests.engine.gpu.test_training import DEEP, assert_alike, events_on
 from tests.engine.jobs import prepared, spec_of, toy
 
-played = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
+played = pytest.mark.skipif(COMPILER is None, reason="the text of the kernels is compiled as C++, and there is no g++")
 EVERYTHING = {"layers": [DENSE, NORM, *ALL[:4], DROP, DENSE, ALL[4], NORM, DROP], **BATCHES}
 
 

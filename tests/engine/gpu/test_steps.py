@@ -122,7 +122,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(engine.gpu.kernel, constant, value)
 
 
-@pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
+@pytest.mark.skipif(COMPILER is None, reason="the text of the kernels is compiled as C++, and there is no g++")
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize(
     "fields",
