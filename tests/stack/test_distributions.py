@@ -107,6 +107,16 @@ def test_the_client_s_source_distribution_makes_the_same_wheel(wheels, tmp_path)
     }
 
 
+@pytest.mark.parametrize("name", PLACES)
+def test_a_checkout_that_is_installed_as_it_is_serves_its_files_and_no_copy(name, tmp_path) -> None:
+    build = "import sys; from hatchling.build import build_editable; build_editable(sys.argv[1])"
+    subprocess.run([sys.executable, "-P", "-c", build, tmp_path], cwd=PLACES[name], check=True)
+    (built,) = tmp_path.glob("*.whl")
+    wheel = zipfile.ZipFile(built)
+    (pointer,) = [file for file in wheel.namelist() if ".dist-info" not in file]
+    assert pointer.endswith(".pth") and wheel.read(pointer).decode().split() == [str(REPOSITORY)]
+
+
 @pytest.mark.parametrize("package", sorted(OWN))
 def test_what_is_imported_is_declared(wheels, package) -> None:
     service = {canonicalize_name(needed.name) for needed in requirements(wheels["trainshed"])}
