@@ -11,6 +11,8 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from engine.component import Component
 
+LONGEST = 2**31 - 1  # units of time: more than any run has
+
 
 class Schedule(Component):
     """α(t) from α₀, with the first `warmup` units of time rising linearly to it."""
@@ -18,6 +20,7 @@ class Schedule(Component):
     per: Literal["epoch", "step"] = Field("epoch", description="the unit of time t: epochs, or mini-batches")
     warmup: NonNegativeInt = Field(
         0,
+        le=LONGEST,
         description="units of time over which α rises linearly, α·(t + 1)/(warmup + 1), before anything else",
     )
 
@@ -47,7 +50,7 @@ class InverseTime(Schedule):
 
     type: Literal["inverse_time"] = "inverse_time"
     decay: float = Field(1.0, ge=0, description="decay rate: 1 halves α after the first unit of time")
-    interval: PositiveInt | None = Field(None, description="units of time per stair; null decays smoothly")
+    interval: PositiveInt | None = Field(None, le=LONGEST, description="units of time per stair; null decays smoothly")
 
     def __call__(self, rate: float, t: int, end: int) -> float:
         return rate / (1 + self.decay * (t if self.interval is None else t // self.interval))
@@ -78,7 +81,7 @@ class StepDecay(Schedule):
 
     type: Literal["step_decay"] = "step_decay"
     factor: float = Field(0.5, gt=0, le=1, description="multiplied in at every stair")
-    every: PositiveInt = Field(10, description="units of time per stair")
+    every: PositiveInt = Field(10, le=LONGEST, description="units of time per stair")
 
     def __call__(self, rate: float, t: int, end: int) -> float:
         return float(rate * self.factor ** floor(t / self.every))

@@ -27,10 +27,11 @@ class EarlyStopping(Component):
     metric: str = Field(
         "dev_cost",
         pattern=r"^dev_[a-z0-9_]+$",
+        max_length=64,
         description="the dev metric to watch, as named in the metrics rows; costs and errors fall, scores rise",
     )
     patience: PositiveInt = Field(
-        5, description="epochs without an improvement before the run stops", json_schema_extra=RUNNING
+        5, le=2**31 - 1, description="epochs without an improvement before the run stops", json_schema_extra=RUNNING
     )
     min_delta: NonNegativeFloat = Field(
         0.0,
@@ -80,12 +81,12 @@ class StartFrom(Component):
     """
 
     job: str = Field(min_length=1, max_length=64, description="id of the job whose parameters are taken")
-    checkpoint: Annotated[int, Field(ge=1)] | Literal["best", "last"] = Field(
+    checkpoint: Annotated[int, Field(ge=1, le=2**31 - 1)] | Literal["best", "last"] = Field(
         "best", description="number of one of its checkpoints, or its best or last parameters"
     )
 
 
-Moment = Literal["start", "end"] | Annotated[int, Field(ge=1)]
+Moment = Literal["start", "end"] | Annotated[int, Field(ge=1, le=100_000)]
 
 
 class Checks(Component):
@@ -138,7 +139,7 @@ class JobSpec(Component):
         description="on a GPU, round the factors of matrix products in float32 to TF32, which keeps 10 bits of 23: "
         "several times faster, and a CPU's run is then only alike; gradient checks never do",
     )
-    register_as: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] | None = Field(
+    register_as: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", max_length=64)] | None = Field(
         None,
         description="name of a registered model: once the job has succeeded, its model becomes the name's next version",
     )

@@ -9,7 +9,7 @@ from os import environ
 from fastapi import FastAPI
 from starlette.types import Scope
 
-from service import docs, error_handlers
+from service import docs, error_handlers, openapi
 from service.access_log import AccessLog
 from service.feature_samples import FeatureSamples
 from service.gathering import Gatherer
@@ -55,6 +55,7 @@ def create_app(yard: Yard, settings: Settings) -> FastAPI:
         redirect_slashes=False,  # a redirect repeats the Host header, and hides a wrong path
         lifespan=lifespan,
         openapi_tags=docs.TAGS,
+        generate_unique_id_function=openapi.operation_id,
         telemetry={"exclude": is_probe, "tracing": observed, "metrics": observed, "logs": observed},
     )
     app.state.yard = yard
@@ -70,7 +71,7 @@ def create_app(yard: Yard, settings: Settings) -> FastAPI:
     docs.install(app)
 
     @app.get("/", tags=["service"])
-    async def index() -> Index:
+    async def get_index() -> Index:
         """Where things are."""
         return Index(version=app.version)
 

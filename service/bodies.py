@@ -9,7 +9,7 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, JsonValue, ValidationError, WrapValidator
+from pydantic import BaseModel, ValidationError, WrapValidator
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.types import Receive
 
@@ -91,14 +91,6 @@ def validated(model: type[Model], document: object) -> Model:
             for where, detail in described(found, schema_of(model), document)
         ]
         raise invalid(faults) from error
-
-
-def an_object(document: object, _: object) -> dict[str, JsonValue]:
-    """Any JSON object: what it may hold depends on what is stored."""
-    refuse_unless_json(document)
-    if not isinstance(document, dict):
-        raise invalid([Fault(pointer="", part="body", detail="must be an object")])
-    return document
 
 
 def refuse_unless_json(document: object) -> None:

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
+from pydantic.config import JsonDict
 
 from service.feature_samples import FeatureSamples
 from service.predictors import Predictors
@@ -59,7 +60,18 @@ def free_watchers_of(watchers: WatchersDep) -> Watchers:
 
 FreeWatchers = Annotated[Watchers, Depends(free_watchers_of)]
 
-JobId = Annotated[str, Path(description="id of a job, as `POST /v1/jobs` gave it")]
+# How an id or a name looks is told and not asked for: there is none that looks otherwise, which is 404 and not 422.
+NAME: JsonDict = {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", "maxLength": 64}
+ALIAS: JsonDict = {"pattern": "^[A-Za-z][A-Za-z0-9_.-]{0,63}$", "maxLength": 64}
+REFERENCE: JsonDict = {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(@[1-9][0-9]{0,8})?$", "maxLength": 74}
+
+JobId = Annotated[
+    str,
+    Path(
+        description="id of a job, as `POST /v1/jobs` gave it",
+        json_schema_extra={"pattern": "^job_[0-9a-f]{32}$", "maxLength": 36},
+    ),
+]
 
 
 def existing_job(job_id: JobId, yard: YardDep) -> Job:
@@ -68,9 +80,10 @@ def existing_job(job_id: JobId, yard: YardDep) -> Job:
 
 
 ExistingJob = Annotated[Job, Depends(existing_job)]
-Reference = Annotated[str, Path(description="an id or a name")]
+Reference = Annotated[str, Path(description="an id or a name", json_schema_extra=REFERENCE)]
 
-ModelName = Annotated[str, Path(description="name of a registered model")]
+ModelName = Annotated[str, Path(description="name of a registered model", json_schema_extra=NAME)]
+AliasName = Annotated[str, Path(description="name of an alias", json_schema_extra=ALIAS)]
 
 
 AliasQuery = Annotated[str | None, Query(max_length=64, description="the version that this alias means")]
@@ -95,4 +108,12 @@ Which = Annotated[int | str | None, Depends(which)]
 
 Limit = Annotated[int, Query(description="entries of the page", ge=1)]
 After = Annotated[str | None, Query(description="id of the last entry of the page before", max_length=64)]
-Name = Annotated[str, Query(description="what jobs call it by", min_length=1, max_length=64)]
+Name = Annotated[
+    str,
+    Query(
+        description="what jobs call it by",
+        min_length=1,
+        max_length=64,
+        json_schema_extra={"pattern": NAME["pattern"]},
+    ),
+]

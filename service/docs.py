@@ -7,7 +7,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
-from service.problems import Problem
+from service import openapi
 
 ASSETS = "/docs/assets"
 
@@ -39,18 +39,12 @@ TAGS = [
 
 
 class DocumentedApi(FastAPI):
-    """A FastAPI whose document knows the problem."""
+    """A FastAPI whose document generators take."""
 
     def openapi(self) -> dict[str, Any]:
         """The document; made once."""
         if self.openapi_schema is None:
-            document = super().openapi()
-            schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            for name in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(name, None)
-            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(problem.pop("$defs", {}))
-            schemas["Problem"] = problem
+            self.openapi_schema = openapi.made_for_generators(super().openapi(), self.state.yard.settings)
         return super().openapi()
 
 

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from engine.answer_files import AnswerFormat
-from engine.data.checks.mismatch import Shift
+from engine.data.checks.mismatch import ColumnShift
 from engine.importance import Importances
 from engine.saliency import Saliency
 from service.views import FailureView, Object
@@ -149,7 +149,9 @@ class NewVersion(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     job: str = Field(description="id of a job that has succeeded", max_length=64)
-    checkpoint: int | None = Field(None, ge=1, description="one of the job's checkpoints instead of the model it kept")
+    checkpoint: int | None = Field(
+        None, ge=1, le=2**31 - 1, description="one of the job's checkpoints instead of the model it kept"
+    )
 
 
 class ModelSettings(BaseModel):
@@ -177,7 +179,7 @@ class NewBatch(BaseModel):
     format: AnswerFormat = Field("csv", description="of the result")
 
 
-class BatchView(BaseModel):
+class BatchPredictionView(BaseModel):
     """The prediction of a whole dataset."""
 
     id: str = Field(examples=["bp_0198f3c5a2b87c1d9e4f5a6b7c8d9e0f"])
@@ -261,7 +263,7 @@ class DriftView(BaseModel):
     drifted: bool = Field(description="they are told apart more easily than chance explains")
     auc: float = Field(description="of telling requests from training rows; 0.5: alike, 1: every row gives itself away")
     margin: float = Field(description="of the AUC: where it lies by chance in 95 of 100 cases, ± this around 0.5")
-    shifted: list[Shift] = Field(description="features that differ beyond chance, most first")
+    shifted: list[ColumnShift] = Field(description="features that differ beyond chance, most first")
     train_rows: int = Field(description="compared")
     request_rows: int = Field(description="compared, a sample")
     seen: int = Field(description="rows of requests that the sample stands for")

@@ -283,6 +283,11 @@ class ParametersView(BaseModel):
 class Listing(BaseModel, Generic[View]):
     """A page of a list."""
 
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """What clients call it: JobList, DatasetList."""
+        return f"{params[0].__name__.removesuffix('View')}List"
+
     data: list[View]
     has_more: bool = Field(description="there are more: ask again with `after` = the key of the last entry")
 

@@ -5,17 +5,44 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import to_json
 
 from engine import Model
 from engine.model import check_finite
 from service.inference.datatypes import BYTES, Values, name_of, packed
 from service.inference.refusal import refused
-from service.inference.request import InferRequest, OutputDocument
+from service.inference.request import DecodedRequest, RequestOutput
 from service.inference.signature import outputs, ranked
 from service.serving import Served
 
 JSON, OCTETS = "application/json", "application/octet-stream"
+
+
+class ResponseOutput(BaseModel):
+    """A tensor that was predicted."""
+
+    model_config = ConfigDict(json_schema_mode_override="validation")  # what is optional may be left out
+
+    name: str
+    datatype: str
+    shape: list[int]
+    data: list[JsonValue] = Field(default_factory=list, description="in row-major order, flat; not there for bytes")
+    parameters: dict[str, JsonValue] = Field(
+        default_factory=dict,
+        description="`binary_data_size`: bytes of this output behind the JSON",
+    )
+
+
+class InferenceResponse(BaseModel):
+    """An inference answer of the Open Inference Protocol."""
+
+    model_config = ConfigDict(json_schema_mode_override="validation")  # what is optional may be left out
+
+    model_name: str
+    model_version: str
+    id: str | None = Field(None, description="of the request, if it had one")
+    outputs: list[ResponseOutput]
 
 
 class Answer(NamedTuple):
@@ -26,7 +53,7 @@ class Answer(NamedTuple):
     json_bytes: int | None
 
 
-def written(served: Served, request: InferRequest, answers: NDArray[np.floating]) -> Answer:
+def written(served: Served, request: DecodedRequest, answers: NDArray[np.floating]) -> Answer:
     """The answer to a request, of a model's answers to its rows; refused for an output that there is not."""
     check_finite(answers)
     tensors = outputs(served.model, answers)
@@ -57,11 +84,11 @@ def written(served: Served, request: InferRequest, answers: NDArray[np.floating]
 
 
 def _chosen(
-    model: Model, wanted: Sequence[OutputDocument] | None, tensors: Mapping[str, Values]
-) -> list[tuple[OutputDocument, Values]]:
+    model: Model, wanted: Sequence[RequestOutput] | None, tensors: Mapping[str, Values]
+) -> list[tuple[RequestOutput, Values]]:
     if wanted is None or not wanted:
-        return [(OutputDocument(name=name), array) for name, array in tensors.items()]
-    chosen: list[tuple[OutputDocument, Values]] = []
+        return [(RequestOutput(name=name), array) for name, array in tensors.items()]
+    chosen: list[tuple[RequestOutput, Values]] = []
     for place, one in enumerate(wanted):
         if one.name not in tensors:
             raise refused(

@@ -6,6 +6,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
 
 from service import quick_json
 from service.inference.datatypes import ALLOWED, BYTES, DTYPES, Values, unpacked
@@ -14,50 +15,61 @@ from service.pointers import pointer
 from service.problems import RequestRefused
 
 MOST_TENSORS = 65_536
-Extent = Annotated[int, Field(ge=0, le=2**31 - 1)]
+MOST = 2**31 - 1
+Extent = Annotated[int, Field(ge=0, le=MOST)]
+# Told, and not looked at: the size of the body bounds them.
+NAME: JsonDict = {"maxLength": 1000}
 
 
-class Parameters(BaseModel):
+class TensorParameters(BaseModel):
     """The parameters that are understood; others are for others."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    binary_data_size: int | None = Field(None, ge=0)
-    binary_data: bool | None = None
-    binary_data_output: bool | None = None
-    classification: int | None = Field(None, ge=0)
+    binary_data_size: Extent | None = Field(
+        None, description="bytes of this input behind the JSON, in place of its data"
+    )
+    binary_data: bool | None = Field(None, description="of an output: as bytes behind the JSON")
+    binary_data_output: bool | None = Field(None, description="of a request: every output that does not say, as bytes")
+    classification: Extent | None = Field(None, description="of `probabilities`: so many labels, the likeliest first")
 
 
-class InputDocument(BaseModel):
-    """An input as the JSON part has it."""
+class RequestInput(BaseModel):
+    """A tensor to predict from."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    name: str
-    shape: list[Extent] = Field(min_length=1, max_length=8)
-    datatype: str
-    parameters: Parameters = Parameters()
-    data: Any = None
+    name: str = Field(description="as the model's metadata names it", json_schema_extra=NAME)
+    shape: list[Extent] = Field(min_length=1, max_length=8, description="rows first")
+    datatype: str = Field(description="of the values", json_schema_extra={"enum": [*ALLOWED]})
+    parameters: TensorParameters = TensorParameters()
+    data: Any = Field(
+        None,
+        description="the values in row-major order, nested in the shape or flat",
+        json_schema_extra={"type": "array", "items": {}, "maxItems": MOST},
+    )
 
 
-class OutputDocument(BaseModel):
+class RequestOutput(BaseModel):
     """An output that is asked for."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    name: str
-    parameters: Parameters = Parameters()
+    name: str = Field(description="as the model's metadata names it", json_schema_extra=NAME)
+    parameters: TensorParameters = TensorParameters()
 
 
-class InferDocument(BaseModel):
-    """The JSON part."""
+class InferenceRequest(BaseModel):
+    """An inference request of the Open Inference Protocol; bytes of inputs follow behind it."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    id: str | None = None
-    parameters: Parameters = Parameters()
-    inputs: list[InputDocument] = Field(min_length=1, max_length=MOST_TENSORS)
-    outputs: list[OutputDocument] | None = None
+    id: Annotated[str, Field(max_length=MOST_TENSORS)] | None = Field(None, description="given back in the answer")
+    parameters: TensorParameters = TensorParameters()
+    inputs: list[RequestInput] = Field(min_length=1, max_length=MOST_TENSORS)
+    outputs: Annotated[list[RequestOutput], Field(max_length=MOST_TENSORS)] | None = Field(
+        None, description="those that are wanted; null: all"
+    )
 
 
 class Tensor(NamedTuple):
@@ -68,16 +80,16 @@ class Tensor(NamedTuple):
     array: Values
 
 
-class InferRequest(NamedTuple):
+class DecodedRequest(NamedTuple):
     """A request that was read."""
 
     id: str | None
     inputs: Mapping[str, Tensor]
-    outputs: list[OutputDocument] | None  # None: all of them
+    outputs: list[RequestOutput] | None  # None: all of them
     binary: bool  # outputs that do not say go as bytes
 
 
-def read(body: bytes | bytearray, json_bytes: int | None) -> InferRequest:
+def read(body: bytes | bytearray, json_bytes: int | None) -> DecodedRequest:
     """The request in a body; json_bytes is what Inference-Header-Content-Length says, where it is sent.
 
     Refused (400) where it is not JSON, not an inference request, or its bytes do not add up.
@@ -111,18 +123,18 @@ def read(body: bytes | bytearray, json_bytes: int | None) -> InferRequest:
         tensors[one.name] = Tensor(place, one.datatype, array.reshape(one.shape))
     if len(binary):
         raise refused("", f"{len(binary)} bytes follow the last tensor")
-    return InferRequest(document.id, tensors, document.outputs, bool(document.parameters.binary_data_output))
+    return DecodedRequest(document.id, tensors, document.outputs, bool(document.parameters.binary_data_output))
 
 
-def _validated(document: object) -> InferDocument:
+def _validated(document: object) -> InferenceRequest:
     try:
-        return InferDocument.model_validate(document)
+        return InferenceRequest.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise refused(pointer(first["loc"]), first["msg"]) from error
 
 
-def _listed(one: InputDocument, where: str) -> Values:
+def _listed(one: RequestInput, where: str) -> Values:
     """Values in JSON, nested in the shape or flat."""
     if not isinstance(one.data, list):
         raise refused(f"{where}/data", "is missing; send a list of values, nested or flat, or binary_data_size")

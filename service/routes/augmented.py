@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from engine.data.augmentation.augmentations import AnyAugmentation
 from service.bodies import StrictRoute
 from service.dependencies import Reference, YardDep
+from service.openapi import BINARY
 from service.problems import documented
 from service.query_json import asked_in_query, read_query
 
@@ -25,9 +26,9 @@ class SpecQuery(BaseModel):
 @router.get(
     "/{dataset}/augmented",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}, "description": "The sheet"}, **documented(404, 422)},
+    responses={200: {"content": {"image/png": {"schema": BINARY}}, "description": "The sheet"}, **documented(404, 422)},
 )
-def show_augmented(
+def preview_augmentation(
     dataset: Reference,
     yard: YardDep,
     spec: Annotated[str, Query(description="as `data.augment` of a job, a list in JSON", max_length=8192)] = USUAL,

@@ -9,7 +9,8 @@ from starlette.responses import FileResponse
 from service.bodies import StrictRoute, strict
 from service.dependencies import After, Limit, ModelName, WatchersDep, Which, YardDep
 from service.idempotency import OnceDep
-from service.model_views import BatchView, NewBatch
+from service.model_views import BatchPredictionView, NewBatch
+from service.openapi import BINARY
 from service.problems import documented
 from service.views import Listing
 from service.watching import settled
@@ -17,18 +18,21 @@ from service.watching import settled
 router = APIRouter(prefix="/v1/models/{name}/batch-predictions", tags=["models"], route_class=StrictRoute)
 
 MEDIA_TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
-BatchId = Annotated[str, Path(description="id of a batch prediction")]
+BatchId = Annotated[
+    str,
+    Path(description="id of a batch prediction", json_schema_extra={"pattern": "^bp_[0-9a-f]{32}$", "maxLength": 35}),
+]
 
 
 @router.post("", status_code=201, responses=documented(400, 404, 409, 413, 415, 422))
-def predict_batch(
+def submit_batch_prediction(
     name: ModelName,
     which: Which,
     wanted: Annotated[NewBatch, strict(NewBatch)],
     response: Response,
     yard: YardDep,
     once: OnceDep,
-) -> BatchView:
+) -> BatchPredictionView:
     """Queue the prediction of a dataset with the newest version, or with the one that `alias` or `version` means.
 
     The version is settled now: an alias that is moved later moves no prediction. Columns that the model does not
@@ -36,17 +40,21 @@ def predict_batch(
     """
     batch = yard.predict_batch(name, which, wanted.dataset, wanted.format, once=once)
     response.headers["Location"] = f"/v1/models/{name}/batch-predictions/{batch.id}"
-    return BatchView.of(batch)
+    return BatchPredictionView.of(batch)
 
 
 @router.get("", responses=documented(404, 422))
-def list_batches(name: ModelName, yard: YardDep, limit: Limit = 20, after: After = None) -> Listing[BatchView]:
+def list_batch_predictions(
+    name: ModelName, yard: YardDep, limit: Limit = 20, after: After = None
+) -> Listing[BatchPredictionView]:
     """List a model's batch predictions, newest first."""
-    return Listing[BatchView].of(yard.batch_predictions(name, limit=limit, after=after), BatchView.of)
+    return Listing[BatchPredictionView].of(
+        yard.batch_predictions(name, limit=limit, after=after), BatchPredictionView.of
+    )
 
 
 @router.get("/{batch}", responses=documented(404, 422))
-async def get_batch(
+async def get_batch_prediction(
     name: ModelName,
     batch: BatchId,
     yard: YardDep,
@@ -54,21 +62,21 @@ async def get_batch(
     wait: Annotated[
         float, Query(ge=0, allow_inf_nan=False, description="answer when it is done, or after so many seconds")
     ] = 0,
-) -> BatchView:
+) -> BatchPredictionView:
     """A batch prediction as it stands, or, with `wait`, as it ends; TRAINSHED_MAX_WAIT_SECONDS caps the wait."""
     read = partial(yard.batch_prediction, name, batch)
-    return BatchView.of(await settled(yard, watchers, batch, wait, read))
+    return BatchPredictionView.of(await settled(yard, watchers, batch, wait, read))
 
 
 @router.get(
     "/{batch}/result",
     response_class=FileResponse,
     responses={
-        200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()}},
+        200: {"content": {kind: {"schema": BINARY} for kind in MEDIA_TYPES.values()}},
         **documented(404, 409, 422),
     },
 )
-def download_result(name: ModelName, batch: BatchId, yard: YardDep) -> FileResponse:
+def download_batch_prediction(name: ModelName, batch: BatchId, yard: YardDep) -> FileResponse:
     """The predictions, a row for each of the dataset's and in their order; of given parts train, dev, test.
 
     Classes: `label` and `probability_…` of each. Several labels: for each whether it is on, and its probability.
@@ -84,6 +92,6 @@ def download_result(name: ModelName, batch: BatchId, yard: YardDep) -> FileRespo
 
 
 @router.delete("/{batch}", status_code=204, responses=documented(404, 422))
-def delete_batch(name: ModelName, batch: BatchId, yard: YardDep) -> None:
+def delete_batch_prediction(name: ModelName, batch: BatchId, yard: YardDep) -> None:
     """Delete a batch prediction and its result; one that is being made is given up."""
     yard.delete_batch_prediction(name, batch)

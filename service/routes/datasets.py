@@ -23,7 +23,12 @@ MEDIA_TYPES = tuple(media_type for known in FORMATS for media_type in known.medi
 
 ImageSize = Annotated[
     str | None,
-    Query(pattern=SIZE, description="width x height that all images of a zip are brought to", examples=["28x28"]),
+    Query(
+        pattern=SIZE,
+        max_length=9,
+        description="width x height that all images of a zip are brought to",
+        examples=["28x28"],
+    ),
 ]
 ImageMode = Annotated[
     Literal["auto", "grayscale", "color"] | None,
@@ -115,7 +120,7 @@ def check_dataset(
 
 
 @router.get("/{dataset}/usage", responses=documented(404, 422))
-def dataset_usage(dataset: Reference, yard: YardDep) -> DatasetUsageView:
+def get_dataset_usage(dataset: Reference, yard: YardDep) -> DatasetUsageView:
     """What a dataset takes up, and the jobs and models that were made of it."""
     return DatasetUsageView.of(yard.dataset_usage(dataset))
 

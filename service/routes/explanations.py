@@ -30,7 +30,7 @@ EXAMPLES = {
 
 
 @router.post("/explain", responses=documented(400, 404, 413, 415, 422))
-def explain(
+def explain_model(
     name: ModelName,
     which: Which,
     wanted: Annotated[Explain, strict(Explain), Body(openapi_examples=EXAMPLES)],

@@ -10,13 +10,13 @@ router = APIRouter(prefix="/health", tags=["service"])
 
 
 @router.get("/live")
-async def live() -> Alive:
+async def check_liveness() -> Alive:
     """The process answers."""
     return Alive()
 
 
 @router.get("/ready", response_model=Ready, responses=documented())
-def ready(yard: YardDep) -> Response | Ready:
+def check_readiness(yard: YardDep) -> Response | Ready:
     """Redis and the database answer; a problem names the one that does not."""
     state = Ready.of(yard.health())
     if state.ready:

@@ -3,10 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Request, Response
-from pydantic import JsonValue, WrapValidator
+from pydantic import JsonValue, RootModel
 
 from engine import JobSpec
-from service.bodies import StrictRoute, an_object, invalid, tag_of, validated
+from service import openapi
+from service.bodies import StrictRoute, invalid, strict, tag_of, validated
 from service.dependencies import JobId, YardDep
 from service.problems import Fault, RequestRefused, documented
 from service.steering_views import HyperparametersView
@@ -21,7 +22,13 @@ EXAMPLES = {
 }
 LONGEST_NOTE = 1024
 
-Patch = Annotated[dict[str, JsonValue], WrapValidator(an_object), Body(openapi_examples=EXAMPLES)]
+
+class HyperparametersPatch(RootModel[dict[str, JsonValue]]):
+    """The fields of the spec to change, as deep as they lie there, and perhaps a `note` that says why."""
+
+
+PATCH = {"$ref": openapi.REFERENCE.format(model=HyperparametersPatch.__name__)}
+Patch = Annotated[HyperparametersPatch, strict(HyperparametersPatch), Body(openapi_examples=EXAMPLES)]
 
 
 @router.get("", responses=documented(404, 422))
@@ -34,7 +41,13 @@ def get_hyperparameters(job_id: JobId, yard: YardDep) -> HyperparametersView:
     "",
     status_code=202,
     responses=documented(400, 404, 409, 412, 413, 415, 422),
-    openapi_extra={"requestBody": {"content": {"application/merge-patch+json": {"schema": {"type": "object"}}}}},
+    openapi_extra={
+        "requestBody": {
+            "content": {
+                "application/merge-patch+json": {"schema": {"$ref": "#/components/schemas/HyperparametersPatch"}}
+            }
+        }
+    },
 )
 def change_hyperparameters(
     job_id: JobId,
@@ -43,7 +56,8 @@ def change_hyperparameters(
     response: Response,
     yard: YardDep,
     if_match: Annotated[
-        str | None, Header(description="ETag of the job or of its hyper-parameters: changed since, 412")
+        str | None,
+        Header(max_length=1024, description="ETag of the job or of its hyper-parameters: changed since, 412"),
     ] = None,
 ) -> HyperparametersView:
     """Change hyper-parameters with a merge patch (RFC 7396) of the spec; a member `note` says why.
@@ -64,10 +78,10 @@ def change_hyperparameters(
                 "The job is not what it was",
                 f"the job or its hyper-parameters have changed since; they are at revision {known.revision}",
             )
-    note = patch.get("note")
+    note = patch.root.get("note")
     if note is not None and not (isinstance(note, str) and len(note) <= LONGEST_NOTE):
         raise invalid([Fault(pointer="/note", part="body", detail=f"must be a text of at most {LONGEST_NOTE} letters")])
-    wanted = {name: value for name, value in patch.items() if name != "note"}
+    wanted = {name: value for name, value in patch.root.items() if name != "note"}
     spec = validated(JobSpec, merged(dict(known.spec), wanted))
     who = request.client.host if request.client else None
     view = HyperparametersView.of(yard.revise(known, spec, wanted, note=note, who=who))

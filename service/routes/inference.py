@@ -5,7 +5,7 @@ every problem here and the string member `error`.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Path, Request
@@ -21,11 +21,12 @@ from service.dependencies import ModelName, ServingDep, YardDep
 from service.feature_samples import FeatureSamples
 from service.gathering import Gatherer
 from service.inference import repository
-from service.inference.answer import Answer, written
+from service.inference.answer import JSON, OCTETS, Answer, InferenceResponse, written
 from service.inference.content_coding import decoded, encoded
 from service.inference.refusal import refused
-from service.inference.request import InferRequest, read
+from service.inference.request import DecodedRequest, InferenceRequest, read
 from service.inference.signature import Rows, inputs_of, outputs_of, raw_rows
+from service.openapi import BINARY, request_body
 from service.pointers import pointer
 from service.problems import Fault, RequestRefused, documented, summary
 from service.serving import Served, Serving
@@ -104,27 +105,48 @@ class IndexEntry(BaseModel):
     reason: str = ""
 
 
+INFERENCE: dict[str, Any] = {
+    "response_model": InferenceResponse,
+    "responses": {
+        200: {
+            "headers": {LENGTH: {"description": "bytes of JSON before others", "schema": {"type": "integer"}}},
+            "content": {OCTETS: {"schema": BINARY}},
+        },
+        **documented(400, 404, 413, 415, 422),
+    },
+    "openapi_extra": request_body(
+        "JSON, or as bytes: the JSON part, whose length the header Inference-Header-Content-Length says, and behind it "
+        "the inputs that have a `binary_data_size`.",
+        {JSON: InferenceRequest, OCTETS: BINARY},
+    ),
+}
+
+
 @router.get("", responses=documented())
-async def server_metadata(request: Request) -> ServerMetadata:
+async def get_server_metadata(request: Request) -> ServerMetadata:
     """The server's name, version and extensions."""
     return ServerMetadata(version=request.app.version)
 
 
 @router.get("/health/live")
-async def server_live() -> ServerLive:
+async def check_server_liveness() -> ServerLive:
     """The process answers."""
     return ServerLive()
 
 
 @router.get("/health/ready", responses=documented())
-def server_ready(yard: YardDep) -> ServerReady:
+def check_server_readiness(yard: YardDep) -> ServerReady:
     """Models can be looked up."""
     yard.models(limit=1)
     return ServerReady()
 
 
-@router.post("/repository/index", responses=documented(400, 413))
-async def repository_index(request: Request, yard: YardDep) -> list[IndexEntry]:
+@router.post(
+    "/repository/index",
+    responses=documented(400, 413),
+    openapi_extra=request_body("May be left out.", {JSON: IndexRequest}, required=False),
+)
+async def list_repository_models(request: Request, yard: YardDep) -> list[IndexEntry]:
     """Every version of every model."""
     body = await request.body()
     if body.strip():
@@ -137,8 +159,8 @@ async def repository_index(request: Request, yard: YardDep) -> list[IndexEntry]:
 
 
 @router.get("/models/{name}", responses=documented(404, 422))
-@router.get("/models/{name}/versions/{version}", responses=documented(404, 422))
-def model_metadata(
+@router.get("/models/{name}/versions/{version}", name="get_version_metadata", responses=documented(404, 422))
+def get_model_metadata(
     name: ModelName, serving: ServingDep, yard: YardDep, version: Version | None = None
 ) -> ModelMetadata:
     """The tensors that a model takes and answers; without a version those of the newest."""
@@ -152,16 +174,16 @@ def model_metadata(
 
 
 @router.get("/models/{name}/ready", responses=documented(404, 422))
-@router.get("/models/{name}/versions/{version}/ready", responses=documented(404, 422))
-def model_ready(name: ModelName, serving: ServingDep, version: Version | None = None) -> ModelReady:
+@router.get("/models/{name}/versions/{version}/ready", name="check_version_readiness", responses=documented(404, 422))
+def check_model_readiness(name: ModelName, serving: ServingDep, version: Version | None = None) -> ModelReady:
     """The model is in memory; it is read from disk for that if need be."""
     serving.served(name, reference(version))
     return ModelReady(name=name)
 
 
-@router.post("/models/{name}/infer", responses=documented(400, 404, 413, 415, 422))
-@router.post("/models/{name}/versions/{version}/infer", responses=documented(400, 404, 413, 415, 422))
-async def infer(request: Request, name: ModelName, version: Version | None = None) -> Response:
+@router.post("/models/{name}/infer", **INFERENCE)
+@router.post("/models/{name}/versions/{version}/infer", name="infer_with_version", **INFERENCE)
+async def infer_with_model(request: Request, name: ModelName, version: Version | None = None) -> Response:
     """Predict from tensors, in JSON or as bytes behind it; without a version by the newest."""
     serving: Serving = request.app.state.serving
     served = serving.known(name, reference(version))
@@ -210,7 +232,7 @@ def readable(made: Callable[[Rows], NDArray[np.floating]], rows: Rows) -> NDArra
 
 
 def answered(
-    served: Served, samples: FeatureSamples, asked: InferRequest, rows: Rows, answers: NDArray[np.floating]
+    served: Served, samples: FeatureSamples, asked: DecodedRequest, rows: Rows, answers: NDArray[np.floating]
 ) -> Answer:
     """The answer, once it is known to be one."""
     try:

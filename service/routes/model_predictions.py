@@ -16,7 +16,9 @@ from service.bodies import StrictRoute, validated
 from service.csv_rows import read_rows
 from service.dependencies import AliasQuery, ModelName, VersionQuery, meant
 from service.feature_samples import FeatureSamples
+from service.openapi import BINARY, TEXT, request_body
 from service.problems import Fault, RequestRefused, documented, too_large
+from service.routes.predictions import EXAMPLES
 from service.serving import Served, Serving
 from service.views import Object
 from worker.errors import UnsupportedMediaType
@@ -53,29 +55,16 @@ class ModelPredictions(BaseModel):
     )
 
 
-BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "description": "JSON: `rows`. CSV: a header with the features' names, cells typed as in an upload; answered in "
-        "CSV. Raw float32, little-endian: the features' numbers row by row, arrays in C order; for models whose "
-        "features are all numbers.",
-        "content": {
-            JSON: {
-                "schema": RowsBody.model_json_schema(),
-                "examples": {
-                    "objects": {"summary": "Rows as objects", "value": {"rows": [{"x1": 0.5, "x2": -0.25}]}},
-                    "arrays": {"summary": "Rows as arrays", "value": {"rows": [[0.5, -0.25]]}},
-                },
-            },
-            CSV: {"schema": {"type": "string"}},
-            FLOATS: {"schema": {"type": "string", "format": "binary"}},
-        },
-    }
-}
+BODY = request_body(
+    "JSON: `rows`. CSV: a header with the features' names, cells typed as in an upload; answered in CSV. Raw float32, "
+    "little-endian: the features' numbers row by row, arrays in C order; for models whose features are all numbers.",
+    {JSON: RowsBody, CSV: {**TEXT, "maxLength": MOST_TEXT}, FLOATS: BINARY},
+    examples=EXAMPLES,
+)
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "headers": {"Trainshed-Model": {"schema": {"type": "string"}, "description": "name@version that answered"}},
-        "content": {CSV: {"schema": {"type": "string"}}, FLOATS: {"schema": {"type": "string", "format": "binary"}}},
+        "content": {CSV: {"schema": TEXT}, FLOATS: {"schema": BINARY}},
     }
 }
 
@@ -86,7 +75,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     responses={**ANSWERS, **documented(400, 404, 413, 415, 422)},
     openapi_extra=BODY,
 )
-async def predict(
+async def predict_with_model(
     request: Request,
     name: ModelName,
     alias: AliasQuery = None,

@@ -8,7 +8,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
 from service.bodies import StrictRoute, strict
-from service.dependencies import Limit, ModelName, ServingDep, Which, YardDep
+from service.dependencies import ALIAS, NAME, AliasName, Limit, ModelName, ServingDep, Which, YardDep
 from service.idempotency import Idempotent
 from service.model_views import (
     AliasChangeView,
@@ -21,6 +21,7 @@ from service.model_views import (
     VersionView,
 )
 from service.negotiation import preferred
+from service.openapi import BINARY, TEXT
 from service.problems import documented
 from service.views import Listing
 from worker.model_card import markdown
@@ -37,31 +38,33 @@ MEDIA_TYPES = {
 }
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="number of a version")]
-AliasName = Annotated[str, Path(description="name of an alias")]
 NewAlias = Annotated[
     str,
     Path(
-        pattern="^[A-Za-z][A-Za-z0-9_.-]{0,63}$",
+        pattern=str(ALIAS["pattern"]),
+        max_length=64,
         description="a letter, then letters, digits, `_`, `-` or `.`; at most 64 in all",
     ),
 ]
 NewName = Annotated[
     str,
     Path(
-        pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        pattern=str(NAME["pattern"]),
+        max_length=64,
         description="a letter or digit, then letters, digits, `_`, `-` or `.`; at most 64 in all",
     ),
 ]
 Before = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="number of the last entry of the page before")]
+Format = Annotated[
+    ModelFormat, Query(description="safetensors for `engine.load`, plain NPZ, or ONNX with the preprocessing in it")
+]
 CardFormat = Annotated[Literal["json", "markdown"] | None, Query(description="overrides the Accept header")]
 Accept = Annotated[str, Header(include_in_schema=False)]
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
-FILE: Responses = {
-    200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()}}
-}
+FILE: Responses = {200: {"content": {kind: {"schema": BINARY} for kind in MEDIA_TYPES.values()}}}
 MARKDOWN = "text/markdown"
-CARD: Responses = {200: {"content": {MARKDOWN: {"schema": {"type": "string"}}}}}
+CARD: Responses = {200: {"content": {MARKDOWN: {"schema": TEXT}}}}
 
 
 @router.get("", responses=documented(422))
@@ -139,15 +142,13 @@ def delete_version(name: ModelName, version: Number, yard: YardDep, serving: Ser
 @router.get(
     "/{name}/versions/{version}/artifact", response_class=FileResponse, responses={**FILE, **documented(404, 422)}
 )
-def download_version(
-    name: ModelName, version: Number, yard: YardDep, format: ModelFormat = "safetensors"
-) -> FileResponse:
+def download_version(name: ModelName, version: Number, yard: YardDep, format: Format = "safetensors") -> FileResponse:
     """The model as a file: safetensors for `engine.load`, plain NPZ, or ONNX with the preprocessing in it."""
     return download(yard, yard.model_version(name, version), format)
 
 
 @router.get("/{name}/artifact", response_class=FileResponse, responses={**FILE, **documented(404, 422)})
-def download_model(name: ModelName, which: Which, yard: YardDep, format: ModelFormat = "safetensors") -> FileResponse:
+def download_model(name: ModelName, which: Which, yard: YardDep, format: Format = "safetensors") -> FileResponse:
     """The same of the version that is meant: by `alias`, by `version`, or the newest."""
     return download(yard, yard.model_version(name, which), format)
 
@@ -161,7 +162,7 @@ def get_version_card(
 
 
 @router.get("/{name}/card", response_model=ModelCard, responses={**CARD, **documented(404, 422)})
-def get_card(
+def get_model_card(
     name: ModelName, which: Which, yard: YardDep, format: CardFormat = None, accept: Accept = ""
 ) -> Response | ModelCard:
     """The same of the version that is meant: by `alias`, by `version`, or the newest."""
@@ -202,7 +203,7 @@ def set_alias(
 
 
 @router.delete("/{name}/aliases/{alias}", status_code=204, responses=documented(404, 422))
-def remove_alias(name: ModelName, alias: AliasName, yard: YardDep, serving: ServingDep) -> None:
+def delete_alias(name: ModelName, alias: AliasName, yard: YardDep, serving: ServingDep) -> None:
     """Delete an alias; its history stays."""
     yard.remove_alias(name, alias)
     serving.changed(name)
@@ -217,7 +218,7 @@ def roll_back_alias(name: ModelName, alias: AliasName, yard: YardDep, serving: S
 
 
 @router.get("/{name}/aliases/{alias}/history", responses=documented(404, 422))
-def alias_history(
+def list_alias_changes(
     name: ModelName, alias: AliasName, yard: YardDep, limit: Limit = 20, after: Before = None
 ) -> Listing[AliasChangeView]:
     """Every change of an alias, newest first; also of one that was deleted."""

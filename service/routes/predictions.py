@@ -32,7 +32,7 @@ EXAMPLES = {
 
 
 @router.post("/predict", responses=documented(400, 404, 409, 413, 415, 422), max_body_size=MOST_BYTES)
-def predict(
+def predict_with_job(
     body: Annotated[Rows, strict(Rows), Body(openapi_examples=EXAMPLES)],
     job: ExistingJob,
     yard: YardDep,

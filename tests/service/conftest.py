@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from service.slow_clients import Patience
+from tests.service.contract import Contract
 from tests.service.running import Running, served
 from tests.service.stored import Snapshot, Stored
 from tests.service.work import Work
@@ -38,10 +39,20 @@ def running(yard: Yard, settings: Settings) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="session")
-def client(running: Running) -> Iterator[httpx.Client]:
-    """Every request has a connection of its own: one that is left half read disturbs no other."""
+def contract(running: Running) -> Contract:
+    """What the service's OpenAPI document promises."""
+    return Contract(httpx.get(f"{running.url}/openapi.json").json())
+
+
+@pytest.fixture(scope="session")
+def client(running: Running, contract: Contract) -> Iterator[httpx.Client]:
+    """Every answer must be one that is documented.
+
+    Every request has a connection of its own: one that is left half read disturbs no other.
+    """
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    with httpx.Client(base_url=running.url, timeout=90, limits=limits) as connected:
+    hooks = {"response": [contract.check]}
+    with httpx.Client(base_url=running.url, timeout=90, limits=limits, event_hooks=hooks) as connected:
         yield connected
 
 

@@ -5,6 +5,7 @@ from jsonschema import Draft202012Validator
 
 from tests.service.shape import assert_problem
 from tests.service.stored import Snapshot
+from worker.settings import Settings
 
 
 def test_the_schema_of_a_job_is_a_schema_and_accepts_the_gallery(client: httpx.Client) -> None:
@@ -16,6 +17,12 @@ def test_the_schema_of_a_job_is_a_schema_and_accepts_the_gallery(client: httpx.C
     for preset in presets:
         validator.validate(preset["spec"])
         assert preset["look_at"]
+
+
+def test_the_schema_of_a_job_says_what_this_service_allows(client: httpx.Client, settings: Settings) -> None:
+    schema = client.get("/v1/schemas/job").json()
+    assert schema["properties"]["layers"]["maxItems"] == settings.max_layers
+    assert schema["$defs"]["Dense"]["properties"]["units"]["maximum"] == settings.max_units
 
 
 def test_every_preset_is_accepted(client: httpx.Client, stored: Snapshot) -> None:

@@ -35,7 +35,7 @@ MARGIN = 2.5  # standard errors of an AUC by chance, a quarter above 1.96: the f
 CHANCE = 0.001  # that anything at all is named when nothing has shifted
 
 
-class Shift(BaseModel):
+class ColumnShift(BaseModel):
     """How differently a column is distributed in the two sets."""
 
     model_config = ConfigDict(frozen=True)
@@ -58,7 +58,7 @@ class Mismatch(BaseModel):
     auc: float = Field(description="of telling the sets apart, on rows that were not learned from; 0.5: alike")
     margin: float = Field(description="of the AUC: where it lies by chance in 95 of 100 cases, ± this around 0.5")
     rows: tuple[int, int] = Field(description="compared of each set")
-    shifted: tuple[Shift, ...] = Field(description="what differs beyond chance, most first")
+    shifted: tuple[ColumnShift, ...] = Field(description="what differs beyond chance, most first")
 
 
 def mismatches(parts: Parts, features: Sequence[str], answers: Answers | None) -> list[Mismatch]:
@@ -167,16 +167,16 @@ def _numeric(series: Input) -> Iterator[Floats]:
         yield missing.astype(np.float64)
 
 
-def _shifted(inputs: Sequence[Input], second: NDArray[np.bool_]) -> list[Shift]:
+def _shifted(inputs: Sequence[Input], second: NDArray[np.bool_]) -> list[ColumnShift]:
     """The columns that differ beyond chance, most first; each by the input of it that differs most."""
     n1, n2 = int(np.count_nonzero(~second)), int(np.count_nonzero(second))
     # Kolmogorov's bound, for as many comparisons as there are inputs (Bonferroni)
     chance = sqrt(log(2 * max(1, len(inputs)) / CHANCE) / 2 * (n1 + n2) / (n1 * n2))
-    most: dict[str, Shift] = {}
+    most: dict[str, ColumnShift] = {}
     for series in inputs:
         difference = _difference(series, second)
         if difference > chance and (series.column not in most or difference > most[series.column].difference):
-            most[series.column] = Shift(
+            most[series.column] = ColumnShift(
                 column=series.column,
                 input=series.name,
                 difference=round(difference, 6),
