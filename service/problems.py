@@ -62,6 +62,7 @@ STATUS: Mapping[type[Exception], int] = {
     worker.QueueFull: 503,
     worker.StoreUnavailable: 503,
     worker.BrokerUnavailable: 503,
+    worker.DataFolderInUse: 503,
     worker.StorageFull: 507,
     worker.ArtifactDamaged: 500,
 }

@@ -409,11 +409,10 @@ class ConditionView(BaseModel):
     ok: bool
     kind: str = Field(examples=["sqlite"])
     detail: str
-    cannot: tuple[str, ...] = Field(description="what this kind cannot do")
 
     @classmethod
     def of(cls, condition: Condition) -> Self:
-        return cls(ok=condition.ok, kind=condition.kind, detail=condition.detail, cannot=condition.cannot)
+        return cls(ok=condition.ok, kind=condition.kind, detail=condition.detail)
 
 
 class Alive(BaseModel):

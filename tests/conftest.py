@@ -16,8 +16,10 @@ from tests.no_skips import pytest_addoption, pytest_runtest_makereport
 from tests.until import CEILING
 from trainshed import Client
 from trainshed.stack import Stack
+from worker.embedded_redis import EmbeddedRedis
 from worker.loading import lasting
 from worker.logs import Lines
+from worker.redis_server import find_server
 
 __all__ = ["pytest_addoption", "pytest_runtest_makereport"]  # pytest looks for them here
 
@@ -99,6 +101,13 @@ def shared_data() -> Path:
 def new_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     """Makes an empty folder; pytest's own factory looks through all the others for the next number."""
     return lambda: Path(tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp()))
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis for tests that start no stack; what one test leaves in its queues is nothing to the others."""
+    with EmbeddedRedis(find_server().program) as server:
+        yield server.address.url
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,16 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 from trainshed.client import DEFAULT_URL, Client, JobFailed, TrainshedError
 from trainshed.documents import Event, Job, JsonValue
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
 
 app = typer.Typer(
     help="Train deep networks by sending JSON.",
@@ -67,11 +70,11 @@ def serve(
     )
     try:
         with stack:
-            print(f"API        {stack.url}/v1/jobs")
-            print(f"docs       {stack.url}/docs")
-            print(f"transport  {stack.transport.kind} ({stack.transport.address})")
-            print(f"data       {stack.data_dir}")
-            print(f"logs       {stack.logs}")
+            print(f"API    {stack.url}/v1/jobs")
+            print(f"docs   {stack.url}/docs")
+            print(f"Redis  {stack.redis}")
+            print(f"data   {stack.data_dir}")
+            print(f"logs   {stack.logs}")
             print("Ctrl-C stops it.", flush=True)
             stack.watch()
     except KeyboardInterrupt:
@@ -85,12 +88,13 @@ def api(workers: Annotated[int | None, typer.Option(help="API processes.", min=1
     """Run the API alone; the settings come from the environment (TRAINSHED_…)."""
     _require_service("api")
     from worker.loading import lasting
-
-    with lasting():
-        from service.server import run_api
-        from worker.settings import Settings
+    from worker.settings import Settings
 
     settings = Settings()
+    _say_of_redis(settings)
+    with lasting():
+        from service.server import run_api
+
     raise typer.Exit(run_api(settings if workers is None else settings.model_copy(update={"api_processes": workers})))
 
 
@@ -99,12 +103,14 @@ def worker() -> None:
     """Run a worker alone; the settings come from the environment (TRAINSHED_…)."""
     _require_service("worker")
     from worker.loading import lasting
+    from worker.settings import Settings
 
+    settings = Settings()
+    _say_of_redis(settings, end_for_good=True)
     with lasting():
         from worker.process import run_worker
-        from worker.settings import Settings
 
-    raise typer.Exit(run_worker(Settings()))
+    raise typer.Exit(run_worker(settings))
 
 
 @app.command()
@@ -410,6 +416,28 @@ def _require_service(command: str) -> None:
             f"`trainshed {command}` needs the service, and only the client is installed "
             "here; `pip install .` in a checkout of trainshed installs both"
         )
+
+
+def _say_of_redis(settings: "Settings", *, end_for_good: bool = False) -> None:
+    """Say at once what is wrong with Redis, before what takes longer is loaded.
+
+    Without the address of one the command ends; also, if it is to, where no waiting helps. Else Redis may come later.
+    """
+    import structlog
+
+    from worker.broker import check_broker
+    from worker.errors import BrokerUnavailable
+    from worker.logs import configure_logs
+
+    try:
+        fault = check_broker(settings)
+    except BrokerUnavailable as error:
+        _fail(str(error))
+    if fault is not None and fault.lasting and end_for_good:
+        _fail(str(fault))
+    if fault is not None:
+        configure_logs()
+        structlog.get_logger("redis").warning("redis_unavailable", detail=str(fault))
 
 
 @contextmanager

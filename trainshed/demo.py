@@ -44,7 +44,7 @@ def run(console: Console | None = None) -> int:
     try:
         with Stack() as stack, stack.client() as client:
             took = monotonic() - started
-            console.print(f"The stack is up at {stack.url} after {took:.1f} s ({stack.transport.kind}).")
+            console.print(f"The stack is up at {stack.url} after {took:.1f} s.")
             accuracy = show(client, console)
     except (ChildDied, NotReady) as error:
         console.print(f"The stack did not stay up: {error}", markup=False)

@@ -68,7 +68,7 @@ def findings() -> Iterator[Finding]:
     yield _cores(settings)
     yield _disk(settings.data_dir)
     yield _port(settings.host, settings.port)
-    yield from _transport(settings)
+    yield from _redis(settings)
     yield from _sql(settings)
     yield _gpu(settings)
 
@@ -124,30 +124,28 @@ def _port(host: str, port: int) -> Finding:
     return Finding("port", "ok", f"{host}:{port} is free")
 
 
-def _transport(settings: "Settings") -> Iterator[Finding]:
-    """An embedded Redis is started for a moment, a named one is asked."""
-    import redis
-
-    from worker.broker import choose_transport
+def _redis(settings: "Settings") -> Iterator[Finding]:
+    """A named one is asked; else one of our own is started for a moment."""
+    from worker.broker import check_broker
     from worker.embedded_redis import EmbeddedRedis
     from worker.errors import BrokerUnavailable
+    from worker.redis_address import RedisAddress
+    from worker.redis_server import find_server
 
-    try:
-        transport = choose_transport(settings)
-        if transport.binary is not None:
-            with EmbeddedRedis(Path(transport.binary)):
-                pass
-        elif transport.url is not None:
-            # the client library's name for a socket is not Celery's
-            url = transport.url.replace("redis+socket://", "unix://", 1)
-            with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3) as client:
-                client.ping()
-    except (BrokerUnavailable, redis.RedisError) as error:
-        yield Finding("transport", "broken", str(error))
+    if settings.redis_url is not None:
+        fault = check_broker(settings)
+        address = RedisAddress(settings.redis_url.get_secret_value())
+        yield Finding("Redis", "ok", f"{address} answers") if fault is None else Finding("Redis", "broken", str(fault))
         return
-    yield Finding("transport", "ok", f"{transport.kind} {transport.address}")
-    for missing in transport.cannot:
-        yield Finding("transport", "note", f"{transport.kind} cannot {missing}")
+    try:
+        server = find_server()
+        with EmbeddedRedis(server.program):
+            pass
+    except BrokerUnavailable as error:
+        yield Finding("Redis", "broken", str(error))
+        return
+    yield Finding("Redis", "ok", f"{server.version}, started by `trainshed serve` from {server.program}")
+    yield Finding("Redis", "note", "one of our own serves this machine only; for more set TRAINSHED_REDIS_URL")
 
 
 def _sql(settings: "Settings") -> Iterator[Finding]:

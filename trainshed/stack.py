@@ -20,7 +20,7 @@ from trainshed.client import Client
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from worker.broker import Transport
+    from worker.redis_address import RedisAddress
 
 READY_SECONDS = 60.0  # a cold start on a busy laptop compiles every module first
 STOP_SECONDS = 15.0
@@ -57,7 +57,7 @@ class Stack:
         self._children: list[Child] = []
 
     def __enter__(self) -> Self:
-        from worker.broker import open_transport
+        from worker.broker import open_broker
         from worker.settings import Settings
 
         with ExitStack() as exits:
@@ -69,7 +69,7 @@ class Stack:
                 if name.startswith("TRAINSHED_")
             }
             settings = Settings.model_validate(chosen | {"data_dir": self.data_dir})
-            self.transport: Transport = exits.enter_context(open_transport(settings))
+            self.redis: RedisAddress = exits.enter_context(open_broker(settings, self.url))
             exits.callback(self._stop)
             self._start("worker")
             self._start("api")

@@ -11,24 +11,23 @@ from contextlib import contextmanager
 import redis
 import structlog
 
-from worker.broker import Transport
-from worker.celery_app import PREFIX, redis_url
+from worker.celery_app import PREFIX
+from worker.redis_address import RedisAddress
+from worker.redis_faults import describe_fault
 
 CHANNEL = f"{PREFIX}jobs"
 TICK_SECONDS = 1.0  # word may be lost, so everybody looks this often anyway
-POLL_SECONDS = 0.25  # where there is no word at all
+POLL_SECONDS = 0.25  # while there is no word at all
+ANSWER_SECONDS = 1.0
 PAUSE_SECONDS = 10.0  # how long a speaker leaves a Redis alone that did not answer
 
 
 class Bulletin:
-    """Speaks and listens over Redis; without one, wakes its listeners a few times a second."""
+    """Speaks and listens over Redis; while that is away, wakes its listeners a few times a second."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._client = (
-            redis.Redis.from_url(redis_url(transport), socket_timeout=1, socket_connect_timeout=1, retry=None)
-            if transport.pushes
-            else None
-        )
+    def __init__(self, broker: RedisAddress) -> None:
+        self._broker = broker
+        self._client = broker.client(ANSWER_SECONDS)
         self._silent_until = 0.0
         self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._lock = threading.Lock()
@@ -39,7 +38,7 @@ class Bulletin:
     def announce(self, job_id: str) -> None:
         """Say that the job has changed; a Redis that does not answer costs at most a second now and then."""
         self.wake(job_id)
-        if self._client is None or time.monotonic() < self._silent_until:
+        if time.monotonic() < self._silent_until:
             return
         try:
             self._client.publish(CHANNEL, job_id)
@@ -70,13 +69,11 @@ class Bulletin:
                     del self._listeners[job_id]
 
     def answers(self) -> str | None:
-        """None when Redis answers, else what it does instead; asks at most a second."""
-        if self._client is None:
-            return None
+        """None when Redis answers, else a sentence about what it does instead; waits about a second."""
         try:
             self._client.ping()
         except redis.RedisError as error:
-            return type(error).__name__
+            return str(describe_fault(self._broker, error, ANSWER_SECONDS))
         return None
 
     def close(self) -> None:
@@ -84,22 +81,18 @@ class Bulletin:
         self._closed.set()
         if self._thread is not None:
             self._thread.join(TICK_SECONDS + 2)
-        if self._client is not None:
-            self._client.close()
+        self._client.close()
 
     def _run(self) -> None:
         while not self._closed.is_set():
-            if self._client is None:
-                self._poll(TICK_SECONDS)
-                continue
             try:
-                self._hear(self._client)
+                self._hear()
             except redis.RedisError as error:
                 self._log.warning("redis_unreachable", error=type(error).__name__)
                 self._poll(TICK_SECONDS)
 
-    def _hear(self, client: redis.Redis) -> None:
-        with client.pubsub(ignore_subscribe_messages=True) as subscription:
+    def _hear(self) -> None:
+        with self._client.pubsub(ignore_subscribe_messages=True) as subscription:
             subscription.subscribe(CHANNEL)
             next_tick = time.monotonic() + TICK_SECONDS
             while not self._closed.is_set():

@@ -6,8 +6,7 @@
 from celery import Celery
 from kombu.entity import Exchange, Queue
 
-from worker import folder_transport
-from worker.broker import Transport
+from worker.redis_address import RedisAddress
 from worker.settings import Settings
 
 TASK = "trainshed.train"
@@ -22,7 +21,7 @@ def queue_name(queue: str) -> str:
     return f"ts.{queue}"
 
 
-def make_app(settings: Settings, transport: Transport) -> Celery:
+def make_app(settings: Settings, broker: RedisAddress) -> Celery:
     """An application for publishing or for working; it connects when it is first used."""
     app = Celery("trainshed", set_as_current=False, loader="celery.loaders.app:AppLoader")
     queues = [queue_name(queue) for queue in ("cpu", "gpu")]
@@ -39,10 +38,21 @@ def make_app(settings: Settings, transport: Transport) -> Celery:
         # the lease decides who trains, and the sweeper who trains again: the broker redelivers nothing
         task_acks_late=False,
         task_reject_on_worker_lost=False,
-        worker_disable_prefetch=transport.kind != "filesystem",  # Redis only
+        worker_disable_prefetch=True,
         worker_prefetch_multiplier=1,
-        broker_url=f"{folder_transport.SCHEME}://localhost" if transport.folder is not None else celery_url(transport),
-        broker_transport_options=_options(transport),
+        broker_url=broker.celery_url,
+        broker_use_ssl=broker.celery_tls,
+        broker_transport_options={
+            "ack_emulation": False,
+            "global_keyprefix": PREFIX,
+            "socket_timeout": 10,
+            "socket_connect_timeout": 3,
+            "socket_keepalive": True,
+            "health_check_interval": 10,  # a half-open connection is found out after this long
+            "queue_order_strategy": "priority",
+            "priority_steps": [0, 3, 6, 9],
+            "visibility_timeout": 86400,
+        },
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_pool_limit=10,
@@ -65,32 +75,3 @@ def make_app(settings: Settings, transport: Transport) -> Celery:
         task_remote_tracebacks=False,
     )
     return app
-
-
-def celery_url(transport: Transport) -> str:
-    """The address in Celery's spelling."""
-    url = str(transport.url)
-    return "redis+socket" + url.removeprefix("unix") if url.startswith("unix:") else url
-
-
-def redis_url(transport: Transport) -> str:
-    """The address in the Redis client's spelling."""
-    url = str(transport.url)
-    return "unix" + url.removeprefix("redis+socket") if url.startswith("redis+socket:") else url
-
-
-def _options(transport: Transport) -> dict[str, object]:
-    if transport.folder is not None:
-        folder_transport.register()
-        return folder_transport.options(transport)
-    return {
-        "ack_emulation": False,
-        "global_keyprefix": PREFIX,
-        "socket_timeout": 10,
-        "socket_connect_timeout": 3,
-        "socket_keepalive": True,
-        "health_check_interval": 10,  # a half-open connection is found out after this long
-        "queue_order_strategy": "priority",
-        "priority_steps": [0, 3, 6, 9],
-        "visibility_timeout": 86400,
-    }

@@ -17,10 +17,9 @@ from typing import Self
 from urllib.parse import quote
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from worker.errors import BrokerUnavailable
+from worker.redis_address import RedisAddress
 
 USER = "trainshed"
 LONGEST_SOCKET = 100  # bytes; the system refuses 108
@@ -58,10 +57,9 @@ class EmbeddedRedis:
             raise
 
     @property
-    def url(self) -> str:
-        """The address as Celery takes it, password included."""
-        path = str(self.socket).lstrip("/")
-        return f"redis+socket://{USER}:{quote(self._password)}@/{path}"
+    def address(self) -> RedisAddress:
+        """Where it answers, password included."""
+        return RedisAddress(f"unix://{USER}:{quote(self._password)}@{quote(str(self.socket))}")
 
     @property
     def supervisor_pid(self) -> int:
@@ -70,13 +68,7 @@ class EmbeddedRedis:
 
     def client(self) -> redis.Redis:
         """A client with the rights that everybody has."""
-        return redis.Redis(
-            unix_socket_path=str(self.socket),
-            username=USER,
-            password=self._password,
-            socket_timeout=2,
-            retry=Retry(NoBackoff(), 0),
-        )
+        return self.address.client(2.0)
 
     def close(self) -> None:
         """Stop the server and remove its folder."""

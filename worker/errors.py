@@ -1,6 +1,7 @@
 """What can go wrong around a job; the message says the offending value, what is allowed and what to do."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -356,9 +357,21 @@ class StorageFull(WorkerError):
 
 
 class BrokerUnavailable(WorkerError):
-    """No Redis can be reached or started, and the settings insist on one."""
+    """No Redis can be reached or started."""
 
     code: ClassVar[str] = "broker_unavailable"
+
+
+class DataFolderInUse(WorkerError):
+    """Another stack runs on the data folder."""
+
+    code: ClassVar[str] = "data_folder_in_use"
+
+    def __init__(self, data_dir: Path, by: str) -> None:
+        super().__init__(
+            f"another stack runs on {data_dir.absolute()}: {by}; stop that one, or choose another folder with "
+            "TRAINSHED_DATA_DIR (for more workers on this one: `trainshed worker`)"
+        )
 
 
 class ArtifactDamaged(WorkerError):

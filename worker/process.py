@@ -16,12 +16,13 @@ from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 
 import worker.database  # noqa: F401 - loaded before the fork, so that a child has less to load
-from worker.broker import Transport, find_transport
+from worker.broker import find_broker
 from worker.celery_app import BATCH_TASK, CHECK_TASK, TASK, make_app, queue_name
 from worker.errors import BrokerUnavailable
 from worker.loading import lasting
 from worker.logs import configure_logs
 from worker.oom_kills import oom_kills
+from worker.redis_address import RedisAddress
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,13 +44,13 @@ def run_worker(settings: Settings) -> int:
     for variable in THREADS:  # NumPy reads them once, when a child first imports it
         os.environ[variable] = str(settings.blas_threads)
     try:
-        transport = find_transport(settings)
+        broker = find_broker(settings)
     except BrokerUnavailable as error:
         log.error("broker_unavailable", error=str(error))
         return 1
-    log.info("broker", kind=transport.kind, address=transport.address, cannot=transport.cannot)
-    app = make_app(settings, transport)
-    Pool(app, settings, transport)
+    log.info("redis", address=str(broker))
+    app = make_app(settings, broker)
+    Pool(app, settings, broker)
     worker = app.Worker(
         hostname=f"trainshed-{os.getpid()}@%h",
         pool="prefork",
@@ -67,9 +68,9 @@ def run_worker(settings: Settings) -> int:
 class Pool:
     """What Celery calls in its children, and how the parent tells them to come to an end."""
 
-    def __init__(self, app: Celery, settings: Settings, transport: Transport) -> None:
+    def __init__(self, app: Celery, settings: Settings, broker: RedisAddress) -> None:
         self._settings = settings
-        self._transport = transport
+        self._broker = broker
         self._station: Station | None = None
         self._draining = mmap.mmap(-1, 1)  # shared with every child
         self._oom_kills = mmap.mmap(-1, KILLS.size)  # as the youngest child has found them
@@ -100,7 +101,7 @@ class Pool:
         with lasting():
             from worker.station import Station  # only here: see the top
 
-        self._station = Station(self._settings, self._transport, draining=self._is_draining)
+        self._station = Station(self._settings, self._broker, draining=self._is_draining)
         (before,), now = KILLS.unpack_from(self._oom_kills), oom_kills()
         KILLS.pack_into(self._oom_kills, 0, now)
         if now > before:  # it may well have been the child in whose place this one is

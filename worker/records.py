@@ -142,4 +142,3 @@ class Condition:
     ok: bool
     kind: str
     detail: str
-    cannot: tuple[str, ...] = ()

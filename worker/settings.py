@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from worker.redis_address import RedisAddress
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 CONTAINER = Path("/sys/fs/cgroup/memory.max")
@@ -29,9 +31,6 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         None,
         description="redis://, rediss:// or redis+socket:// address; without it a Redis of our own is started",
-    )
-    broker: Literal["auto", "redis", "filesystem"] = Field(
-        "auto", description="auto prefers Redis; redis insists on it; filesystem needs nothing but data_dir"
     )
     host: str = Field("127.0.0.1", description="address that the API listens on")
     port: int = Field(8000, ge=0, le=65535, description="port that the API listens on; 0 takes a free one")
@@ -107,6 +106,13 @@ class Settings(BaseSettings):
             names = [name.strip() for name in values["queues"].split(",")]
             return {**values, "queues": tuple(name for name in names if name)}
         return values
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url_can_be_read(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            RedisAddress(url.get_secret_value())
+        return url
 
     @model_validator(mode="after")
     def _heartbeat_fits_lease(self) -> Self:

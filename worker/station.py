@@ -11,7 +11,6 @@ import structlog
 from engine.devices import in_use
 from worker.artifacts import Artifacts
 from worker.batch_execution import BatchExecution
-from worker.broker import Transport
 from worker.bulletin import Bulletin
 from worker.celery_app import make_app
 from worker.check_execution import CheckExecution
@@ -20,6 +19,7 @@ from worker.execution import ADVICE, Execution
 from worker.ids import new_id
 from worker.jobs import Failure
 from worker.nudge import Nudger
+from worker.redis_address import RedisAddress
 from worker.settings import Settings
 from worker.store import open_store
 from worker.sweeper import Sweeper
@@ -29,7 +29,7 @@ from worker.watchdog import memory_used
 class Station:
     """Opened after the fork; the process trains one job at a time."""
 
-    def __init__(self, settings: Settings, transport: Transport, *, draining: Callable[[], bool]) -> None:
+    def __init__(self, settings: Settings, broker: RedisAddress, *, draining: Callable[[], bool]) -> None:
         self._settings = settings
         self._draining = draining
         self._id = new_id("worker")
@@ -37,12 +37,12 @@ class Station:
         self._duplicates = 0  # messages that found nothing to do
         self._log = structlog.get_logger("station")
         self._store = open_store(settings)
-        self._bulletin = Bulletin(transport)
-        self._nudger = Nudger(make_app(settings, transport), self._store)
-        self._sweeper = Sweeper(settings, transport, self._store, self._nudger, self._bulletin, also=self._be_seen)
+        self._bulletin = Bulletin(broker)
+        self._nudger = Nudger(make_app(settings, broker), self._store)
+        self._sweeper = Sweeper(settings, self._store, self._nudger, self._bulletin, also=self._be_seen)
         artifacts = Artifacts(settings.data_dir)
         self._means = (settings, self._store, artifacts, self._bulletin)  # what every execution works with
-        self._log.info("station_opened", worker=self._id, pid=os.getpid(), broker=transport.kind)
+        self._log.info("station_opened", worker=self._id, pid=os.getpid(), redis=str(broker))
 
     def train(self, job_id: str) -> None:
         """Train the job if it is there to be claimed; a message that comes twice finds nothing to do."""

@@ -9,9 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from worker import folder_transport
 from worker.artifacts import Artifacts
-from worker.broker import Transport
 from worker.bulletin import Bulletin
 from worker.errors import StorageFull, StoreUnavailable
 from worker.nudge import Nudger
@@ -30,7 +28,6 @@ class Sweeper:
     def __init__(
         self,
         settings: Settings,
-        transport: Transport,
         store: Store,
         nudger: Nudger,
         bulletin: Bulletin,
@@ -38,7 +35,6 @@ class Sweeper:
         also: Callable[[], None] | None = None,
     ) -> None:
         self._settings = settings
-        self._transport = transport
         self._store = store
         self._nudger = nudger
         self._bulletin = bulletin
@@ -73,8 +69,6 @@ class Sweeper:
             self._nudger.nudge(batch_id, BATCH_QUEUE, batch=True)
         for queue in QUEUES:
             self._nudge_again(queue)
-        if self._transport.kind == "filesystem":
-            folder_transport.tidy(self._transport)
         if self._tidied_at is None or time.monotonic() - self._tidied_at > TIDY_SECONDS:
             self._tidied_at = time.monotonic()
             self.tidy()

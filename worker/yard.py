@@ -24,7 +24,7 @@ from engine.smoothing import with_smoothed_costs
 from engine.table_answers import check_columns
 from worker.artifacts import Artifacts
 from worker.batch_predictions import BatchPrediction
-from worker.broker import Transport, find_transport
+from worker.broker import find_broker
 from worker.bulletin import Bulletin
 from worker.celery_app import make_app
 from worker.comparison import MOST_JOBS, Comparison, compare
@@ -63,6 +63,7 @@ from worker.records import (
     ParameterSet,
     WorkerRecord,
 )
+from worker.redis_address import RedisAddress
 from worker.registry import ModelFormat, ModelRegistry, known_name
 from worker.settings import Settings
 from worker.store import LEAST_POINTS, Draft, Store, open_store
@@ -79,17 +80,17 @@ MARKS = (
 """Types of the events that a timeline shows beside the states."""
 
 
-def open_yard(settings: Settings, transport: Transport | None = None) -> "Yard":
-    """The yard that the settings name; by default over the transport of the stack on the same data folder."""
-    return Yard(settings, transport or find_transport(settings), open_store(settings))
+def open_yard(settings: Settings, broker: RedisAddress | None = None) -> "Yard":
+    """The yard that the settings name; by default over the Redis that they name, or that of the stack on the folder."""
+    return Yard(settings, broker or find_broker(settings), open_store(settings))
 
 
 class Yard:
     """Jobs, datasets, parameter sets and workers; thread-safe, a context manager that closes itself."""
 
-    def __init__(self, settings: Settings, transport: Transport, store: Store) -> None:
+    def __init__(self, settings: Settings, broker: RedisAddress, store: Store) -> None:
         self.settings = settings
-        self.transport = transport
+        self.broker = broker
         self._store = store
         self._artifacts = Artifacts(settings.data_dir)
         self._artifacts.sweep()
@@ -99,11 +100,11 @@ class Yard:
         self._data_checks = DataChecks(store, self._datasets)
         self._submission = Submission(store, self._datasets, self._parameters, settings)
         self._steering = Steering(store, self._submission)
-        self._bulletin = Bulletin(transport)
-        self._nudger = Nudger(make_app(settings, transport), store)
-        self._sweeper = Sweeper(settings, transport, store, self._nudger, self._bulletin)
+        self._bulletin = Bulletin(broker)
+        self._nudger = Nudger(make_app(settings, broker), store)
+        self._sweeper = Sweeper(settings, store, self._nudger, self._bulletin)
         structlog.get_logger("yard").info(
-            "yard_opened", sql=store.database.kind, sqlite=sqlite_version, broker=transport.kind
+            "yard_opened", sql=store.database.kind, sqlite=sqlite_version, redis=str(broker)
         )
 
     # jobs
@@ -599,18 +600,15 @@ class Yard:
         return self._store.workers.alive()
 
     def health(self) -> dict[str, Condition]:
-        """Whether the database and the broker answer."""
+        """Whether the database and Redis answer."""
         sql = Condition(True, self._store.database.kind, "answers")
         try:
             self._store.database.ping()
         except StoreUnavailable as error:
             sql = Condition(False, self._store.database.kind, str(error))
         trouble = self._bulletin.answers()
-        detail = "answers" if trouble is None else f"does not answer ({trouble}); jobs are kept and start later"
-        return {
-            "sql": sql,
-            "redis": Condition(trouble is None, self.transport.kind, detail, self.transport.cannot),
-        }
+        detail = "answers" if trouble is None else f"{trouble}; jobs are kept and start later"
+        return {"sql": sql, "redis": Condition(trouble is None, "redis", detail)}
 
     def close(self) -> None:
         """Stop the threads and close the database."""

@@ -80,7 +80,7 @@ def job(shape: Shape, share: float, epochs: int) -> None:
     """Train as a worker's process does, pausing after some epochs until the next order comes."""
     from engine import EpochEnded, Event, JobSpec
     from worker.artifacts import Artifacts
-    from worker.broker import open_transport
+    from worker.broker import open_broker
     from worker.bulletin import Bulletin
     from worker.execution import Execution
     from worker.ids import new_id
@@ -108,8 +108,8 @@ def job(shape: Shape, share: float, epochs: int) -> None:
     x, y = rows(share)
     configure_logs(logging.ERROR)  # to stderr
     with tempfile.TemporaryDirectory(prefix="bench-training-") as folder:
-        settings = Settings.model_validate({"data_dir": Path(folder), "broker": "filesystem"})
-        with open_transport(settings) as transport, open_yard(settings, transport) as yard, yard.receive() as upload:
+        settings = Settings.model_validate({"data_dir": Path(folder)})
+        with open_broker(settings) as broker, open_yard(settings, broker) as yard, yard.receive() as upload:
             file = BytesIO()
             np.savez(file, x=x, y=y)
             upload.write(file.getvalue())
@@ -118,7 +118,7 @@ def job(shape: Shape, share: float, epochs: int) -> None:
             store = open_store(settings)
             claim = store.claims.claim(submitted.id, new_id("worker"))
             assert claim is not None
-            means = settings, store, Artifacts(settings.data_dir), Bulletin(transport)
+            means = settings, store, Artifacts(settings.data_dir), Bulletin(broker)
             Turns(claim, *means, draining=lambda: False).run()
 
 

@@ -18,9 +18,10 @@ from tests.chaos.load import specs, upload
 from tests.chaos.mutants import cut_the_power
 from tests.chaos.verdict import Verdict, judge, recoveries, superfluous, twin_of
 from tests.chaos.workers import Worker
-from worker.broker import SERVERS, Transport, open_transport
+from worker.broker import open_broker
 from worker.errors import IllegalMove
 from worker.jobs import Status
+from worker.redis_server import PROGRAMS
 from worker.settings import Settings
 from worker.yard import Yard, open_yard
 
@@ -81,9 +82,9 @@ class Chaos:
         if plan.database_url is not None:
             chosen["database_url"] = plan.database_url
         self.settings = Settings.model_validate(chosen)
-        self.transport: Transport = exits.enter_context(open_transport(self.settings))
+        broker = exits.enter_context(open_broker(self.settings))
         idle = {"sweep_seconds": 1e6} if plan.mutant == "sweeper_off" else {}  # the API sweeps, too
-        self.yard: Yard = exits.enter_context(open_yard(self.settings.model_copy(update=idle), self.transport))
+        self.yard: Yard = exits.enter_context(open_yard(self.settings.model_copy(update=idle), broker))
         upload(self.yard)
         cores = sorted(os.sched_getaffinity(0))
         logs = data_dir / "logs"
@@ -180,7 +181,7 @@ class Chaos:
 
     def wipe(self) -> str:
         """Kill Redis; its supervisor starts it again, empty."""
-        servers = [one for one in psutil.Process().children(recursive=True) if one.name() in SERVERS]
+        servers = [one for one in psutil.Process().children(recursive=True) if one.name() in PROGRAMS]
         for server in servers:
             server.kill()
         return "redis" if servers else ""

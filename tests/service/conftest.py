@@ -17,11 +17,11 @@ from worker.yard import Yard, open_yard
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def settings(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Settings:
     """Small limits, so that tests can pass them quickly, and leases that no clock ends."""
     folder = tmp_path_factory.mktemp("service")
     return Settings(
-        data_dir=folder, broker="filesystem", port=0, max_upload_bytes=2 * 1024 * 1024, lease_seconds=1000.0
+        data_dir=folder, redis_url=redis_url, port=0, max_upload_bytes=2 * 1024 * 1024, lease_seconds=1000.0
     )
 
 
@@ -85,7 +85,7 @@ def job(client: httpx.Client) -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def train(yard: Yard, settings: Settings, client: httpx.Client) -> Iterator[Callable[..., str]]:
     """Really trains a small job in this process, before all that wait; returns its id."""
-    with closing(Station(settings, yard.transport, draining=lambda: False)) as station:
+    with closing(Station(settings, yard.broker, draining=lambda: False)) as station:
 
         def job(**fields: object) -> str:
             spec = {"data": {"train": "iris", "target": "label"}, "training": {"epochs": 3}, "priority": 9, **fields}

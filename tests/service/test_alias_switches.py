@@ -84,7 +84,7 @@ def test_another_process_follows(
     client.put(alias, json={"version": 1})
     quick = settings.model_copy(update={"look_seconds": 0.05})
     with (
-        open_yard(quick, yard.transport) as other,
+        open_yard(quick, yard.broker) as other,
         served(other, quick, Patience()) as second,
         httpx.Client(base_url=second.url, timeout=60) as there,
     ):

@@ -26,7 +26,7 @@ TANH = {
 @pytest.fixture(scope="module")
 def station(yard: Yard, settings: Settings) -> Iterator[Station]:
     """What a worker's process does, in this one."""
-    opened = Station(settings, yard.transport, draining=lambda: False)
+    opened = Station(settings, yard.broker, draining=lambda: False)
     yield opened
     opened.close()
 

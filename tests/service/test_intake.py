@@ -86,8 +86,8 @@ def test_what_goes_wrong_with_all_is_said_to_all(monkeypatch: pytest.MonkeyPatch
     assert [type(outcome) for outcome in asyncio.run(crowd())] == [ZeroDivisionError] * 2
 
 
-def test_a_yard_says_of_each_what_it_would_say_alone(tmp_path) -> None:
-    with open_yard(quick(tmp_path, max_queued=5, sweep_seconds=60.0)) as yard:
+def test_a_yard_says_of_each_what_it_would_say_alone(tmp_path, redis_url) -> None:
+    with open_yard(quick(tmp_path, redis_url=redis_url, max_queued=5, sweep_seconds=60.0)) as yard:
         known = spec("known")
         assert yard.submit_all([known]) == [None]  # its data has never been looked at
         for _ in range(2):  # which keeps the sample set, and then looks through it

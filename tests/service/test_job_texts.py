@@ -18,8 +18,8 @@ SPEC = JobSpec.model_validate({"data": {"train": "iris", "target": "label"}})
 
 
 @pytest.fixture
-def yard(tmp_path: Path) -> Iterator[Yard]:
-    with open_yard(quick(tmp_path, sweep_seconds=60.0)) as opened:
+def yard(tmp_path: Path, redis_url: str) -> Iterator[Yard]:
+    with open_yard(quick(tmp_path, redis_url=redis_url, sweep_seconds=60.0)) as opened:
         yield opened
 
 

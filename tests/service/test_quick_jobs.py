@@ -92,8 +92,9 @@ def test_both_ways_refuse_alike(client: httpx.Client, body: bytes) -> None:
     assert short.headers["content-type"] == long.headers["content-type"] == "application/problem+json"
 
 
-def test_a_full_queue_and_a_small_limit_count_on_both_ways(tmp_path: Path) -> None:
-    settings = quick(tmp_path, max_queued=1, max_body_bytes=1000, sweep_seconds=60.0, port=0)
+def test_a_full_queue_and_a_small_limit_count_on_both_ways(tmp_path: Path, redis_url: str) -> None:
+    limits = {"max_queued": 1, "max_body_bytes": 1000}
+    settings = quick(tmp_path, redis_url=redis_url, sweep_seconds=60.0, port=0, **limits)
     body = json.dumps(SMALL).encode()
     large = json.dumps({**SMALL, "name": "x" * 1000}).encode()
     with (

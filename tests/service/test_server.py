@@ -20,11 +20,11 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+def process(tmp_path: Path, redis_url: str) -> Iterator["subprocess.Popen[str]"]:
     environment = {
         **os.environ,
         "TRAINSHED_DATA_DIR": str(tmp_path),
-        "TRAINSHED_BROKER": "filesystem",
+        "TRAINSHED_REDIS_URL": redis_url,
         "TRAINSHED_PORT": "0",
     }
     started = subprocess.Popen(  # our own interpreter and our own line

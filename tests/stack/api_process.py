@@ -20,11 +20,11 @@ KEEP_SECONDS = 2.0
 class ApiProcess:
     """`trainshed api` on a port that stays the same when it is started again."""
 
-    def __init__(self, data_dir: Path, **settings: object) -> None:
+    def __init__(self, data_dir: Path, redis_url: str, **settings: object) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRAINSHED_")}
-        chosen = {"data_dir": data_dir, "port": self.port, "broker": "filesystem"} | settings
+        chosen = {"data_dir": data_dir, "port": self.port, "redis_url": redis_url} | settings
         self.environment = inherited | {f"TRAINSHED_{name.upper()}": str(value) for name, value in chosen.items()}
         self.log: list[str] = []
         self.process = self._start("api")

@@ -69,9 +69,9 @@ class Submitters:
             self.strange.append(f"{status} {body.decode()}")
 
 
-def killed(folder: Path, submissions: int, kills: int, seed: int) -> Submitters:
+def killed(folder: Path, redis_url: str, submissions: int, kills: int, seed: int) -> Submitters:
     """Submit so many jobs, or more, while the API is killed and started again at moments that are spread over them."""
-    api = ApiProcess(folder / "data", disk_reserve_bytes=0)
+    api = ApiProcess(folder / "data", redis_url, disk_reserve_bytes=0)
     submitters = Submitters(api.port)
     moments = sorted(Random(seed).sample(range(submissions // 20, submissions), kills))  # noqa: S311 - no secret
     try:
@@ -94,15 +94,15 @@ def killed(folder: Path, submissions: int, kills: int, seed: int) -> Submitters:
 
 
 @pytest.mark.accept
-def test_a_killed_api_has_made_every_job_once(folder: Path) -> None:
-    submitters = killed(folder, submissions=40, kills=1, seed=1)
+def test_a_killed_api_has_made_every_job_once(folder: Path, redis_url: str) -> None:
+    submitters = killed(folder, redis_url, submissions=40, kills=1, seed=1)
     assert submitters.unanswered > 0
 
 
 @pytest.mark.chaos
-def test_two_thousand_submissions_and_twenty_kills_make_two_thousand_jobs(folder: Path) -> None:
+def test_two_thousand_submissions_and_twenty_kills_make_two_thousand_jobs(folder: Path, redis_url: str) -> None:
     started = time.monotonic()
-    submitters = killed(folder, submissions=2000, kills=20, seed=2)
+    submitters = killed(folder, redis_url, submissions=2000, kills=20, seed=2)
     print(
         f"\n{len(submitters.answered)} jobs of as many keys in {time.monotonic() - started:.0f} s; 20 kills, "
         f"{submitters.unanswered} requests without an answer, {submitters.replayed} answers given again"

@@ -18,12 +18,12 @@ pytestmark = pytest.mark.accept
 
 
 @contextmanager
-def two_processes(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, list[psutil.Process]]]:
+def two_processes(folder: Path, redis_url: str) -> Iterator[tuple[subprocess.Popen[bytes], str, list[psutil.Process]]]:
     """`trainshed api --workers 2`, its address, and the two once they answer."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     environment = os.environ | {
-        "TRAINSHED_DATA_DIR": str(folder), "TRAINSHED_BROKER": "filesystem", "TRAINSHED_PORT": str(port)
+        "TRAINSHED_DATA_DIR": str(folder), "TRAINSHED_REDIS_URL": redis_url, "TRAINSHED_PORT": str(port)
     }  # fmt: skip
     command = [sys.executable, "-m", "trainshed", "api", "--workers", "2"]
     with (folder / "log").open("wb") as log:
@@ -48,8 +48,8 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not psutil.wait_procs(processes, timeout=30)[1]
 
 
-def test_both_serve_and_both_stop(tmp_path: Path) -> None:
-    with two_processes(tmp_path) as (process, url, serving):
+def test_both_serve_and_both_stop(tmp_path: Path, redis_url: str) -> None:
+    with two_processes(tmp_path, redis_url) as (process, url, serving):
         assert all(httpx.get(f"{url}/health/live", timeout=60).status_code == 200 for _ in range(20))
         for one in serving:  # while one is held, the other answers
             one.suspend()
@@ -67,8 +67,8 @@ def answers(url: str) -> bool:
 
 
 @pytest.mark.parametrize("victim", ["one of them", "their parent"])
-def test_none_outlives_the_others(victim: str, tmp_path: Path) -> None:
-    with two_processes(tmp_path) as (process, _, serving):
+def test_none_outlives_the_others(victim: str, tmp_path: Path, redis_url: str) -> None:
+    with two_processes(tmp_path, redis_url) as (process, _, serving):
         if victim == "one of them":
             serving[0].kill()
             assert process.wait(40) == 1

@@ -20,16 +20,17 @@ def examine(tmp_path):
 def test_a_sound_machine_passes_and_nothing_is_made_on_it(examine, tmp_path) -> None:
     report = examine()
     assert report.exit_code == 0, report.output
-    for subject in ("numpy", "celery", "SQLite", "BLAS", "GiB free", "transport"):
+    for subject in ("numpy", "celery", "SQLite", "BLAS", "GiB free", "Redis"):
         assert subject in report.stdout
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_transport_in_use_and_what_it_cannot_do_are_named(examine) -> None:
-    report = examine(TRAINSHED_BROKER="filesystem")
-    assert report.exit_code == 0
-    assert "filesystem" in report.stdout
-    assert "cannot reach workers on other machines" in report.stdout
+def test_the_redis_in_use_is_named(examine, redis_url) -> None:
+    own = examine()
+    assert "valkey-server" in own.stdout and "serves this machine only" in own.stdout
+    given = examine(TRAINSHED_REDIS_URL=redis_url)
+    assert given.exit_code == 0
+    assert f"unix://{redis_url.partition('@')[2]} answers" in given.stdout
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_the_transport_in_use_and_what_it_cannot_do_are_named(examine) -> None:
         ({"TRAINSHED_CONCURRENCY": "none"}, "TRAINSHED_CONCURRENCY"),
         ({"TRAINSHED_DATA_DIR": "/proc/trainshed"}, "not writable"),
         ({"TRAINSHED_QUEUES": "gpu"}, "CuPy"),
-        ({"TRAINSHED_REDIS_URL": "redis://127.0.0.1:9/0"}, "127.0.0.1:9"),
+        ({"TRAINSHED_REDIS_URL": "redis://:secret@127.0.0.1:9/0"}, "nothing listens at redis://127.0.0.1:9/0"),
         ({"TRAINSHED_DATABASE_URL": "postgresql://me:secret@127.0.0.1:9/db"}, "does not answer"),
         ({"TRAINSHED_DATABASE_URL": "mysql://me:secret@127.0.0.1:9/db"}, "mysql"),
     ],

@@ -56,8 +56,8 @@ def looked(port: int) -> list[float]:
 
 
 @pytest.mark.chaos
-def test_ten_thousand_jobs_wait(folder: Path, eventually, started) -> None:
-    api = ApiProcess(folder / "data", disk_reserve_bytes=0)
+def test_ten_thousand_jobs_wait(folder: Path, redis_url: str, eventually, started) -> None:
+    api = ApiProcess(folder / "data", redis_url, disk_reserve_bytes=0)
     started.append(api.process)
     worker = api.start_worker()
     started.append(worker)

@@ -90,10 +90,11 @@ class Asking:
 
 
 @pytest.mark.chaos
-def test_postgresql_crashes_three_times_under_load(folder: Path, server: Server, eventually, started) -> None:
-    api = ApiProcess(
-        folder / "data", disk_reserve_bytes=0, database_url=server.url, lease_seconds=LEASE_SECONDS, busy_seconds=2
-    )
+def test_postgresql_crashes_three_times_under_load(
+    folder: Path, redis_url: str, server: Server, eventually, started
+) -> None:
+    patience = {"lease_seconds": LEASE_SECONDS, "busy_seconds": 2}
+    api = ApiProcess(folder / "data", redis_url, disk_reserve_bytes=0, database_url=server.url, **patience)
     started.append(api.process)
     started.append(api.start_worker())
     connection = Connection(api.port)

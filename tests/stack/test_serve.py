@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from trainshed.stack import ChildDied, NotReady, Stack
+from trainshed.stack import ChildDied, Stack
+from worker.errors import BrokerUnavailable
 
 
 @pytest.fixture
@@ -46,6 +47,23 @@ def test_serve_stops_all_of_it_when_asked(way, served, folder, orphanage) -> Non
     assert not list((folder / "data" / "run").glob("*.json"))
 
 
+def test_a_second_serve_on_the_folder_is_refused_and_a_worker_finds_the_first(
+    served, folder, environment, started, eventually
+) -> None:
+    process, url = served
+    environment |= {"TRAINSHED_DATA_DIR": str(folder / "data")}
+    second = subprocess.run(
+        [sys.executable, "-m", "trainshed", "serve", "--port", "0"], env=environment, capture_output=True, text=True
+    )
+    assert second.returncode == 1 and second.stderr.count("\n") == 1
+    assert f"process {process.pid}" in second.stderr and url in second.stderr
+    before = {one["id"] for one in httpx.get(f"{url}/v1/workers").json()["data"]}
+    worker = subprocess.Popen([sys.executable, "-m", "trainshed", "worker"], env=environment, text=True)
+    started.append(worker)
+    eventually(lambda: len(httpx.get(f"{url}/v1/workers").json()["data"]) > len(before))
+    assert httpx.get(f"{url}/health/ready").json()["ready"]
+
+
 @pytest.mark.accept
 def test_a_killed_serve_leaves_no_process_and_no_socket(served, folder, orphanage, eventually) -> None:
     process, url = served
@@ -67,19 +85,8 @@ def test_a_process_that_dies_is_reported_at_once_with_its_last_words(orphanage) 
     assert orphanage.living() == {}
 
 
-@pytest.mark.accept
 def test_a_redis_that_does_not_answer_is_named(folder, orphanage) -> None:
-    environment = {"TRAINSHED_REDIS_URL": f"redis+socket://{folder}/nobody.sock"}
-    stack = Stack(environment=environment, ready_seconds=15)
-    with pytest.raises(NotReady, match="redis"), stack:
+    stack = Stack(environment={"TRAINSHED_REDIS_URL": f"redis+socket://{folder}/nobody.sock"})
+    with pytest.raises(BrokerUnavailable, match=f"unix://{folder}/nobody.sock"), stack:
         pytest.fail("ready without Redis")
-    assert orphanage.living() == {}
-
-
-@pytest.mark.accept
-def test_without_redis_the_folder_carries_the_jobs(orphanage) -> None:
-    with Stack(environment={"TRAINSHED_BROKER": "filesystem"}) as stack, stack.client() as client:
-        assert stack.transport.kind == "filesystem"
-        job = client.submit({"data": {"train": "iris", "target": "label"}, "training": {"epochs": 2}})
-        assert client.wait(job["id"], 120)["state"] == "succeeded"
     assert orphanage.living() == {}

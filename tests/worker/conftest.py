@@ -17,9 +17,10 @@ from pydantic import SecretStr
 import tests.until
 from engine import JobSpec
 from worker import tables
-from worker.broker import Transport, open_transport
+from worker.broker import open_broker
 from worker.database import Database, open_database
 from worker.jobs import Job
+from worker.redis_address import RedisAddress
 from worker.settings import Settings
 from worker.store import Draft, Store
 from worker.yard import Yard, open_yard
@@ -40,17 +41,16 @@ def until() -> Until:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, empty_sqlite: Path) -> Settings:
-    """A folder of its own with empty tables in it, no Redis, and leases that no clock ends."""
+def settings(tmp_path: Path, empty_sqlite: Path, redis_url: str) -> Settings:
+    """A folder of its own with empty tables in it, and leases that no clock ends."""
     shutil.copy(empty_sqlite, tmp_path / "trainshed.db")
-    return quick(tmp_path)
+    return quick(tmp_path, redis_url=redis_url)
 
 
 def quick(data_dir: Path, **changes: object) -> Settings:
     """Settings with which little is waited for, and no lease ends by itself: a busy machine may be late."""
     chosen: dict[str, object] = {
         "data_dir": data_dir,
-        "broker": "filesystem",
         "lease_seconds": 1000.0,
         "heartbeat_seconds": 0.5,
         "sweep_seconds": 0.2,
@@ -177,7 +177,7 @@ def table_names() -> set[str]:
 
 @pytest.fixture
 def yard(settings: Settings) -> Iterator[Yard]:
-    """A yard on SQLite and a folder, with no worker."""
+    """A yard on SQLite, with no worker."""
     with open_yard(settings) as opened:
         yield opened
 
@@ -195,12 +195,12 @@ def spec() -> Callable[..., JobSpec]:
 
 
 class Fleet:
-    """A transport, a yard, and workers that are real processes."""
+    """A Redis of its own, a yard, and workers that are real processes."""
 
     def __init__(self, settings: Settings, exits: ExitStack) -> None:
         self.settings = settings
-        self.transport: Transport = exits.enter_context(open_transport(settings))
-        self.yard: Yard = exits.enter_context(open_yard(settings, self.transport))
+        self.broker: RedisAddress = exits.enter_context(open_broker(settings))
+        self.yard: Yard = exits.enter_context(open_yard(settings, self.broker))
         self._exits = exits
 
     def start_worker(self, program: str = WORKER, *arguments: str) -> "subprocess.Popen[bytes]":
@@ -225,6 +225,6 @@ class Fleet:
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
-    """Fleets over the named broker; everything is stopped at the end."""
+    """Fleets with changed settings; everything is stopped at the end."""
     with ExitStack() as exits:
-        yield lambda broker, **changes: Fleet(quick(tmp_path, broker=broker, **changes), exits)
+        yield lambda **changes: Fleet(quick(tmp_path, **changes), exits)

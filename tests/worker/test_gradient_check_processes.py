@@ -37,11 +37,10 @@ def made(yard: Yard, check: GradientCheck, until: Until) -> GradientCheck:
     return yard.gradient_check(check.job_id, check.number)
 
 
-@pytest.mark.parametrize("broker", ["auto", pytest.param("filesystem", marks=pytest.mark.accept)])
 def test_a_check_is_made_whatever_became_of_its_message(
-    fleet: Callable[..., Fleet], spec: Make, until: Until, monkeypatch: pytest.MonkeyPatch, broker: str
+    fleet: Callable[..., Fleet], spec: Make, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running = fleet(broker)
+    running = fleet()
     yard = running.yard
     job = yard.submit(spec())
     early = yard.check_gradients(job.id, GradientCheckSpec(at="start"))
@@ -62,7 +61,7 @@ def test_a_check_is_made_whatever_became_of_its_message(
 def test_a_check_of_a_worker_that_ends_or_dies_is_taken_up_by_another(
     database_url: str, fleet: Callable[..., Fleet], spec: Make, until: Until
 ) -> None:
-    running = fleet("auto", database_url=database_url)
+    running = fleet(database_url=database_url)
     yard, worker = running.yard, running.start_worker()
     job = yard.submit(spec(layers=WIDE, training={"epochs": 1}, data={"train": "digits", "target": "label"}))
     assert yard.wait(job.id, 60).state is Status.SUCCEEDED

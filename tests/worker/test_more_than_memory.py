@@ -8,7 +8,6 @@ import pytest
 from engine import JobSpec
 from tests.worker.conftest import quick
 from worker.artifacts import Artifacts
-from worker.broker import open_transport
 from worker.bulletin import Bulletin
 from worker.execution import Execution
 from worker.ids import new_id
@@ -41,16 +40,15 @@ def trained(yard: Yard) -> Job:
     store = open_store(yard.settings)
     claim = store.claims.claim(job.id, new_id("worker"))
     assert claim is not None
-    with open_transport(yard.settings) as transport:
-        artifacts, bulletin = Artifacts(yard.settings.data_dir), Bulletin(transport)
-        Execution(claim, yard.settings, store, artifacts, bulletin, draining=lambda: False).run()
+    artifacts, bulletin = Artifacts(yard.settings.data_dir), Bulletin(yard.broker)
+    Execution(claim, yard.settings, store, artifacts, bulletin, draining=lambda: False).run()
     store.close()
     return yard.job(job.id)
 
 
 @pytest.mark.parametrize(("memory", "held"), [(1 << 20, "file"), (10 << 20, "rows"), (1 << 30, "memory")])
-def test_a_job_says_how_its_data_was_held(tmp_path: Path, memory: int, held: str) -> None:
-    with open_yard(quick(tmp_path / "yard", max_data_bytes=memory)) as yard:
+def test_a_job_says_how_its_data_was_held(tmp_path: Path, redis_url: str, memory: int, held: str) -> None:
+    with open_yard(quick(tmp_path / "yard", redis_url=redis_url, max_data_bytes=memory)) as yard:
         uploaded(yard, tmp_path)
         jobs = [trained(yard) for _ in range(2)]
         events = yard.events(jobs[0].id).data

@@ -27,7 +27,7 @@ def train(yard: Yard, settings: Settings) -> Callable[[JobSpec], str]:
 
     def run(spec: JobSpec) -> str:
         job = yard.submit(spec)
-        with closing(Station(settings, yard.transport, draining=lambda: False)) as station:
+        with closing(Station(settings, yard.broker, draining=lambda: False)) as station:
             station.train(job.id)
         assert yard.job(job.id).state == "succeeded"
         return job.id

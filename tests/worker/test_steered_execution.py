@@ -17,7 +17,6 @@ from tests.chaos import mutants
 from tests.worker.conftest import quick
 from worker import tables
 from worker.artifacts import Artifacts
-from worker.broker import open_transport
 from worker.bulletin import Bulletin
 from worker.errors import IllegalMove
 from worker.execution import Execution
@@ -131,17 +130,16 @@ class Workshop:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+def shop(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Workshop]:
     # leases that no clock ends: what is refused is refused by the store
-    leases = {"lease_seconds": 1000.0, "heartbeat_seconds": 400.0}
-    settings = quick(tmp_path_factory.mktemp("shop"), checkpoint_seconds=1e-6, max_attempts=3, **leases)
+    leases = {"lease_seconds": 1000.0, "heartbeat_seconds": 400.0, "max_attempts": 3}
+    settings = quick(tmp_path_factory.mktemp("shop"), redis_url=redis_url, checkpoint_seconds=1e-6, **leases)
     with (
         pytest.MonkeyPatch.context() as patched,
         open_yard(settings) as yard,
-        open_transport(settings) as transport,
     ):
         patched.setattr(engine.training, "TICK_SECONDS", -1.0)  # an event a batch
-        workshop = Workshop(yard, Bulletin(transport))
+        workshop = Workshop(yard, Bulletin(yard.broker))
         yield workshop
         workshop.store.close()
 

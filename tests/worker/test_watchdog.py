@@ -15,7 +15,7 @@ from tests.until import CEILING
 from tests.worker.conftest import quick
 from worker import watchdog
 from worker.artifacts import Artifacts
-from worker.broker import open_transport
+from worker.broker import find_broker
 from worker.bulletin import Bulletin
 from worker.execution import Execution
 from worker.jobs import Status
@@ -56,8 +56,8 @@ def train(settings: Settings, job: str, how: How) -> None:
         how(store, job)
         return False
 
-    with open_transport(settings) as transport:
-        Execution(claim, settings, store, Artifacts(settings.data_dir), Bulletin(transport), draining=draining).run()
+    bulletin = Bulletin(find_broker(settings))
+    Execution(claim, settings, store, Artifacts(settings.data_dir), bulletin, draining=draining).run()
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def train(settings: Settings, job: str, how: How) -> None:
     ids=["memory", "time", "stalled", "cancel"],
 )
 def test_a_process_ends_when_its_work_does_not(
-    tmp_path: Path, spec: Make, how: How, limits: dict[str, float], state: Status, code: str | None
+    tmp_path: Path, redis_url: str, spec: Make, how: How, limits: dict[str, float], state: Status, code: str | None
 ) -> None:
-    settings = quick(tmp_path, heartbeat_seconds=0.2, sweep_seconds=100, **limits)
+    settings = quick(tmp_path, redis_url=redis_url, heartbeat_seconds=0.2, sweep_seconds=100, **limits)
     with open_yard(settings) as yard:
         job = yard.submit(spec())
         context = multiprocessing.get_context("forkserver")

@@ -1,4 +1,4 @@
-"""Real worker processes over real brokers, from the submission to the model."""
+"""Real worker processes over a real Redis, from the submission to the model."""
 
 import os
 import signal
@@ -38,13 +38,12 @@ def trainer(yard: Yard, job_id: str) -> int | None:
     return next((seen.pid for seen in yard.workers() if seen.job_id == job_id and seen.memory_bytes), None)
 
 
-@pytest.mark.parametrize("broker", ["auto", pytest.param("filesystem", marks=pytest.mark.accept)])
 def test_jobs_are_trained_failed_cancelled_and_given_back(
-    fleet: Callable[..., Fleet], spec: Make, until: Callable[..., None], broker: str
+    fleet: Callable[..., Fleet], spec: Make, until: Callable[..., None]
 ) -> None:
-    running = fleet(broker)
+    running = fleet()
     yard, worker = running.yard, running.start_worker()
-    assert yard.health()["redis"].kind == {"auto": "embedded_redis"}.get(broker, broker)
+    assert yard.health()["redis"].ok
 
     wanted = spec(checks={"gradients": ["start", "end"]}, training={"epochs": 30})
     job = yard.wait(yard.submit(wanted).id, 60)
@@ -98,7 +97,7 @@ def test_jobs_are_trained_failed_cancelled_and_given_back(
 def test_the_job_of_a_worker_that_ends_at_once_is_trained_on_by_another(
     database_url: str, fleet: Callable[..., Fleet], spec: Make, until: Callable[..., None], how: str
 ) -> None:
-    running = fleet("auto", database_url=database_url, checkpoint_seconds=0.2)
+    running = fleet(database_url=database_url, checkpoint_seconds=0.2)
     yard, workers = running.yard, [running.start_worker() for _ in range(2)]
     job = yard.submit(spec(**ENDLESS))
     assert yard.wait(yard.submit(spec()).id, 60).state is Status.SUCCEEDED  # by the other: this one trains and trains
@@ -135,7 +134,7 @@ def test_a_job_whose_worker_the_kernel_ended_for_want_of_memory_is_told_apart(
 ) -> None:
     counter = tmp_path / "memory.events"
     counter.write_text("low 0\noom 0\noom_kill 2\noom_group_kill 0\n")
-    one = fleet("filesystem", heartbeat_seconds=0.2, sweep_seconds=0.1)
+    one = fleet(heartbeat_seconds=0.2, sweep_seconds=0.1)
     worker = one.start_worker(COUNTED, str(counter))
     yard = one.yard
     job = yard.submit(spec(**ENDLESS))
