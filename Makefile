@@ -18,7 +18,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: demo test accept chaos bench serve bench-serving clients check doctor lock clean help
+.PHONY: demo test accept examples chaos bench serve bench-serving clients check doctor lock clean help
 
 demo: $(READY)  ## train a network on handwritten digits through the whole stack, then stop it
 	@$(BIN)/trainshed demo
@@ -31,6 +31,9 @@ accept: $(TOOLS) $(CLIENTS)  ## reproduce every published result, the long ones 
 	@$(BIN)/pytest -m "accept or clients"
 	@$(BIN)/pytest -n 2 -m hypothesis --hypothesis-profile=thorough
 	@$(BIN)/python -m tests.acceptance $(ARGS)
+
+examples: $(TOOLS)  ## record the answers that /openapi.json shows, after answers have changed
+	@$(BIN)/python -m tests.service.record_answers
 
 chaos: $(TOOLS)  ## kill workers, Redis and jobs at random moments; nothing may be lost (a quarter of an hour)
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.chaos $(ARGS)

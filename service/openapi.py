@@ -6,6 +6,7 @@ Each step says what trips over the document as it comes: openapi-typescript, ope
 import json
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -19,10 +20,11 @@ from engine.layers import AnyLayer
 from engine.losses import AnyLoss
 from engine.optimizers import AnyOptimizer
 from engine.schedules import AnySchedule
-from service.problems import Problem
+from service.problems import Problem, ProblemResponse
 from service.schema_limits import Node, inside, limit_bodies, limit_fields, limit_parameters
 from worker.settings import Settings
 
+EXAMPLES = Path(__file__).with_name("examples.json")
 BINARY: Node = {"type": "string", "format": "binary"}
 TEXT: Node = {"type": "string"}
 REFERENCE = "#/components/schemas/{model}"
@@ -71,6 +73,7 @@ def made_for_generators(document: Node, settings: Settings) -> Node:
         name_unions,
         flatten_pairs,
         describe_headers,
+        add_examples,
     )
     for step in steps:
         step(document)
@@ -239,6 +242,22 @@ def request_body(
     if examples is not None:
         described["application/json"]["examples"] = examples
     return {"requestBody": {"required": required, "description": description, "content": described}}
+
+
+def add_examples(document: Node) -> None:
+    """Answers as they came in a session that was recorded (`make examples`)."""
+    recorded = json.loads(EXAMPLES.read_text("utf-8"))
+    document["components"]["examples"] = {
+        f"Problem{status}": {"value": problem} for status, problem in recorded["problems"].items()
+    }
+    for operation in operations(document):
+        answers = recorded["answers"].get(operation["operationId"], {})
+        for status, answer in operation["responses"].items():
+            for kind, content in answer.get("content", {}).items():
+                if kind == ProblemResponse.media_type:
+                    content["examples"] = {"problem": {"$ref": f"#/components/examples/Problem{status}"}}
+                elif kind in answers.get(status, {}):
+                    content["example"] = answers[status][kind]
 
 
 def operation_id(route: Any) -> str:

@@ -45,6 +45,7 @@ Spec = Annotated[JobSpec, strict(JobSpec), Body(openapi_examples=EXAMPLES)]
 @router.post(
     "",
     status_code=201,
+    response_model=JobView,
     responses={
         200: {"model": Validated, "description": "With `validate_only`"},
         **documented(400, 409, 413, 415, 422, 507),
@@ -56,11 +57,10 @@ def submit_job(
     yard: YardDep,
     once: OnceDep,
     validate_only: Annotated[bool, Query(description="say what the job would be and cost, and queue nothing")] = False,
-) -> JobView | Validated:
+) -> JobView | Response:
     """Queue a training job. It is saved when the answer comes, whatever happens to the queue."""
     if validate_only:
-        response.status_code = 200
-        return Validated.of(yard.outline(spec))
+        return Response(Validated.of(yard.outline(spec)).model_dump_json(), media_type="application/json")
     job = yard.submit(spec, once)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return JobView.of(job)

