@@ -51,7 +51,7 @@ def test_the_session_prints_what_the_readme_says(stack, tmp_path) -> None:
 
 
 def test_the_python_of_the_readme_runs(stack, capsys) -> None:
-    code = re.search(r"```python\n(from trainshed.*?)```", README, re.DOTALL)[1]
+    code = re.search(r"```python\n(from trainshed import.*?)```", README, re.DOTALL)[1]
     exec(compile(code.replace("http://127.0.0.1:8000", stack.url), "README.md", "exec"), {})  # noqa: S102
     *events, result = capsys.readouterr().out.splitlines()
     assert events[-1].startswith("done ")
@@ -60,7 +60,7 @@ def test_the_python_of_the_readme_runs(stack, capsys) -> None:
 
 def test_the_engine_works_without_a_server(capsys, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    code = re.search(r"```python\n(from engine.*?)```", README, re.DOTALL)[1]
+    code = re.search(r"```python\n(from trainshed\.engine.*?)```", README, re.DOTALL)[1]
     exec(compile(code, "README.md", "exec"), {})  # noqa: S102
     assert "label" in capsys.readouterr().out
 
