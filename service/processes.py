@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
+from os import environ
 from threading import Event
 from types import FrameType
 
@@ -31,6 +32,7 @@ def run_processes(count: int, host: str, port: int, serve: Serve, grace: float) 
         signal.signal(sig, stop)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     context = multiprocessing.get_context("spawn")  # forked, it would take threads and connections along half
+    environ["PYTHONSAFEPATH"] = "1"  # they start as `python -c`, which looks into the current folder first
     with socket.create_server((host, port), family=family, backlog=2048) as listener:
         processes: list[BaseProcess] = [
             context.Process(target=_run, args=(serve, listener), name=f"api-{number}") for number in range(count)

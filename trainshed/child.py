@@ -4,7 +4,6 @@ import ctypes
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
@@ -74,9 +73,9 @@ class Child:
 
 def _die_with(parent: int) -> Callable[[], None] | None:
     """What the child runs before it becomes the command; only Linux has a signal for the parent's death."""
-    if sys.platform != "linux":
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)  # loaded here: between fork and exec nothing may be imported
+    if prctl is None:
         return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl  # loaded here: between fork and exec nothing may be imported
 
     def die_with_parent() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

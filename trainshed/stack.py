@@ -125,7 +125,7 @@ class Stack:
         }
         child = Child.start(
             role,
-            [sys.executable, "-m", "trainshed", role],
+            [sys.executable, "-P", "-m", "trainshed", role],  # -P: the current folder may hold a worker.py
             log=self.logs / f"{role}.log",
             environment=os.environ | self.environment | where,
         )

@@ -19,7 +19,7 @@ RESTART_SECONDS = 0.2
 def main(binary: str, configuration: str) -> None:
     """Run the server until stdin, which nobody writes to, comes to its end."""
     folder = Path(configuration).parent
-    libc = ctypes.CDLL(None)
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)  # only Linux has it
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the owner's end is the only one that counts
     try:
@@ -31,7 +31,7 @@ def main(binary: str, configuration: str) -> None:
                     stdout=log,
                     stderr=log,
                     # it dies with this process, even if that is killed
-                    preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+                    preexec_fn=prctl and (lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL)),
                 )
                 try:
                     while server.poll() is None and not _owner_is_gone(RESTART_SECONDS):

@@ -143,4 +143,5 @@ class Settings(BaseSettings):
     @property
     def blas_threads(self) -> int:
         """Cores for one job: oversubscribed BLAS threads make every job ten times slower."""
-        return max(1, len(os.sched_getaffinity(0)) // self.concurrency)
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # macOS
+        return max(1, usable // self.concurrency)

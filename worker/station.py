@@ -4,7 +4,6 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import structlog
 
@@ -79,7 +78,7 @@ class Station:
     def tell_of_starved_jobs(self) -> None:
         """End the jobs of this machine's workers that are no more: the kernel has killed for want of memory."""
         for job_id, pid, held in self._store.sweeps.neighbors(socket.gethostname()):
-            if Path(f"/proc/{pid}").exists():
+            if _runs(pid):
                 continue
             figure = "" if held is None else f"; it held {held >> 20} MiB when it was last seen"
             message = f"memory ran out, and the kernel ended the worker of this job{figure}"
@@ -124,3 +123,14 @@ class Station:
             memory_bytes=memory_used(),
             threads=self._settings.blas_threads,
         )
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is such a process, whoever's it is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

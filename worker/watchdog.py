@@ -6,6 +6,7 @@ the end of the process then makes sure that it does no harm; the store, or the s
 
 import os
 import resource
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -126,6 +127,6 @@ class Watchdog:
 def memory_used() -> int:
     """Bytes of memory that this process holds (its resident set)."""
     statm = Path("/proc/self/statm")
-    if not statm.exists():  # not Linux: the most that it ever held
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if not statm.exists():  # not Linux: the most that it ever held, which macOS gives in bytes
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return int(statm.read_text().split()[1]) * PAGE

@@ -45,7 +45,7 @@ class Worker:
             environment[f"TRAINSHED_{name.upper()}"] = text
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, self._mutant, str(self._settings.data_dir)],
+                [sys.executable, "-P", "-c", PROGRAM, self._mutant, str(self._settings.data_dir)],
                 cwd=ROOT,
                 env=environment,
                 stdout=output,

@@ -43,7 +43,7 @@ def test_two_processes_that_compile_one_function_at_once_keep_both(tmp_path: Pat
     (tmp_path / "kernel.py").write_text(KERNEL)
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}", "NUMBA_CACHE_DIR": str(tmp_path / "kept")}
     both = [
-        subprocess.Popen([sys.executable, "-c", COMPILE, kind], env=environment, stdin=subprocess.PIPE,
+        subprocess.Popen([sys.executable, "-P", "-c", COMPILE, kind], env=environment, stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, text=True)
         for kind in ("float32", "float64")
     ]  # fmt: skip
@@ -54,5 +54,5 @@ def test_two_processes_that_compile_one_function_at_once_keep_both(tmp_path: Pat
         process.stdin.write("\n")
         process.stdin.flush()
     assert [process.wait() for process in both] == [0, 0]
-    look = subprocess.check_output([sys.executable, "-c", LOOK], env=environment, text=True)
+    look = subprocess.check_output([sys.executable, "-P", "-c", LOOK], env=environment, text=True)
     assert look == "2 0\n"

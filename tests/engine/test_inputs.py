@@ -235,7 +235,7 @@ def test_the_same_seed_gives_the_same_weights_in_another_process(tmp_path: Path)
         "stored.SMALL, engine.inputs.BLOCK_BYTES, engine.inputs.WINDOW_BLOCKS = 0, 512, 8\n"  # as here
         "result = trained(job(seed=7), Dataset.load(Path(sys.argv[1])), FILE)[2]; print(result['weights_sha256'])"
     )
-    command = [sys.executable, "-c", program, str(tmp_path / "d.safetensors")]
+    command = [sys.executable, "-P", "-c", program, str(tmp_path / "d.safetensors")]
     root = Path(__file__).parents[2]
     there = subprocess.check_output(command, text=True, cwd=root, env=os.environ | {"PYTHONPATH": str(root)})
     here = trained(job(seed=7), Dataset.load(tmp_path / "d.safetensors"), FILE)[2]
@@ -274,7 +274,7 @@ def test_a_file_larger_than_the_address_space_is_trained_on(tmp_path: Path) -> N
     environment["PYTHONPATH"] = str(Path(__file__).parents[2])
 
     def answer(memory: str) -> object:
-        command = [sys.executable, "-c", BOUNDED, str(tmp_path / "d.safetensors"), str(256 << 20), memory]
+        command = [sys.executable, "-P", "-c", BOUNDED, str(tmp_path / "d.safetensors"), str(256 << 20), memory]
         return json.loads(subprocess.check_output(command, text=True, env=environment))
 
     assert answer("32 << 20") == ["file", 100_000]

@@ -133,7 +133,7 @@ def test_it_is_used_where_it_is_installed_and_can_be_loaded(
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "libmkl_rt.so.0").write_bytes(played().read_bytes() if sound else b"no library")
     told = subprocess.run(
-        [sys.executable, "-c", SAY], cwd=ROOT, env={"PYTHONPATH": str(tmp_path / "site")}, check=True,
+        [sys.executable, "-P", "-c", SAY], cwd=ROOT, env={"PYTHONPATH": str(tmp_path / "site")}, check=True,
         capture_output=True, text=True,
     )  # fmt: skip
     assert told.stdout == said

@@ -35,7 +35,7 @@ def spec_with(seed: int, precision: str = "float32") -> JobSpec:
 
 def hash_in_another_process(spec: JobSpec) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-P", "-c", PROGRAM],
         input=spec.model_dump_json(),
         cwd=REPOSITORY,
         capture_output=True,

@@ -28,7 +28,7 @@ def process(tmp_path: Path, redis_url: str) -> Iterator["subprocess.Popen[str]"]
         "TRAINSHED_PORT": "0",
     }
     started = subprocess.Popen(  # our own interpreter and our own line
-        [sys.executable, "-c", SERVE],
+        [sys.executable, "-P", "-c", SERVE],
         env=environment,
         cwd=Path(__file__).parents[2],
         stderr=subprocess.PIPE,

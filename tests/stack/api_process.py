@@ -36,7 +36,7 @@ class ApiProcess:
 
     def _start(self, command: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [sys.executable, "-m", "trainshed", command],
+            [sys.executable, "-P", "-m", "trainshed", command],
             cwd=ROOT,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -25,9 +25,10 @@ def two_processes(folder: Path, redis_url: str) -> Iterator[tuple[subprocess.Pop
     environment = os.environ | {
         "TRAINSHED_DATA_DIR": str(folder), "TRAINSHED_REDIS_URL": redis_url, "TRAINSHED_PORT": str(port)
     }  # fmt: skip
-    command = [sys.executable, "-m", "trainshed", "api", "--workers", "2"]
+    (folder / "socket.py").write_text("raise ImportError('a stranger was imported')\n")
+    command = [Path(sys.executable).with_name("trainshed"), "api", "--workers", "2"]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 240

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-TRAINSHED = [sys.executable, "-m", "trainshed"]
+TRAINSHED = [sys.executable, "-P", "-m", "trainshed"]
 
 
 @pytest.mark.accept

@@ -18,7 +18,7 @@ from worker.errors import BrokerUnavailable
 def served(folder, environment, started) -> tuple[subprocess.Popen[str], str]:
     """`trainshed serve` on a free port, with its data in `folder`; the process and its address."""
     environment |= {"TRAINSHED_DATA_DIR": str(folder / "data")}
-    command = [sys.executable, "-m", "trainshed", "serve", "--port", "0"]
+    command = [sys.executable, "-P", "-m", "trainshed", "serve", "--port", "0"]
     process = subprocess.Popen(
         command,
         env=environment,

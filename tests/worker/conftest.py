@@ -210,7 +210,7 @@ class Fleet:
             text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
             text = ",".join(value) if isinstance(value, tuple) else text
             environment[f"TRAINSHED_{name.upper()}"] = text
-        process = subprocess.Popen([sys.executable, "-c", program, *arguments], cwd=ROOT, env=environment)
+        process = subprocess.Popen([sys.executable, "-P", "-c", program, *arguments], cwd=ROOT, env=environment)
         self._exits.callback(process.wait)
         self._exits.callback(process.kill)
         return process

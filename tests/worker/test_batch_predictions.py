@@ -201,7 +201,7 @@ def test_a_million_rows_need_no_more_memory_than_a_few_thousand(
         file.write("\n".join(f"{a},3,red" for a in part.tolist()).encode() + b"\n")
     upload(yard, "million", file.getvalue())
     batch = yard.predict_batch(model, None, "million", "csv")
-    command = [sys.executable, "-c", PEAK, str(settings.data_dir), batch.id, redis_url]
+    command = [sys.executable, "-P", "-c", PEAK, str(settings.data_dir), batch.id, redis_url]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     finished = yard.batch_prediction(model, batch.id)
     assert finished.state is BatchState.SUCCEEDED and finished.rows_done == rows

@@ -50,7 +50,7 @@ def broken_cupy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_job_on_the_cpu_loads_no_cupy(broken_cupy: Path) -> None:
-    subprocess.run([sys.executable, "-c", CPU_JOB], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-P", "-c", CPU_JOB], cwd=ROOT, check=True)
     assert broken_cupy.read_text() == ""
 
 

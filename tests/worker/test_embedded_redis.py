@@ -101,7 +101,7 @@ def test_closing_leaves_no_process_and_no_folder(binary: Path) -> None:
 @pytest.mark.parametrize("victim", ["owner", "group"])
 def test_an_owner_that_is_killed_leaves_nothing(binary: Path, until: Callable[..., None], victim: str) -> None:
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(binary)],
+        [sys.executable, "-P", "-c", OWNER, str(binary)],
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         text=True,

@@ -20,10 +20,7 @@ TEXTS = 1 << 26  # bytes, in the rows of a batch
 
 def main(path: str) -> None:
     """Write the frames of a file; the process has no more memory than MEMORY for it."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        used = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    bound_memory()
     try:
         schema = read_parquet(path, batch_size=1).schema
         fields = [schema.field(place) for place in range(len(schema.names))]
@@ -44,6 +41,17 @@ def main(path: str) -> None:
         _write(None)
     except Refused as refused:
         _write({"refused": str(refused)})
+
+
+def bound_memory() -> None:
+    """Allow MEMORY beyond what is held; on Linux only, as macOS neither says what is held nor heeds a bound."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            used = int(file.read().split()[0]) * resource.getpagesize()
+    except FileNotFoundError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
 
 
 class Refused(Exception):

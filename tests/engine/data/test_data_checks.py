@@ -314,7 +314,7 @@ def test_a_file_larger_than_the_address_space_is_checked(tmp_path: Path) -> None
     del x
     environment = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     environment["PYTHONPATH"] = str(Path(__file__).parents[3])
-    command = [sys.executable, "-c", BOUNDED, str(tmp_path / "d.safetensors"), str(320 << 20)]
+    command = [sys.executable, "-P", "-c", BOUNDED, str(tmp_path / "d.safetensors"), str(320 << 20)]
     report, too_large = subprocess.check_output(command, text=True, env=environment).splitlines()
     duplicates, checks = json.loads(report)
     assert duplicates in (0, 1) and (duplicates == 1 or "leaked_rows" in checks)  # as the split has it

@@ -66,7 +66,7 @@ def test_the_hash_is_the_same_in_another_process():
         "print(Dataset({'all': Table({'b': np.arange(3.0), 'a': np.arange(3)})}).sha256())"
     )
     here = Dataset({"all": Table({"b": np.arange(3.0), "a": np.arange(3)})}).sha256()
-    there = {subprocess.check_output([sys.executable, "-c", program], text=True).strip() for _ in range(2)}
+    there = {subprocess.check_output([sys.executable, "-P", "-c", program], text=True).strip() for _ in range(2)}
     assert there == {here}
 
 
