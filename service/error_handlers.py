@@ -1,5 +1,7 @@
 """Every way an error can leave the application, each in the shape of a problem."""
 
+from collections.abc import Sequence
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
@@ -22,6 +24,7 @@ from service.problems import (
     too_large,
 )
 from service.sentences import sentence
+from service.uploads import ReceivedForm
 
 
 def install(app: FastAPI) -> None:
@@ -43,7 +46,7 @@ async def on_package_error(request: Request, error: Exception) -> Response:
         str(error),
         code=str(getattr(error, "code", "internal_error")),
         title=title,
-        faults=faults_of(error),
+        faults=as_sent(request, faults_of(error)),
     )
 
 
@@ -58,7 +61,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
             str(error.detail),
             code=error.code,
             title=error.title,
-            faults=error.faults,
+            faults=as_sent(request, error.faults),
         )
     path, headers = request.url.path, dict(error.headers or {})
     detail = str(error.detail)
@@ -80,10 +83,11 @@ async def on_invalid_parameters(request: Request, error: Exception) -> Response:
     for found in error.errors():
         part, *tokens = found["loc"]
         expected, value = sentence(found, Place((), ()))
-        if part == "body":
+        if part == "body" and not tokens:
             expected, value = "the request has no body; send a JSON object", ""
         detail = f"{expected}, not {value}" if value else expected
         faults.append(Fault(pointer=pointer(tokens), part=part, detail=detail))
+    faults = as_sent(request, faults)
     return ProblemResponse.of(request.url.path, 422, summary(faults), title="The request is not valid", faults=faults)
 
 
@@ -97,6 +101,16 @@ async def on_crash(request: Request, error: Exception) -> Response:
     return ProblemResponse.of(
         request.url.path, 500, "this is a bug in trainshed; the log of the service has the details"
     )
+
+
+def as_sent(request: Request, faults: Sequence[Fault]) -> list[Fault]:
+    """What is at fault in a query parameter is at fault in the body, where that was a form that had it."""
+    form: ReceivedForm | None = getattr(request.state, "form", None)
+    fields = [] if form is None else [pointer([name]) for name in form.fields]
+    return [
+        fault.model_copy(update={"part": "body"}) if fault.part == "query" and fault.pointer in fields else fault
+        for fault in faults
+    ]
 
 
 def allowed_methods(request: Request) -> list[str]:

@@ -6,7 +6,6 @@ A route takes part by depending on `Idempotent`. Its answer is kept for a day an
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from hashlib import sha256
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
@@ -16,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive
 
 from service.dependencies import yard_of
+from service.forms import hash_of
 from worker.errors import KeyReused, StorageFull, StoreUnavailable
 from worker.once import Answer, Once, Ticket
 
@@ -30,7 +30,7 @@ class Heard:
     def __init__(self, request: Request, ticket: Ticket | None = None) -> None:
         self.ticket = ticket
         self._receive = request.receive
-        self._hash = sha256(request.url.query.encode() + b"\n")
+        self._hash = hash_of(request.headers.get("content-type", ""), request.url.query.encode() + b"\n")
 
     async def __call__(self) -> Message:
         """The next piece."""

@@ -79,7 +79,7 @@ def made_for_generators(document: Node, settings: Settings) -> Node:
         step(document)
     limit_fields(document["components"]["schemas"], settings)
     limit_parameters((one for each in operations(document) for one in each.get("parameters", ())), settings)
-    limit_bodies(document["paths"], settings)
+    limit_bodies(document["paths"], document["components"]["schemas"], settings)
     return document
 
 

@@ -38,12 +38,13 @@ def limit_parameters(parameters: Iterator[Node], settings: Settings) -> None:
             limit(parameter["schema"], "maximum", getattr(settings, PARAMETERS[parameter["name"]]))
 
 
-def limit_bodies(paths: Mapping[str, Node], settings: Settings) -> None:
+def limit_bodies(paths: Mapping[str, Node], models: Mapping[str, Node], settings: Settings) -> None:
     """The same for files: bytes."""
     for path, methods in paths.items():
         for operation in methods.values():
             for content in operation.get("requestBody", {}).get("content", {}).values():
-                for schema in inside(content["schema"]):
+                form = models.get(content["schema"].get("$ref", "").rpartition("/")[2], {})
+                for schema in (*inside(content["schema"]), *inside(form)):
                     if schema.get("format") == "binary":
                         predicted = path.endswith(("/predict", "/infer"))
                         schema["maxLength"] = settings.max_predict_bytes if predicted else settings.max_upload_bytes

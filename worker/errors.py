@@ -330,8 +330,9 @@ class UnsupportedMediaType(WorkerError):
 
     code: ClassVar[str] = "unsupported_media_type"
 
-    def __init__(self, media_type: str, allowed: tuple[str, ...]) -> None:
-        super().__init__(f"media type {media_type!r} is not supported; send one of {', '.join(allowed)}")
+    def __init__(self, media_type: str, allowed: tuple[str, ...], hint: str = "") -> None:
+        what = f"media type {media_type!r} is not supported" if media_type else "the body has no media type"
+        super().__init__(f"{what}; send one of {', '.join(allowed)}" + (f". {hint}" if hint else ""))
         self.allowed = allowed
 
 

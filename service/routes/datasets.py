@@ -10,16 +10,18 @@ from engine.data.formats.formats import FORMATS
 from engine.data.formats.image_zip_format import SIZE
 from engine.data.splits import Split
 from service import uploads
-from service.bodies import StrictRoute
 from service.dependencies import After, Limit, Name, Reference, YardDep
 from service.idempotency import Idempotent
 from service.problems import documented
 from service.query_json import asked_in_query, read_query
 from service.views import DatasetUsageView, DatasetView, Listing, Object
 
-router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=uploads.UploadRoute)
 
-MEDIA_TYPES = tuple(media_type for known in FORMATS for media_type in known.media_types)
+TABLES = uploads.Kinds(
+    media_types=tuple(media_type for known in FORMATS for media_type in known.media_types),
+    endings={ending: media_type for known in FORMATS for ending, media_type in known.endings.items()},
+)
 
 ImageSize = Annotated[
     str | None,
@@ -48,10 +50,10 @@ class SplitQuery(BaseModel):
     dependencies=[Idempotent],
     responses={
         200: {"model": DatasetView, "description": "The newest version of this name has this very content"},
-        **documented(409, 413, 415, 422, 507),
+        **documented(400, 409, 413, 415, 422, 507),
     },
     openapi_extra=uploads.body(
-        MEDIA_TYPES,
+        TABLES,
         "CSV: a header row, then numbers. NPZ: `x_train y_train [x_dev y_dev] [x_test y_test]`, or `x y`; "
         "images keep their shape, the target column is `label`. Zip: PNG and JPEG images in a folder for each class, "
         "these perhaps in folders `train`, `dev` and `test`; columns `x` and `label`.",
@@ -60,7 +62,7 @@ class SplitQuery(BaseModel):
 async def upload_dataset(
     request: Request, response: Response, yard: YardDep, name: Name, size: ImageSize = None, mode: ImageMode = None
 ) -> DatasetView:
-    """Upload a dataset: the raw file is the body, its media type says which format it has.
+    """Upload a dataset: a file whose media type says which format it has, as the raw body or in a form.
 
     Other content under a name that is there becomes the name's next version: the name means the newest, `name@2` the
     second, and jobs go on with the one that they were submitted with.
@@ -68,7 +70,7 @@ async def upload_dataset(
     asked = {"size": size, "mode": mode}
     options = {option: value for option, value in asked.items() if value is not None}
     record, created = await uploads.received(
-        request, yard, MEDIA_TYPES, lambda media_type, file: yard.add_dataset(name, media_type, file, options)
+        request, yard, TABLES, lambda media_type, file: yard.add_dataset(name, media_type, file, options)
     )
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/datasets/{record.id}"

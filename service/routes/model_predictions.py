@@ -16,12 +16,12 @@ from service.bodies import StrictRoute, validated
 from service.csv_rows import read_rows
 from service.dependencies import AliasQuery, ModelName, VersionQuery, meant
 from service.feature_samples import FeatureSamples
+from service.media_types import essence, unsupported
 from service.openapi import BINARY, TEXT, request_body
 from service.problems import Fault, RequestRefused, documented, too_large
 from service.routes.predictions import EXAMPLES
 from service.serving import Served, Serving
 from service.views import Object
-from worker.errors import UnsupportedMediaType
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictRoute)
 
@@ -172,9 +172,9 @@ def floats(model: Model, body: bytes) -> NDArray[np.float32]:
 
 def media_type(request: Request) -> str:
     """What the body says that it is."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = essence(request.headers.get("content-type", ""))
     if kind not in (JSON, CSV, FLOATS):
-        raise UnsupportedMediaType(kind, (JSON, CSV, FLOATS))
+        raise unsupported(kind, (JSON, CSV, FLOATS))
     return kind
 
 

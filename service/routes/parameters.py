@@ -6,15 +6,17 @@ from fastapi import APIRouter, Query, Request, Response
 
 from engine.foreign_weights import Origin
 from service import uploads
-from service.bodies import StrictRoute
 from service.dependencies import After, Limit, Name, Reference, YardDep
 from service.idempotency import Idempotent
 from service.problems import documented
 from service.views import Listing, ParametersView
 
-router = APIRouter(prefix="/v1/parameters", tags=["parameters"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/parameters", tags=["parameters"], route_class=uploads.UploadRoute)
 
-MEDIA_TYPES = ("application/x-npz", "application/vnd.safetensors")
+TENSORS = uploads.Kinds(
+    media_types=("application/x-npz", "application/vnd.safetensors"),
+    endings={".npz": "application/x-npz", ".safetensors": "application/vnd.safetensors"},
+)
 
 
 @router.post(
@@ -23,10 +25,10 @@ MEDIA_TYPES = ("application/x-npz", "application/vnd.safetensors")
     dependencies=[Idempotent],
     responses={
         200: {"model": ParametersView, "description": "The same content was there under this name"},
-        **documented(409, 413, 415, 422, 507),
+        **documented(400, 409, 413, 415, 422, 507),
     },
     openapi_extra=uploads.body(
-        MEDIA_TYPES,
+        TENSORS,
         "Tensors named `W1 b1 W2 b2 …` (W: n_in × n_out, numbered by dense layer, the output layer last), with "
         "batch norm also `gamma1 beta1 mean1 variance1 …`. Also read: the state dict of a PyTorch `Sequential` "
         "(`0.weight`, transposed here, `0.bias`, `1.running_mean`, …), Keras weights (`dense/kernel`, `dense/bias`, "
@@ -43,7 +45,7 @@ async def upload_parameters(
 ) -> ParametersView:
     """Upload initial parameters for `{"initializer": {"type": "given", "parameters": name}}`."""
     stored, created = await uploads.received(
-        request, yard, MEDIA_TYPES, lambda media_type, file: yard.add_parameters(name, media_type, file, layout)
+        request, yard, TENSORS, lambda media_type, file: yard.add_parameters(name, media_type, file, layout)
     )
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/parameters/{stored.id}"

@@ -81,7 +81,8 @@ BAD_UPLOADS = [
     BadUpload("deep JSON", b"[" * 500_000, "application/json", 422, "deeply"),
     BadUpload("Parquet that is none", b"PAR1" * 9, "application/vnd.apache.parquet", 422, "Parquet"),
     BadUpload("XML", b"<a/>", "application/xml", 415, "text/csv"),
-    BadUpload("a form", b"--x\r\n\r\n--x--", "multipart/form-data; boundary=x", 415, "text/csv"),
+    BadUpload("a form of nothing", b"--x\r\n\r\n--x--", "multipart/form-data; boundary=x", 400, "form-data"),
+    BadUpload("a form's other kind", CSV.encode(), "multipart/mixed; boundary=x", 415, "-F file=@"),
     BadUpload("no media type", b"a,b\n1,2\n", "", 415, "text/csv"),
     BadUpload("too large", b"a\n" + b"1\n" * 1_100_000, CSV, 413, "2097152"),
 ]

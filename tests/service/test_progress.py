@@ -111,6 +111,7 @@ def test_the_pages_of_metrics_as_csv_are_linked(client: httpx.Client, job: Submi
         if "next" not in answer.links:
             break
         url = answer.url.join(answer.links["next"]["url"])
+        assert url.params.multi_items() == [("limit", "3"), ("after", str(epochs[-1][-1]))]
     assert epochs == [[1, 2, 3], [4, 5, 6], [7]]
 
 

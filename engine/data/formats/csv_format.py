@@ -5,7 +5,7 @@ Two threads find the rows of the next blocks while those of the last are kept.
 
 import csv
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -40,6 +40,7 @@ class CsvFormat(Component):
 
     type: Literal["csv"] = Field("csv", description="Delimited text under a header row.")
     media_types: ClassVar[tuple[str, ...]] = ("text/csv", "text/tab-separated-values")
+    endings: ClassVar[Mapping[str, str]] = {".csv": "text/csv", ".tsv": "text/tab-separated-values"}
 
     def read(self, path: Path, limits: ReadLimits | None = None) -> Dataset:
         """One table in memory; DataError names the line of what cannot be used."""

@@ -8,7 +8,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from math import prod
@@ -66,6 +66,7 @@ class ImageZipFormat(Component):
         "image_zip", description="A zip archive of PNG and JPEG images in class folders."
     )
     media_types: ClassVar[tuple[str, ...]] = ("application/zip",)
+    endings: ClassVar[Mapping[str, str]] = {".zip": "application/zip"}
     size: Annotated[str, Field(pattern=SIZE)] | None = Field(
         None,
         description="`28x28`: every image is brought to this width x height, whatever its proportions; without it all "

@@ -1,7 +1,7 @@
 """Rows as JSON objects, in one list or one a line, read object by object."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -39,6 +39,11 @@ class JsonFormat(Component):
 
     type: Literal["json"] = Field("json", description="A list of flat JSON objects, or one object a line.")
     media_types: ClassVar[tuple[str, ...]] = ("application/json", "application/x-ndjson", "application/jsonl")
+    endings: ClassVar[Mapping[str, str]] = {
+        ".json": "application/json",
+        ".ndjson": "application/x-ndjson",
+        ".jsonl": "application/x-ndjson",
+    }
 
     def read(self, path: Path, limits: ReadLimits | None = None) -> Dataset:
         """One table in memory; DataError names the row of what cannot be used."""

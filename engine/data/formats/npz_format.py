@@ -9,7 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from math import prod
@@ -73,6 +73,7 @@ class NpzFormat(Component):
 
     type: Literal["npz"] = Field("npz", description="A NumPy archive with x and y, or x_train and y_train.")
     media_types: ClassVar[tuple[str, ...]] = ("application/x-npz",)
+    endings: ClassVar[Mapping[str, str]] = {".npz": "application/x-npz"}
 
     def read(self, path: Path, limits: ReadLimits | None = None) -> Dataset:
         """Tables of the columns "x" and "label"; DataError names the array that cannot be used, and why."""

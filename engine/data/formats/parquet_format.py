@@ -6,7 +6,7 @@ A few bytes of Parquet may stand for gigabytes, and a decoder in Rust that gets 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal
@@ -29,6 +29,7 @@ class ParquetFormat(Component):
 
     type: Literal["parquet"] = Field("parquet", description="An Apache Parquet file of flat columns.")
     media_types: ClassVar[tuple[str, ...]] = ("application/vnd.apache.parquet", "application/x-parquet")
+    endings: ClassVar[Mapping[str, str]] = {".parquet": "application/vnd.apache.parquet"}
 
     def read(self, path: Path, limits: ReadLimits | None = None) -> Dataset:
         """One table in memory; DataError where the file or a column cannot be used."""
