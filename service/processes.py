@@ -18,8 +18,8 @@ Serve = Callable[[socket.socket], int]
 """Serves on the socket until SIGTERM; returns the exit code."""
 
 
-def run_processes(count: int, host: str, port: int, serve: Serve, grace: float) -> int:
-    """Serve with so many processes until SIGINT or SIGTERM; returns the exit code.
+def run_processes(count: int, listener: socket.socket, serve: Serve, grace: float) -> int:
+    """Serve on the socket with so many processes until SIGINT or SIGTERM; returns the exit code.
 
     If one of them ends by itself the others are stopped: whoever watches this process starts all of them again.
     """
@@ -30,26 +30,24 @@ def run_processes(count: int, host: str, port: int, serve: Serve, grace: float) 
 
     for sig in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sig, stop)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     context = multiprocessing.get_context("spawn")  # forked, it would take threads and connections along half
     environ["PYTHONSAFEPATH"] = "1"  # they start as `python -c`, which looks into the current folder first
-    with socket.create_server((host, port), family=family, backlog=2048) as listener:
-        processes: list[BaseProcess] = [
-            context.Process(target=_run, args=(serve, listener), name=f"api-{number}") for number in range(count)
-        ]
-        for process in processes:
-            process.start()
-        while not stopping.is_set():
-            if wait([process.sentinel for process in processes], timeout=0.2):
-                break
-        unasked = not stopping.is_set()
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join(grace)
-            if process.is_alive():
-                process.kill()
-                process.join()
+    processes: list[BaseProcess] = [
+        context.Process(target=_run, args=(serve, listener), name=f"api-{number}") for number in range(count)
+    ]
+    for process in processes:
+        process.start()
+    while not stopping.is_set():
+        if wait([process.sentinel for process in processes], timeout=0.2):
+            break
+    unasked = not stopping.is_set()
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(grace)
+        if process.is_alive():
+            process.kill()
+            process.join()
     if unasked:
         log.error("api_process_ended", exit_codes=[process.exitcode for process in processes])
     return 1 if unasked else max(abs(process.exitcode or 0) for process in processes)

@@ -13,10 +13,12 @@ from fastapi import FastAPI
 
 from service.app import create_app
 from service.heap import keep_large_blocks
+from service.listener import listen
 from service.processes import run_processes
 from service.slow_clients import Patience, patient
 from worker.logs import configure_logs
 from worker.settings import Settings
+from worker.store import open_store
 from worker.yard import open_yard
 
 log = structlog.get_logger("service")
@@ -68,24 +70,29 @@ def make_server(app: FastAPI, settings: Settings, patience: Patience) -> Server:
     )
 
 
-def run_api(settings: Settings, patience: Patience | None = None) -> int:
-    """Serve until SIGINT or SIGTERM, in as many processes as the settings say; returns the exit code."""
-    configure_logs()
-    patience = patience or Patience()
-    if settings.api_processes == 1:
-        return _serve(settings, patience, None)
-    serve = partial(_serve, settings, patience)
-    return run_processes(settings.api_processes, settings.host, settings.port, serve, GRACE + 5)
+def run_api(settings: Settings, listener: socket.socket | None = None) -> int:
+    """Serve until SIGINT or SIGTERM, in as many processes as the settings say; returns the exit code.
+
+    On the listener, if whoever starts this one has made it, else on one for the settings' host and port. Raises
+    PortUnavailable and StoreUnavailable before anything is started.
+    """
+    serve = partial(_serve, settings, Patience())
+    with listener or listen(settings.host, settings.port) as listener:
+        if settings.api_processes == 1:
+            return serve(listener)
+        configure_logs(settings.log_level, settings.log_format)
+        open_store(settings).close()  # what is wrong is said once, not by each process
+        return run_processes(settings.api_processes, listener, serve, GRACE + 5)
 
 
-def _serve(settings: Settings, patience: Patience, listener: socket.socket | None) -> int:
-    """One process: on a socket that it shares with others, or on one of its own."""
-    configure_logs()
+def _serve(settings: Settings, patience: Patience, listener: socket.socket) -> int:
+    """One process, on a socket that it may share with others."""
+    configure_logs(settings.log_level, settings.log_format)
     keep_large_blocks()
     with open_yard(settings) as yard:
         server = make_server(create_app(yard, settings), settings, patience)
         _end_with_parent(server)
-        server.run(None if listener is None else [listener])
+        server.run([listener])
         return 0 if server.started else 1
 
 

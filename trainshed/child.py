@@ -13,10 +13,11 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class ChildDied(Exception):
-    """A process of the stack ended by itself; the message carries the last lines of its log."""
+    """A process of the stack ended by itself; the message carries what it said, or the end of that."""
 
     def __init__(self, name: str, code: int, tail: str) -> None:
-        super().__init__(f"the {name} ended with exit status {code}; the last lines of its log:\n{tail}")
+        said = f": {tail}" if len(tail.splitlines()) == 1 else f"; the last lines of its log:\n{tail}"
+        super().__init__(f"the {name} ended with exit status {code}{said}")
         self.name = name
         self.code = code
 
@@ -24,26 +25,37 @@ class ChildDied(Exception):
 class Child:
     """A running command, in a process group of its own."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path, begin: int = 0) -> None:
         self.name = name
         self.process = process
         self.log = log
+        self._begin = begin  # of what it says: earlier ones have written before that
 
     @classmethod
-    def start(cls, name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> Self:
-        """Run `command`; what it prints is appended to `log`."""
+    def start(
+        cls,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        inherited: Sequence[int] = (),
+    ) -> Self:
+        """Run `command`; what it prints is appended to `log`, and it has the `inherited` file descriptors."""
         with log.open("ab") as output:
+            begin = output.tell()
             process = subprocess.Popen(  # noqa: S603 - the command is this program itself
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=dict(environment),
+                pass_fds=inherited,
                 # Ctrl-C reaches the whole foreground group; who stops when is the parent's business.
                 start_new_session=True,
                 preexec_fn=_die_with(os.getpid()),
             )
-        return cls(name, process, log)
+        return cls(name, process, log, begin)
 
     def check(self) -> None:
         """Raise `ChildDied` unless the process is running."""
@@ -52,9 +64,9 @@ class Child:
             raise ChildDied(self.name, code, self.tail())
 
     def tail(self, lines: int = 20) -> str:
-        """The end of the log."""
+        """The end of what it said."""
         with self.log.open("rb") as log:
-            log.seek(max(0, self.log.stat().st_size - 200 * lines))
+            log.seek(max(self._begin, self.log.stat().st_size - 200 * lines))
             return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
 
     def ask_to_stop(self) -> None:

@@ -1,25 +1,20 @@
-"""The command `trainshed`: it starts the service, and speaks to one over HTTP."""
+"""The command `trainshed`: what speaks to a service over HTTP, beside what starts one."""
 
 import json
-import signal
-import socket
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated
 
+import durationpy
 import typer
 from rich.console import Console
 
-from trainshed.client import DEFAULT_URL, Client, JobFailed, TrainshedError
+from trainshed import starting
+from trainshed.client import DEFAULT_URL, Client, InvalidUrl, JobFailed, TrainshedError
 from trainshed.documents import Event, Job, JsonValue
-
-if TYPE_CHECKING:
-    from worker.settings import Settings
+from trainshed.failure import MISUSED, fail
 
 app = typer.Typer(
     help="Train deep networks by sending JSON.",
@@ -30,116 +25,9 @@ app = typer.Typer(
 
 Url = Annotated[str, typer.Option("--url", envvar="TRAINSHED_URL", help="Where the service answers.")]
 JobId = Annotated[str, typer.Argument(help="The job's id, as `submit` printed it.")]
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 JsonFile = Annotated[typer.FileText, typer.Argument(help="A JSON file, or - for the standard input.")]
 
-
-# starting the service
-
-
-@app.command()
-def demo() -> None:
-    """Train a network on handwritten digits through the whole stack, then stop it."""
-    _require_service("demo")
-    from trainshed.demo import run
-
-    _end_on_sigterm()
-    raise typer.Exit(run())
-
-
-@app.command()
-def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on; TRAINSHED_HOST otherwise.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
-    workers: Annotated[int | None, typer.Option(help="API processes.", min=1)] = None,
-) -> None:
-    """Start Redis, a worker and the API, and keep them up until Ctrl-C."""
-    _require_service("serve")
-    from trainshed.stack import ChildDied, NotReady, Stack
-    from worker.errors import WorkerError
-    from worker.settings import Settings
-
-    settings = Settings()
-    _end_on_sigterm()
-    stack = Stack(
-        settings.data_dir,
-        host=settings.host if host is None else host,
-        port=settings.port if port is None else port,
-        environment={} if workers is None else {"TRAINSHED_API_PROCESSES": str(workers)},
-    )
-    try:
-        with stack:
-            print(f"API    {stack.url}/v1/jobs")
-            print(f"docs   {stack.url}/docs")
-            print(f"Redis  {stack.redis}")
-            print(f"data   {stack.data_dir}")
-            print(f"logs   {stack.logs}")
-            print("Ctrl-C stops it.", flush=True)
-            stack.watch()
-    except KeyboardInterrupt:
-        print("\nstopped")
-    except (ChildDied, NotReady, WorkerError) as error:
-        _fail(str(error))
-
-
-@app.command()
-def api(workers: Annotated[int | None, typer.Option(help="API processes.", min=1)] = None) -> None:
-    """Run the API alone; the settings come from the environment (TRAINSHED_…)."""
-    _require_service("api")
-    from worker.loading import lasting
-    from worker.settings import Settings
-
-    settings = Settings()
-    _say_of_redis(settings)
-    with lasting():
-        from service.server import run_api
-
-    raise typer.Exit(run_api(settings if workers is None else settings.model_copy(update={"api_processes": workers})))
-
-
-@app.command()
-def worker() -> None:
-    """Run a worker alone; the settings come from the environment (TRAINSHED_…)."""
-    _require_service("worker")
-    from worker.loading import lasting
-    from worker.settings import Settings
-
-    settings = Settings()
-    _say_of_redis(settings, end_for_good=True)
-    with lasting():
-        from worker.process import run_worker
-
-    raise typer.Exit(run_worker(settings))
-
-
-@app.command()
-def doctor() -> None:
-    """Say what this machine offers and what is missing; exit 1 when something is broken."""
-    _require_service("doctor")
-    from trainshed.doctor import examine
-
-    raise typer.Exit(0 if examine(Console()) else 1)
-
-
-@app.command()
-def alive() -> None:
-    """Exit 0 if a worker of this machine reported lately: a container's health check."""
-    _require_service("alive")
-    from worker.settings import Settings
-    from worker.store import open_store
-
-    store = open_store(Settings())
-    try:
-        here = [worker for worker in store.workers.alive() if worker.host == socket.gethostname()]
-    finally:
-        store.close()
-    if not here:
-        _fail(f"no worker on {socket.gethostname()} has reported lately")
-    print(f"worker {here[0].id} reported at {here[0].seen_at:%H:%M:%S} UTC")
-
-
-# speaking to a service
+app.add_typer(starting.app)
 
 
 @app.command()
@@ -193,7 +81,7 @@ def predict(
     document = _json(rows)
     listed = document.get("rows") if isinstance(document, dict) else document
     if not isinstance(listed, list):
-        _fail(f'{rows.name} holds no rows; write {{"rows": [[…], …]}} or [[…], …]')
+        fail(f'{rows.name} holds no rows; write {{"rows": [[…], …]}} or [[…], …]')
     with _client(url) as client:
         # The service says which row is not a row, and why.
         if source.startswith("job_"):
@@ -236,7 +124,7 @@ def alias(
 ) -> None:
     """Have an alias mean a version of a model, and print it."""
     if (version is None) != rollback:
-        _fail("say either which version the alias is to mean, or --rollback")
+        fail("say either which version the alias is to mean, or --rollback")
     with _client(url) as client:
         changed = client.roll_back(name, alias) if version is None else client.set_alias(name, alias, version)
         print(changed["version"])
@@ -257,7 +145,7 @@ def batch(
         asked = client.predict_batch(name, dataset, format=form, alias=alias, version=version)
         done = client.wait_batch(name, asked["id"])
         if done["error"] is not None:
-            _fail(f"{done['id']} failed: {done['error']['message']}")
+            fail(f"{done['id']} failed: {done['error']['message']}")
         client.download_batch(name, done["id"], output)
         print(f"{done['rows']} rows, {done['model']} version {done['version']}")
 
@@ -283,7 +171,7 @@ def check(
     with _client(url) as client:
         made = client.wait_gradient_check(job_id, client.request_gradient_check(job_id, wanted)["number"])
     if made["error"] is not None:
-        _fail(f"gradient check {made['number']} failed: {made['error']['message']}")
+        fail(f"gradient check {made['number']} failed: {made['error']['message']}")
     if (report := made["report"]) is not None:
         from trainshed.gradient_table import gradient_table
 
@@ -393,11 +281,9 @@ def prune(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Remove the jobs that ended long ago, but for those that others start from, and print their ids."""
-    amount, unit = older_than[:-1], older_than[-1:]
-    if not amount.isdecimal() or unit not in SECONDS:
-        _fail(f"{older_than!r} is no duration; write a number and one of {', '.join(SECONDS)}, such as 30d")
+    seconds = _seconds(older_than)
     with _client(url) as client:
-        for job_id in client.prune(int(amount) * SECONDS[unit]):
+        for job_id in client.prune(seconds):
             print(job_id)
 
 
@@ -407,47 +293,26 @@ def show_version() -> None:
     print(installed("trainshed-client"))  # the service's, too: both are of one checkout
 
 
-def _require_service(command: str) -> None:
-    """End with one sentence where there is the client alone."""
-    try:
-        installed("trainshed")
-    except PackageNotFoundError:
-        _fail(
-            f"`trainshed {command}` needs the service, and only the client is installed "
-            "here; `pip install .` in a checkout of trainshed installs both"
-        )
-
-
-def _say_of_redis(settings: "Settings", *, end_for_good: bool = False) -> None:
-    """Say at once what is wrong with Redis, before what takes longer is loaded.
-
-    Without the address of one the command ends; also, if it is to, where no waiting helps. Else Redis may come later.
-    """
-    import structlog
-
-    from worker.broker import check_broker
-    from worker.errors import BrokerUnavailable
-    from worker.logs import configure_logs
-
-    try:
-        fault = check_broker(settings)
-    except BrokerUnavailable as error:
-        _fail(str(error))
-    if fault is not None and fault.lasting and end_for_good:
-        _fail(str(fault))
-    if fault is not None:
-        configure_logs()
-        structlog.get_logger("redis").warning("redis_unavailable", detail=str(fault))
-
-
 @contextmanager
 def _client(url: str) -> Iterator[Client]:
     """A client whose refusals end the command with their message."""
     try:
         with Client(url) as client:
             yield client
+    except InvalidUrl as error:
+        fail(f"{error} (--url, or TRAINSHED_URL)", MISUSED)
     except TrainshedError as error:
-        _fail(str(error))
+        fail(str(error))
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(durationpy.from_str(text.replace(" ", "")).total_seconds())
+    except ValueError:
+        seconds = -1.0
+    if seconds < 0:
+        fail(f"{text!r} is no duration; write a number with a unit, such as 30d, 12h, 90m or 10s", MISUSED)
+    return seconds
 
 
 def _say(job: Job) -> None:
@@ -478,26 +343,12 @@ def _json(file: typer.FileText) -> JsonValue:
     try:
         document: JsonValue = json.load(file)
     except ValueError as error:
-        _fail(f"{file.name} is not JSON: {error}")
+        fail(f"{file.name} is not JSON: {error}")
     return document
 
 
 def _object(file: typer.FileText) -> Mapping[str, JsonValue]:
     document = _json(file)
     if not isinstance(document, dict):
-        _fail(f'{file.name} must hold a JSON object, such as {{"data": {{"train": "digits", …}}}}')
+        fail(f'{file.name} must hold a JSON object, such as {{"data": {{"train": "digits", …}}}}')
     return document
-
-
-def _fail(message: str) -> NoReturn:
-    print(message, file=sys.stderr)
-    raise typer.Exit(1)
-
-
-def _end_on_sigterm() -> None:
-    """SIGTERM unwinds the stack as Ctrl-C does, so that what was started is stopped."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    signal.signal(signal.SIGTERM, end)

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar, cast
 
 import httpx
 
+from trainshed.address import read_address, without_password
 from trainshed.documents import (
     Alias,
     BatchPrediction,
@@ -104,6 +105,10 @@ class ProblemError(TrainshedError):
         )
 
 
+class InvalidUrl(TrainshedError):
+    """What should be the address of a service is none."""
+
+
 class Unreachable(TrainshedError):
     """Nobody answers at the address."""
 
@@ -128,13 +133,15 @@ class JobFailed(TrainshedError):
 class Client:
     """Talks to one trainshed; safe to share between threads.
 
+    `url` may lack its scheme, and have a path that a proxy puts before the service's. Raises InvalidUrl.
+
     >>> with Client() as client:
     ...     job = client.submit({"data": {"train": "digits", "target": "label"}})
     ...     print(client.wait(job["id"])["result"])
     """
 
     def __init__(self, url: str = DEFAULT_URL, *, timeout: float = 30.0) -> None:
-        self.url = url.rstrip("/")
+        self.url = _address(url)
         self._timeout = timeout
         self._http = httpx.Client(base_url=self.url, timeout=timeout)
 
@@ -418,7 +425,7 @@ class Client:
             except httpx.TransportError as error:
                 retries += 1
                 if retries > STREAM_RETRIES:
-                    raise Unreachable(self.url, str(error)) from error
+                    raise Unreachable(without_password(self.url), str(error)) from error
 
     def _stream_once(self, job_id: str, after: int) -> Iterator[Event]:
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(after)} if after else {})
@@ -543,16 +550,23 @@ class Client:
                     for piece in response.iter_bytes():
                         file.write(piece)
         except httpx.TransportError as error:
-            raise Unreachable(self.url, str(error)) from error
+            raise Unreachable(without_password(self.url), str(error)) from error
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **options)
         except httpx.TransportError as error:
-            raise Unreachable(self.url, str(error)) from error
+            raise Unreachable(without_password(self.url), str(error)) from error
         if response.is_error:
             raise ProblemError.of(response)
         return response
+
+
+def _address(url: str) -> str:
+    try:
+        return read_address(url)
+    except ValueError as error:
+        raise InvalidUrl(str(error)) from None
 
 
 def _once(key: str | None) -> dict[str, str]:

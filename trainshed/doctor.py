@@ -14,7 +14,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -39,11 +38,11 @@ class Finding:
     detail: str
 
 
-def examine(console: Console) -> bool:
+def examine(console: Console, settings: "Settings") -> bool:
     """Print every finding; whether nothing is broken."""
     table = Table.grid(padding=(0, 2))
     sound = True
-    for finding in findings():
+    for finding in findings(settings):
         style = {"ok": "green", "note": "yellow", "broken": "bold red"}[finding.verdict]
         table.add_row(finding.subject, Text(finding.verdict, style), Text(finding.detail))
         sound = sound and finding.verdict != "broken"
@@ -51,18 +50,9 @@ def examine(console: Console) -> bool:
     return sound
 
 
-def findings() -> Iterator[Finding]:
-    """Look at everything, the cheapest first; settings that cannot be read end it."""
-    from worker.settings import Settings
-
+def findings(settings: "Settings") -> Iterator[Finding]:
+    """Look at everything, the cheapest first."""
     yield _python()
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        for problem in error.errors():
-            name = "TRAINSHED_" + "_".join(map(str, problem["loc"])).upper()
-            yield Finding("settings", "broken", f"{name.rstrip('_')}: {problem['msg']}")
-        return
     yield Finding("packages", "ok", ", ".join(f"{name} {version(name)}" for name in PACKAGES))
     yield from _extras()
     yield _cores(settings)

@@ -2,10 +2,9 @@
 
 import os
 import shutil
-import socket
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
@@ -57,22 +56,28 @@ class Stack:
         self._children: list[Child] = []
 
     def __enter__(self) -> Self:
+        from service.listener import listen
         from worker.broker import open_broker
-        from worker.settings import Settings
+        from worker.running_stack import refuse_other_stack
+        from worker.settings import read_settings
 
+        chosen = {
+            name.removeprefix("TRAINSHED_").lower(): value
+            for name, value in self.environment.items()
+            if name.startswith("TRAINSHED_")
+        }
+        settings = read_settings(**chosen)
         with ExitStack() as exits:
             self.data_dir = exits.enter_context(_folder(self._data_dir))
-            self.port = self.port or _free_port(self.host)
-            chosen = {
-                name.removeprefix("TRAINSHED_").lower(): value
-                for name, value in self.environment.items()
-                if name.startswith("TRAINSHED_")
-            }
-            settings = Settings.model_validate(chosen | {"data_dir": self.data_dir})
+            refuse_other_stack(self.data_dir)  # which has most probably the port, too
+            listener = exits.enter_context(listen(self.host, self.port))
+            self.port = listener.getsockname()[1]
+            settings = settings.model_copy(update={"data_dir": self.data_dir})
             self.redis: RedisAddress = exits.enter_context(open_broker(settings, self.url))
             exits.callback(self._stop)
             self._start("worker")
-            self._start("api")
+            self._start("api", "--listener", str(listener.fileno()), inherited=[listener.fileno()])
+            listener.close()  # from now on the port is the API's, and closed when that ends
             self._wait_until_ready()
             self._exits = exits.pop_all()
         return self
@@ -116,7 +121,7 @@ class Stack:
             self.check()
             sleep(0.5)
 
-    def _start(self, role: str) -> None:
+    def _start(self, role: str, *arguments: str, inherited: Sequence[int] = ()) -> None:
         self.logs.mkdir(parents=True, exist_ok=True)
         where = {
             "TRAINSHED_DATA_DIR": str(self.data_dir),
@@ -125,9 +130,10 @@ class Stack:
         }
         child = Child.start(
             role,
-            [sys.executable, "-P", "-m", "trainshed", role],  # -P: the current folder may hold a worker.py
+            [sys.executable, "-P", "-m", "trainshed", role, *arguments],  # -P: the current folder may hold a worker.py
             log=self.logs / f"{role}.log",
             environment=os.environ | self.environment | where,
+            inherited=inherited,
         )
         self._children.append(child)
 
@@ -164,7 +170,9 @@ class Stack:
 @contextmanager
 def _folder(given: Path | None) -> "Iterator[Path]":
     if given is not None:
-        given.mkdir(parents=True, exist_ok=True)
+        from worker.data_dir import make_data_dir
+
+        make_data_dir(given)
         yield given.resolve()
         return
     made = Path(tempfile.mkdtemp(prefix="trainshed-"))
@@ -172,15 +180,6 @@ def _folder(given: Path | None) -> "Iterator[Path]":
         yield made
     finally:
         shutil.rmtree(made)
-
-
-def _free_port(host: str) -> int:
-    """A port that nobody listens on now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 __all__ = ["ChildDied", "NotReady", "Stack"]

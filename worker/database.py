@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from sqlalchemy import event, exc
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from worker.database_address import read_address, sqlite_path, why_no_connection
 from worker.errors import StorageFull, StoreUnavailable
 from worker.lock import WriteLock
 from worker.migrations import HEAD
@@ -21,6 +22,7 @@ from worker.tables import alembic_version, metadata
 
 MIGRATION_LOCK = 0x7261696E  # any number that no other user of the PostgreSQL server locks
 FULL = {"SQLITE_FULL", "53100"}
+NOT_ALLOWED = "42501"  # PostgreSQL's insufficient_privilege
 
 
 class Database:
@@ -30,13 +32,17 @@ class Database:
     """
 
     def __init__(self, url: str, *, busy_seconds: float = 10.0, wal_pages: int = 1000) -> None:
-        address = _address(url)
+        self._address = address = _read(url)
         self.kind: Literal["sqlite", "postgresql"]
         self._lock: WriteLock | None = None
         if address.get_backend_name() == "sqlite":
             self.kind = "sqlite"
-            path = _sqlite_path(address)
-            self._lock = WriteLock(path.with_name(path.name + ".lock"), seconds=busy_seconds)
+            path = sqlite_path(address)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._lock = WriteLock(path.with_name(path.name + ".lock"), seconds=busy_seconds)
+            except OSError as error:
+                raise StoreUnavailable(why_no_connection(address, error)) from error
             self._writer = _sqlite_engine(path, self._lock, busy_seconds, wal_pages, writes=True)
             self._reader = _sqlite_engine(path, self._lock, busy_seconds, wal_pages, writes=False)
         else:
@@ -60,6 +66,14 @@ class Database:
         if self.kind == "sqlite":  # it lives in this process
             return time.time()
         return float(connection.scalar(sa.text("SELECT extract(epoch FROM clock_timestamp())::float8")) or 0.0)
+
+    def connect(self) -> None:
+        """See that there is a database; `StoreUnavailable` says what stands in the way, and where: not for clients."""
+        try:
+            self._reader.connect().close()
+        except (exc.DBAPIError, OSError) as error:
+            reason = error.orig if isinstance(error, exc.DBAPIError) else error
+            raise StoreUnavailable(why_no_connection(self._address, reason)) from error
 
     def ping(self) -> None:
         """Raise `StoreUnavailable` unless the database answers."""
@@ -110,9 +124,10 @@ class Database:
 
 
 def open_database(url: str, *, busy_seconds: float = 10.0) -> Database:
-    """The database at `url`, with tables of this version's shape."""
+    """The database at `url`, with tables of this version's shape; raises StoreUnavailable."""
     database = Database(url, busy_seconds=busy_seconds)
     try:
+        database.connect()
         database.upgrade()
     except BaseException:
         database.close()
@@ -120,31 +135,11 @@ def open_database(url: str, *, busy_seconds: float = 10.0) -> Database:
     return database
 
 
-def _address(url: str) -> sa.URL:
+def _read(url: str) -> sa.URL:
     try:
-        address = sa.make_url(url)
-    except exc.ArgumentError:
-        # the text may hold a password
-        raise StoreUnavailable(
-            "TRAINSHED_DATABASE_URL is not an address such as postgresql://user:password@host/name"
-        ) from None
-    backend = address.get_backend_name()
-    if backend in ("postgresql", "postgres"):
-        return address.set(drivername="postgresql+psycopg")
-    if backend == "sqlite":
-        return address
-    raise StoreUnavailable(f"a database of kind {backend!r} is not supported; use sqlite or postgresql")
-
-
-def _sqlite_path(address: sa.URL) -> Path:
-    if address.database in (None, "", ":memory:"):
-        raise StoreUnavailable("the processes share the database, so SQLite needs a file: sqlite:////path/to/file.db")
-    path = Path(str(address.database)).absolute()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise StoreUnavailable(f"the folder {path.parent} cannot be made: {error.strerror}") from error
-    return path
+        return read_address(url)
+    except ValueError as error:
+        raise StoreUnavailable(f"the database's address {error}") from error
 
 
 class _LockedConnection(sqlite3.Connection):
@@ -244,6 +239,9 @@ def _translated() -> Iterator[None]:
             raise StorageFull("the database's disk is full") from error
         raise StoreUnavailable(f"the database does not answer ({reason or 'no connection'}); try again") from error
     except exc.DatabaseError as error:
+        if getattr(error.orig, "sqlstate", None) == NOT_ALLOWED:
+            said = str(error.orig).partition("\n")[0]
+            raise StoreUnavailable(f"the database's user lacks a right: {said}; its owner can grant it") from error
         if error.orig is None or type(error.orig) is not sqlite3.DatabaseError:
             raise
         raise StoreUnavailable(f"the database cannot be read: {error.orig}") from error

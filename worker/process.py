@@ -1,6 +1,6 @@
 """The worker as a process: a parent that takes messages and forks, and children that train.
 
-The parent imports neither NumPy nor anything of a GPU, and opens no database: a fork copies what is open, and
+The parent imports neither NumPy nor anything of a GPU, and keeps no database open: a fork copies what is open, and
 half-copied threads, devices and locks are of no use to a child.
 """
 
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 import structlog
 from celery import Celery, signals
 from celery.exceptions import SecurityWarning
+from celery.utils.log import get_multiprocessing_logger
 
-import worker.database  # noqa: F401 - loaded before the fork, so that a child has less to load
 from worker.broker import find_broker
 from worker.celery_app import BATCH_TASK, CHECK_TASK, TASK, make_app, queue_name
+from worker.database import open_database
 from worker.errors import BrokerUnavailable
+from worker.gpu_check import require_gpu
 from worker.loading import lasting
 from worker.logs import configure_logs
 from worker.oom_kills import oom_kills
@@ -36,9 +38,12 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 def run_worker(settings: Settings) -> int:
     """Serve the queues until SIGTERM or SIGINT, then give running jobs back to them; the exit status.
 
-    A second signal ends it at once: the jobs go back to the queue when their leases have run out.
+    A second signal ends it at once: the jobs go back to the queue when their leases have run out. Raises
+    InvalidSettings where there is no GPU for the queue gpu, StoreUnavailable where there is no database.
     """
-    configure_logs()
+    require_gpu(settings)
+    open_database(settings.sql_url, busy_seconds=settings.busy_seconds).close()  # what is wrong is said here, once
+    configure_logs(settings.log_level, settings.log_format)
     warnings.simplefilter("ignore", SecurityWarning)  # of pickle under root; no message here is unpickled
     log = structlog.get_logger("worker")
     for variable in THREADS:  # NumPy reads them once, when a child first imports it
@@ -78,6 +83,7 @@ class Pool:
         app.task(name=TASK, ignore_result=True)(self.train)
         app.task(name=CHECK_TASK, ignore_result=True)(self.check_gradients)
         app.task(name=BATCH_TASK, ignore_result=True)(self.predict_batch)
+        signals.setup_logging.connect(self._take_logs, weak=False)
         signals.worker_process_init.connect(self._open, weak=False)
         signals.worker_process_shutdown.connect(self._close, weak=False)
         signals.worker_shutting_down.connect(self._drain, weak=False)
@@ -96,6 +102,10 @@ class Pool:
         """Make the batch prediction; anything but one that is known does nothing."""
         if self._station is not None and isinstance(batch_id, str):
             self._station.predict_batch(batch_id)
+
+    def _take_logs(self, **_: object) -> None:
+        """Where somebody listens to this signal Celery leaves the logs as they are: all go where ours go."""
+        get_multiprocessing_logger().propagate = True  # billiard would keep them to itself
 
     def _open(self, **_: object) -> None:
         with lasting():

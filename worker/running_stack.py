@@ -50,6 +50,12 @@ def claim_folder(data_dir: Path, url: str | None) -> Iterator[Callable[[str], No
         os.close(lock)
 
 
+def refuse_other_stack(data_dir: Path) -> None:
+    """Raise `DataFolderInUse` if a stack runs on the folder; it may still be claimed by another one afterwards."""
+    if (other := find_stack(data_dir)) is not None:
+        raise DataFolderInUse(data_dir, str(other))
+
+
 def find_stack(data_dir: Path) -> RunningStack | None:
     """The stack that runs on the folder; what one that was killed has left behind does not count."""
     try:

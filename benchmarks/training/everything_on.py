@@ -9,7 +9,6 @@ does once (reading its data, the last measurement, saving the model) is left out
 """
 
 import json
-import logging
 import os
 import sys
 import tempfile
@@ -106,7 +105,7 @@ def job(shape: Shape, share: float, epochs: int) -> None:
             self.began, self.before = perf_counter(), process_time()
 
     x, y = rows(share)
-    configure_logs(logging.ERROR)  # to stderr
+    configure_logs("error")  # to stderr
     with tempfile.TemporaryDirectory(prefix="bench-training-") as folder:
         settings = Settings.model_validate({"data_dir": Path(folder)})
         with open_broker(settings) as broker, open_yard(settings, broker) as yard, yard.receive() as upload:

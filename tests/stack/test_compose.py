@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.main import get_command
 
 from trainshed.cli import app
 from worker.embedded_redis import CONFIGURATION
@@ -15,7 +16,7 @@ DOCKERFILE = (REPOSITORY / "deploy" / "Dockerfile").read_text()
 
 SERVICES = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
-COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands}
+COMMANDS = set(get_command(app).commands)
 VARIABLES = {f"TRAINSHED_{name.upper()}" for name in Settings.model_fields}
 
 

@@ -15,12 +15,16 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from typer.testing import CliRunner
 
-from trainshed import cli
+from trainshed import cli, starting
 
 REPOSITORY = Path(__file__).parents[2]
 PLACES = {"trainshed": REPOSITORY, "trainshed-client": REPOSITORY / "client"}
 OWN = {"engine", "worker", "service", "trainshed"}
-STARTERS = {"trainshed/demo.py", "trainshed/doctor.py"}  # of the client's files, those that the service's machine runs
+STARTERS = {
+    "trainshed/demo.py",
+    "trainshed/doctor.py",
+    "trainshed/starting.py",
+}  # of the client's files, those that the service's machine runs
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +149,7 @@ def test_the_command_says_in_a_sentence_what_the_client_alone_lacks(monkeypatch,
             raise PackageNotFoundError(name)
         return version(name)
 
-    monkeypatch.setattr(cli, "installed", installed)
+    monkeypatch.setattr(starting, "installed", installed)
     result = CliRunner().invoke(cli.app, [command])
     assert result.exit_code == 1
     assert result.stderr.startswith(f"`trainshed {command}` needs the service, and only the client is installed here")

@@ -36,12 +36,10 @@ def test_the_redis_in_use_is_named(examine, redis_url) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"TRAINSHED_CONCURRENCY": "none"}, "TRAINSHED_CONCURRENCY"),
         ({"TRAINSHED_DATA_DIR": "/proc/trainshed"}, "not writable"),
         ({"TRAINSHED_QUEUES": "gpu"}, "CuPy"),
         ({"TRAINSHED_REDIS_URL": "redis://:secret@127.0.0.1:9/0"}, "nothing listens at redis://127.0.0.1:9/0"),
         ({"TRAINSHED_DATABASE_URL": "postgresql://me:secret@127.0.0.1:9/db"}, "does not answer"),
-        ({"TRAINSHED_DATABASE_URL": "mysql://me:secret@127.0.0.1:9/db"}, "mysql"),
     ],
 )
 def test_what_is_broken_is_said_and_makes_the_exit_status(examine, settings, said) -> None:

@@ -5,8 +5,10 @@ import os
 import re
 import shutil
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
+import durationpy
 import pytest
 from pydantic_core import PydanticUndefined
 
@@ -15,6 +17,7 @@ from worker.settings import Settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 SESSION = re.search(r"```console\n(.*?)```", README, re.DOTALL)[1]
+BINARY_UNITS = {"GiB": 1024**3, "MiB": 1024**2, "KiB": 1024}
 NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 CHANGING = re.compile(r"(job_)[0-9a-f]{32}|(\d{4}-\d\d-\d\dT[\d:.]+Z)|(127\.0\.0\.1:)\d+")
 
@@ -74,16 +77,32 @@ def settings_table() -> str:
     """The table of all settings, as it belongs into the README."""
     rows = ["| variable | default | what it is |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
-        default = "" if field.default in (None, PydanticUndefined) else _shown(field.default)
+        default = "" if field.default in (None, PydanticUndefined) else _shown(name, field.default)
         description = (field.description or "").replace("|", "\\|")
         rows.append(f"| `TRAINSHED_{name.upper()}` | {default} | {description} |")
     return "\n".join(rows)
 
 
-def _shown(value: object) -> str:
+def _shown(name: str, value: object) -> str:
+    """As a person writes it, and a setting is read."""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
-    return f"{value:,}".replace(",", " ") if isinstance(value, int) else str(value)
+    if name.endswith("_seconds"):
+        return durationpy.to_str(timedelta(seconds=value), extended=True)
+    if name.endswith("_bytes"):
+        return next(f"{value // size} {unit}" for unit, size in BINARY_UNITS.items() if value % size == 0)
+    return f"{value:,}".replace(",", " ") if isinstance(value, int) and name != "port" else str(value)
+
+
+def test_every_default_of_the_settings_table_is_read_as_what_it_stands_for() -> None:
+    rows = re.findall(r"^\| `TRAINSHED_(\w+)` \| (\S.*?) \|", README, re.MULTILINE)
+    shown = {name.lower(): default for name, default in rows}
+    assert {"max_data_bytes", "max_runtime_seconds", "max_parameters", "port"} <= set(shown)
+    del shown["secrets_dir"]  # a folder that there need not be
+    read = Settings.model_validate(shown)
+    assert {name: getattr(read, name) for name in shown} == {
+        name: Settings.model_fields[name].default for name in shown
+    }
 
 
 def test_every_file_that_the_readme_names_exists() -> None:

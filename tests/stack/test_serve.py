@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.listener import PortUnavailable
 from trainshed.stack import ChildDied, Stack
 from worker.errors import BrokerUnavailable
 
@@ -78,9 +79,17 @@ def test_a_killed_serve_leaves_no_process_and_no_socket(served, folder, orphanag
 
 
 def test_a_process_that_dies_is_reported_at_once_with_its_last_words(orphanage) -> None:
+    environment = {"TRAINSHED_DATABASE_URL": "postgresql://me:secret@127.0.0.1:1/name"}
+    said = r"^the (api|worker) ended with exit status 1: no PostgreSQL listens at 127\.0\.0\.1:1.*$"
+    with pytest.raises(ChildDied, match=said), Stack(environment=environment):
+        pytest.fail("ready without its database")
+    assert orphanage.living() == {}
+
+
+def test_a_stack_takes_the_port_before_it_starts_anything(orphanage) -> None:
     with socket.create_server(("127.0.0.1", 0)) as occupied:
         port = occupied.getsockname()[1]
-        with pytest.raises(ChildDied, match=r"(?s)the api ended.*address already in use"), Stack(port=port):
+        with pytest.raises(PortUnavailable, match=f"port {port} on 127.0.0.1"), Stack(port=port):
             pytest.fail("two servers on one port")
     assert orphanage.living() == {}
 

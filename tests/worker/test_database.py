@@ -204,24 +204,3 @@ def test_a_writer_that_another_program_blocks_gets_our_error(tmp_path: Path) -> 
     with database.write():
         pass
     database.close()
-
-
-@pytest.mark.parametrize(
-    ("url", "words"),
-    [
-        ("mysql://host/name", "not supported"),
-        ("no address", "not an address"),
-        ("sqlite://", "needs a file"),
-        ("postgresql://nobody:secret@127.0.0.1:1/name", "does not answer"),
-    ],
-)
-def test_an_address_that_cannot_be_used_says_why_and_no_secret(url: str, words: str) -> None:
-    with pytest.raises(StoreUnavailable, match=words) as refused:
-        open_database(url, busy_seconds=2)
-    assert "secret" not in str(refused.value)
-
-
-def test_a_file_that_is_no_database_is_no_surprise(tmp_path: Path) -> None:
-    (tmp_path / "test.db").write_bytes(b"not a database, but long enough to look" * 100)
-    with pytest.raises(StoreUnavailable):
-        open_database(f"sqlite:///{tmp_path / 'test.db'}")

@@ -12,7 +12,10 @@ import pytest
 
 from engine import JobSpec
 from worker.environment import differences, environment
+from worker.gpu_check import require_gpu
 from worker.jobs import Status
+from worker.settings import Settings
+from worker.settings_sources import InvalidSettings
 from worker.yard import Yard
 
 ROOT = Path(__file__).parents[2]
@@ -54,12 +57,18 @@ def test_a_job_on_the_cpu_loads_no_cupy(broken_cupy: Path) -> None:
     assert broken_cupy.read_text() == ""
 
 
+NO_CHECK = (
+    "import sys; from worker import process; process.require_gpu = lambda settings: None; "
+    "sys.exit(process.run_worker(process.Settings()))"
+)
+
+
 def test_the_one_child_of_a_gpu_worker_loads_cupy_and_the_parent_never_does(
     broken_cupy: Path, fleet: Callable[..., Any], spec: Callable[..., JobSpec], until: Callable[..., None]
 ) -> None:
     running = fleet(queues=("gpu", "cpu"), concurrency=2)
     yard: Yard = running.yard
-    worker = running.start_worker()
+    worker = running.start_worker(NO_CHECK)  # as if the GPU had gone after the worker has looked for it
     until(lambda: yard.workers())
     (child,) = yard.workers()
     assert child.device == "cpu"  # as long as no GPU has been found
@@ -76,6 +85,16 @@ def test_the_one_child_of_a_gpu_worker_loads_cupy_and_the_parent_never_does(
 
     assert {int(pid) for pid in broken_cupy.read_text().split()} == {child.pid}
     assert [process.pid for process in psutil.Process(worker.pid).children()] == [child.pid]
+
+
+def test_a_worker_for_gpus_does_not_start_without_one(broken_cupy: Path) -> None:
+    require_gpu(Settings(queues=("cpu",)))
+    assert broken_cupy.read_text() == ""
+    with pytest.raises(InvalidSettings) as refused:
+        require_gpu(Settings(queues=("cpu", "gpu")))
+    said = "TRAINSHED_QUEUES names gpu, but no GPU can be used here: CuPy does not load: libcuda.so.1 is missing"
+    assert str(refused.value) == said
+    assert len(broken_cupy.read_text().split()) == 1 and int(broken_cupy.read_text()) != os.getpid()
 
 
 def test_a_resume_on_another_device_says_so() -> None:

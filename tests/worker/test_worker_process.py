@@ -1,5 +1,6 @@
 """Real worker processes over a real Redis, from the submission to the model."""
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -29,7 +30,7 @@ class Process(Protocol):
 class Fleet(Protocol):
     yard: Yard
 
-    def start_worker(self, program: str = ..., *arguments: str) -> Process: ...
+    def start_worker(self, program: str = ..., *arguments: str, log: Path | None = None) -> Process: ...
     def end_leases(self) -> None: ...
 
 
@@ -135,7 +136,7 @@ def test_a_job_whose_worker_the_kernel_ended_for_want_of_memory_is_told_apart(
     counter = tmp_path / "memory.events"
     counter.write_text("low 0\noom 0\noom_kill 2\noom_group_kill 0\n")
     one = fleet(heartbeat_seconds=0.2, sweep_seconds=0.1)
-    worker = one.start_worker(COUNTED, str(counter))
+    worker = one.start_worker(COUNTED, str(counter), log=tmp_path / "worker.log")
     yard = one.yard
     job = yard.submit(spec(**ENDLESS))
     until(lambda: trainer(yard, job.id))
@@ -145,3 +146,6 @@ def test_a_job_whose_worker_the_kernel_ended_for_want_of_memory_is_told_apart(
     assert done.state is Status.FAILED and done.error is not None
     assert done.error.code == "out_of_memory" and "MiB" in done.error.message
     assert worker.poll() is None
+    # and what it says is JSON, Celery's words among it
+    said = [json.loads(line) for line in (tmp_path / "worker.log").read_text().splitlines()]
+    assert any(line["level"] == "error" and "SIGKILL" in line["event"] for line in said)

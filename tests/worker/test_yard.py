@@ -3,7 +3,6 @@
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -253,18 +252,6 @@ def test_a_page_behind_the_last_entry_is_empty(yard: Yard, spec: Make) -> None:
     assert yard.events(job.id, after=10**30).data == ()
     assert yard.metrics(job.id, after=-(10**30)).data == ()
     assert len(yard.events(job.id, after=-5).data) == 1
-
-
-def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TRAINSHED_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("TRAINSHED_QUEUES", "cpu, gpu")
-    monkeypatch.setenv("TRAINSHED_DATABASE_URL", "postgresql://me:secret@host/name")
-    settings = Settings()
-    assert (settings.data_dir, settings.queues) == (tmp_path, ("cpu", "gpu"))
-    assert "secret" not in repr(settings)
-    assert all(field.description for field in Settings.model_fields.values())
-    with pytest.raises(ValueError, match="two heartbeats"):
-        Settings(lease_seconds=10, heartbeat_seconds=6)
 
 
 def test_every_error_has_a_code_of_its_own() -> None:
