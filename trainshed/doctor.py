@@ -1,19 +1,18 @@
-"""What this machine offers to trainshed, what it lacks, and what to do about it."""
+"""What this machine offers to trainshed, what it lacks, and what to do about it: a sentence for each."""
 
-import importlib.util
 import os
 import platform
 import shutil
-import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Literal
 
+import httpx
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -21,10 +20,12 @@ from rich.text import Text
 if TYPE_CHECKING:
     from worker.settings import Settings
 
-RESERVE_BYTES = 256 * 1024**2
+MIB, GIB = 1024**2, 1024**3
 PACKAGES = ("numpy", "fastapi", "celery", "kombu", "redis", "sqlalchemy")
+CUPY = ("cupy-cuda12x", "cupy-cuda13x", "cupy")
 WAL_RESET_FIXED = (3, 51, 3)  # https://sqlite.org/wal.html#walresetbug
 PROCESSORS = Path("/proc/cpuinfo")
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104 - none is opened here
 
 Verdict = Literal["ok", "note", "broken"]
 
@@ -41,77 +42,84 @@ class Finding:
 def examine(console: Console, settings: "Settings") -> bool:
     """Print every finding; whether nothing is broken."""
     table = Table.grid(padding=(0, 2))
-    sound = True
+    for _ in range(2):
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # a long path is broken over lines, not cut short
+    broken = []
     for finding in findings(settings):
         style = {"ok": "green", "note": "yellow", "broken": "bold red"}[finding.verdict]
-        table.add_row(finding.subject, Text(finding.verdict, style), Text(finding.detail))
-        sound = sound and finding.verdict != "broken"
+        table.add_row(finding.subject, Text(finding.verdict, style), Text(_sentence(finding.detail)))
+        if finding.verdict == "broken":
+            broken.append(finding.subject)
     console.print(table)
-    return sound
+    console.print(f"Broken: {', '.join(broken)}." if broken else "Nothing is broken.")
+    return not broken
 
 
 def findings(settings: "Settings") -> Iterator[Finding]:
     """Look at everything, the cheapest first."""
-    yield _python()
-    yield Finding("packages", "ok", ", ".join(f"{name} {version(name)}" for name in PACKAGES))
-    yield from _extras()
+    system = f"{platform.system()} {platform.machine()}"
+    yield Finding("Python", "ok", f"Python {platform.python_version()} runs on {system}, from {sys.executable}")
+    yield Finding("packages", "ok", f"{', '.join(f'{name} {version(name)}' for name in PACKAGES)} are installed")
+    yield from _mkl()
     yield _cores(settings)
-    yield _disk(settings.data_dir)
-    yield _port(settings.host, settings.port)
+    yield _disk(settings)
+    yield _port(settings)
     yield from _redis(settings)
     yield from _sql(settings)
     yield _gpu(settings)
 
 
-def _python() -> Finding:
-    system = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {sys.executable}"
-    return Finding("python", "ok", system)
-
-
-def _extras() -> Iterator[Finding]:
-    offers = {
-        "postgres": ("psycopg", '"psycopg[binary]"', "PostgreSQL"),
-    }
-    for extra, (module, package, offer) in offers.items():
-        if importlib.util.find_spec(module) is None:
-            yield Finding(f"extra {extra}", "note", f"absent: no {offer}; pip install {package}")
-        else:
-            yield Finding(f"extra {extra}", "ok", offer)
+def _mkl() -> Iterator[Finding]:
     if _has("mkl"):
-        yield Finding("extra mkl", "ok", f"matrix products by MKL {version('mkl')}")
+        yield Finding("MKL", "ok", f"MKL {version('mkl')} multiplies matrices")
     elif PROCESSORS.exists() and "GenuineIntel" in PROCESSORS.read_text():
-        yield Finding("extra mkl", "note", "absent: no quicker matrix products by MKL; pip install mkl")
+        yield Finding("MKL", "note", "without MKL this processor multiplies matrices more slowly: pip install mkl")
 
 
 def _cores(settings: "Settings") -> Finding:
-    share = f"{settings.concurrency} job(s) at a time with {settings.blas_threads} BLAS thread(s) each"
-    detail = f"{os.cpu_count()}; {share}"
-    return Finding("cores", "ok", detail)
+    cores, jobs, threads = os.cpu_count() or 1, settings.concurrency, settings.blas_threads
+    share = f"a worker trains {_number(jobs, 'job')} at a time, with {_number(threads, 'BLAS thread')} each"
+    return Finding("cores", "ok", f"of {_number(cores, 'core')}, {share}")
 
 
-def _disk(data_dir: Path) -> Finding:
-    folder = data_dir.absolute()
-    while not folder.exists():
-        folder = folder.parent
+def _disk(settings: "Settings") -> Finding:
+    from worker.data_dir import HINT, why_not_writable
+
+    folder = settings.data_dir.absolute()
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if (reason := why_not_writable(there)) is not None:
+        return Finding("disk", "broken", f"{there} cannot be written to ({reason}); {HINT}")
+    free, reserve = shutil.disk_usage(there).free, settings.disk_reserve_bytes
+    if free < reserve:
+        return Finding(
+            "disk",
+            "broken",
+            f"only {free / MIB:.0f} MiB are free in {folder}, of which {reserve / MIB:.0f} MiB are kept: make room, "
+            "or lower TRAINSHED_DISK_RESERVE_BYTES",
+        )
+    return Finding("disk", "ok", f"{free / GIB:.1f} GiB are free in {folder}")
+
+
+def _port(settings: "Settings") -> Finding:
+    from service.listener import PortUnavailable, listen
+
+    host, port = settings.host, settings.port
     try:
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError:
-        return Finding("disk", "broken", f"{folder} is not writable; set TRAINSHED_DATA_DIR to a folder that is")
-    free = shutil.disk_usage(folder).free
-    if free < RESERVE_BYTES:
-        return Finding("disk", "broken", f"{free / 1024**2:.0f} MiB free in {folder}; at least 256 MiB are needed")
-    return Finding("disk", "ok", f"{free / 1024**3:.1f} GiB free in {data_dir.absolute()}")
+        listen(host, port).close()
+    except PortUnavailable as error:
+        url = f"http://{ANY_ADDRESS.get(host, f'[{host}]' if ':' in host else host)}:{port}"
+        if _is_trainshed(url):
+            return Finding("port", "ok", f"a trainshed answers at {url} already")
+        return Finding("port", "note", str(error))
+    return Finding("port", "ok", f"port {port} on {host} is free")
 
 
-def _port(host: str, port: int) -> Finding:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return Finding("port", "note", f"{host}:{port} cannot be bound ({error.strerror}); set TRAINSHED_PORT")
-    return Finding("port", "ok", f"{host}:{port} is free")
+def _is_trainshed(url: str) -> bool:
+    try:
+        return bool(httpx.get(f"{url}/", timeout=2.0, trust_env=False).json()["name"] == "trainshed")
+    except (httpx.HTTPError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _redis(settings: "Settings") -> Iterator[Finding]:
@@ -125,7 +133,11 @@ def _redis(settings: "Settings") -> Iterator[Finding]:
     if settings.redis_url is not None:
         fault = check_broker(settings)
         address = RedisAddress(settings.redis_url.get_secret_value())
-        yield Finding("Redis", "ok", f"{address} answers") if fault is None else Finding("Redis", "broken", str(fault))
+        yield (
+            Finding("Redis", "ok", f"the Redis at {address} answers")
+            if fault is None
+            else Finding("Redis", "broken", str(fault))
+        )
         return
     try:
         server = find_server()
@@ -134,40 +146,52 @@ def _redis(settings: "Settings") -> Iterator[Finding]:
     except BrokerUnavailable as error:
         yield Finding("Redis", "broken", str(error))
         return
-    yield Finding("Redis", "ok", f"{server.version}, started by `trainshed serve` from {server.program}")
-    yield Finding("Redis", "note", "one of our own serves this machine only; for more set TRAINSHED_REDIS_URL")
+    yield Finding("Redis", "ok", f"`trainshed serve` starts {server.version} from {server.program}")
+    yield Finding(
+        "Redis", "note", "it serves workers of this machine only; for more name another in TRAINSHED_REDIS_URL"
+    )
 
 
 def _sql(settings: "Settings") -> Iterator[Finding]:
-    """SQLite is a file that need not exist yet; a named server is asked."""
+    """A server is asked; a file need not exist yet."""
     from worker.database import Database
+    from worker.database_address import read_address, sqlite_path
     from worker.errors import StoreUnavailable
 
-    if settings.database_url is None:
-        yield Finding("sql", "ok", f"SQLite {sqlite3.sqlite_version}, in {settings.data_dir.absolute()}")
-        yield Finding("sql", "note", "SQLite cannot serve more than one machine; set TRAINSHED_DATABASE_URL")
-        if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
-            yield Finding("sql", "note", "this SQLite has the WAL-reset bug; a lock around writes avoids it")
-        return
+    address = read_address(settings.sql_url)
+    file = sqlite_path(address) if address.get_backend_name() == "sqlite" else None
     try:
-        database = Database(settings.sql_url)
-        try:
-            database.ping()
-        finally:
-            database.close()
+        if file is None or file.exists():
+            database = Database(settings.sql_url)
+            try:
+                database.connect()
+            finally:
+                database.close()
     except StoreUnavailable as error:
-        yield Finding("sql", "broken", str(error))
-    else:
-        yield Finding("sql", "ok", database.kind)
+        yield Finding("SQL", "broken", str(error))
+        return
+    if file is None:
+        yield Finding("SQL", "ok", f"PostgreSQL at {address.host or 'its socket'} answers")
+        return
+    yield Finding("SQL", "ok", f"SQLite {sqlite3.sqlite_version} keeps the jobs in {file}")
+    yield Finding("SQL", "note", "it serves one machine only; for more name a PostgreSQL in TRAINSHED_DATABASE_URL")
+    if find_spec("psycopg") is None:
+        yield Finding("SQL", "note", 'for PostgreSQL psycopg is missing: pip install "psycopg[binary]"')
+    if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
+        yield Finding("SQL", "note", "this SQLite has the WAL-reset bug, which a lock around all writes avoids")
 
 
 def _gpu(settings: "Settings") -> Finding:
+    from worker.gpu_check import NoGpu, find_gpu
+
+    lacking: Verdict = "broken" if "gpu" in settings.queues else "note"
+    installed = next((f"CuPy {version(name)}" for name in CUPY if _has(name)), None)
+    if installed is None:
+        return Finding("GPU", lacking, 'without CuPy nothing trains on a GPU: pip install "cupy-cuda12x[ctk]"')
     try:
-        installed = next(version(name) for name in ("cupy-cuda12x", "cupy-cuda13x", "cupy") if _has(name))
-    except StopIteration:
-        verdict: Verdict = "broken" if "gpu" in settings.queues else "note"
-        return Finding("gpu", verdict, 'no CuPy, so no GPU queue; pip install "cupy-cuda12x[ctk]"')
-    return Finding("gpu", "ok", f"CuPy {installed}")
+        return Finding("GPU", "ok", f"{installed} trains on the {find_gpu()}")
+    except NoGpu as error:
+        return Finding("GPU", lacking, f"{installed} is installed, but {error}")
 
 
 def _has(name: str) -> bool:
@@ -176,3 +200,13 @@ def _has(name: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def _sentence(text: str) -> str:
+    """With a capital, unless a path or a name begins it, and a full stop."""
+    first = text.split()[0]
+    return (text[0].upper() + text[1:] if first.isalpha() and first not in PACKAGES else text) + "."
