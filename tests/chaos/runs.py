@@ -43,6 +43,7 @@ class Plan:
     length: float = 0.3  # of the jobs
     kinds: tuple[str, ...] = ()  # of jobs; all by default
     at_once: int = 4  # jobs that are live at least
+    saved: bool = False  # kills hit jobs that have a checkpoint
     mutant: str = "none"
     database_url: str | None = None
     drain_seconds: float = DRAIN_SECONDS
@@ -75,7 +76,7 @@ class Chaos:
             "heartbeat_seconds": 0.5,
             "sweep_seconds": 0.3,
             "republish_seconds": 1.0,
-            "checkpoint_seconds": 0.3,
+            "checkpoint_seconds": 0.01 if plan.saved else 0.3,
             "max_attempts": 1000,  # in a row, without a checkpoint: kills come faster here than workers start
             "max_data_bytes": 300_000,
         }
@@ -142,6 +143,8 @@ class Chaos:
         """A worker that trains, and its job."""
         training = self.training()
         busy = [(worker, training[pid]) for worker in self.workers if (pid := worker.child()) in training and pid]
+        if self.plan.saved:
+            busy = [(worker, job_id) for worker, job_id in busy if self.yard.checkpoints(job_id)]
         return self.random.choice(busy) if busy else None
 
     def strike(self) -> str:

@@ -9,7 +9,7 @@ from tests.chaos.mutants import MUTANTS
 from tests.chaos.runs import Chaos, Plan, cancels_racing_the_end, chaos, plan_against, random_faults
 from tests.chaos.verdict import Verdict
 
-SHORT = {"length": 0.15, "kinds": ("few long epochs", "dropout and batch norm"), "at_once": 2}
+SHORT = {"length": 0.15, "kinds": ("few long epochs", "dropout and batch norm"), "at_once": 2, "saved": True}
 
 
 def verdict_of(run: Callable[[Chaos], Verdict], plan: Plan, folder: Path) -> Verdict:

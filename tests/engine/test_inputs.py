@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from engine.examples import examples_of
 from engine.inputs import RawRows
 from engine.variation import Variation
 from tests.engine.jobs import finished, rows_of
+from tests.until import until
 
 FILE = 1  # byte of memory: nothing is held in it
 
@@ -195,10 +195,8 @@ def test_a_portion_stays_as_it_is_while_the_next_ones_are_made(
     expected, seen = data.preprocessor.features(table.select(["face"])), 0
     for rows, X, _ in inputs.portions(size, epoch=1, streams=RandomStreams(0)):
         seen += len(rows)  # type: ignore[arg-type]
-        deadline = monotonic() + 20
-        while augment and made[0] < min(m, seen + (engine.inputs.AHEAD + 1) * size):
-            assert monotonic() < deadline
-            sleep(0.001)
+        ahead = min(m, seen + (engine.inputs.AHEAD + 1) * size) if augment else 0
+        until(lambda ahead=ahead: made[0] >= ahead)
         np.testing.assert_array_equal(X, expected[rows])
     assert seen == m
 

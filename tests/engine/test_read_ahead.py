@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from engine.read_ahead import ahead
+from tests.until import CEILING
 
 
 def threads() -> set[str]:
@@ -33,7 +34,7 @@ def test_no_more_than_depth_and_one_are_made_before_they_are_asked_for() -> None
 
     with closing(ahead(items(), 2)) as numbers:
         assert next(numbers) == 0
-        assert waiting.wait(10)  # 1 and 2 lie ready, 3 is in the thread's hand
+        assert waiting.wait(CEILING)  # 1 and 2 lie ready, 3 is in the thread's hand
         assert made == [0, 1, 2, 3]
         assert next(numbers) == 1
 
@@ -61,5 +62,5 @@ def test_a_loop_that_ends_early_ends_the_thread_too() -> None:
     for number in ahead(items(), 2):
         if number == 5:
             break
-    assert closed.wait(10)
+    assert closed.wait(CEILING)
     assert "read-ahead" not in threads()

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,8 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+
+from tests.until import CEILING, until
 
 pytestmark = pytest.mark.accept
 
@@ -31,10 +32,9 @@ def two_processes(folder: Path, redis_url: str) -> Iterator[tuple[subprocess.Pop
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 240
-        while (folder / "log").read_text().count('"listening"') < 2:
-            assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.1)
+        said = folder / "log"
+        until(lambda: said.read_text().count('"listening"') == 2 or process.poll() is not None, seconds=240)
+        assert process.poll() is None, said.read_text()
         serving = [
             child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())
         ]
@@ -46,7 +46,7 @@ def two_processes(folder: Path, redis_url: str) -> Iterator[tuple[subprocess.Pop
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    return not psutil.wait_procs(processes, timeout=30)[1]
+    return not psutil.wait_procs(processes, timeout=CEILING)[1]
 
 
 def test_both_serve_and_both_stop(tmp_path: Path, redis_url: str) -> None:
@@ -57,7 +57,7 @@ def test_both_serve_and_both_stop(tmp_path: Path, redis_url: str) -> None:
             assert any(answers(url) for _ in range(20))
             one.resume()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(40) == 0 and gone(serving)
+        assert process.wait(CEILING) == 0 and gone(serving)
 
 
 def answers(url: str) -> bool:
@@ -72,7 +72,7 @@ def test_none_outlives_the_others(victim: str, tmp_path: Path, redis_url: str) -
     with two_processes(tmp_path, redis_url) as (process, _, serving):
         if victim == "one of them":
             serving[0].kill()
-            assert process.wait(40) == 1
+            assert process.wait(CEILING) == 1
         else:
             process.kill()
         assert gone(serving)
