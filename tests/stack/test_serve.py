@@ -53,9 +53,8 @@ def test_a_second_serve_on_the_folder_is_refused_and_a_worker_finds_the_first(
 ) -> None:
     process, url = served
     environment |= {"TRAINSHED_DATA_DIR": str(folder / "data")}
-    second = subprocess.run(
-        [sys.executable, "-m", "trainshed", "serve", "--port", "0"], env=environment, capture_output=True, text=True
-    )
+    command = [sys.executable, "-m", "trainshed", "serve", "--port", "0"]
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert second.returncode == 1 and second.stderr.count("\n") == 1
     assert f"process {process.pid}" in second.stderr and url in second.stderr
     before = {one["id"] for one in httpx.get(f"{url}/v1/workers").json()["data"]}

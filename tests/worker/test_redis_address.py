@@ -47,6 +47,7 @@ def test_celery_trusts_only_known_certificates_unless_it_is_told_otherwise() -> 
         "redis://:sec/ret@example.org:6379/0",
         "redis://:sec#ret@example.org:6379/0",
         "redis://:12?secret@example.org:6379/0",
+        "redis://:12#secret@example.org:6379/0",
         "redis://me:12/secret@example.org:6379/0",
         "redis://:secret@example.org:70000",
         "redis://:secret@example.org/first",
