@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from engine.json_pointer import pointer
+
 
 class EngineError(Exception):
     """The engine cannot do what was asked."""
@@ -37,8 +39,7 @@ class RowError(DataError):
     code: ClassVar[str] = "invalid_row"
 
     def __init__(self, row: int, field: str, detail: str) -> None:
-        escaped = field.replace("~", "~0").replace("/", "~1")  # RFC 6901
-        super().__init__(detail, pointer=f"/rows/{row}/{escaped}" if field else f"/rows/{row}")
+        super().__init__(detail, pointer=pointer(["rows", row, field] if field else ["rows", row]))
         self.row = row
         self.field = field
 

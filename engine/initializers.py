@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from engine.component import Component
+from engine.family import Family
 
 Distribution = Annotated[
     Literal["normal", "uniform"],
@@ -107,4 +108,4 @@ class Given(Initializer):
         return 0.0  # nothing is drawn: the uploaded arrays replace every parameter
 
 
-AnyInitializer = Annotated[AutoInitializer | Zeros | Normal | He | Xavier | Glorot | Given, Field(discriminator="type")]
+AnyInitializer = Annotated[AutoInitializer | Zeros | Normal | He | Xavier | Glorot | Given, Family()]

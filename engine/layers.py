@@ -1,20 +1,23 @@
 """What a network is stacked from; the activations have a file of their own."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 from pydantic import Field, PositiveInt
 
 from engine.activations import AnyActivation
+from engine.family import Family
 from engine.layer import Cache, Layer, Mode, Pass
 from engine.parameters import Array, Arrays, Shape
+
+Units: TypeAlias = PositiveInt
 
 
 class Dense(Layer):
     """Z = A_prev·W + b, with W: n_in × n_out. Follow it by an activation, or it adds nothing to its neighbors."""
 
     type: Literal["dense"] = "dense"
-    units: PositiveInt = Field(
+    units: Units = Field(
         description="units of the layer; more of them fit more (less bias) and overfit sooner (more variance)",
         json_schema_extra={"importance": 2},
     )
@@ -165,4 +168,4 @@ class Dropout(Layer):
         return dA
 
 
-AnyLayer = Annotated[Dense | BatchNorm | Dropout | AnyActivation, Field(discriminator="type")]
+AnyLayer = Annotated[Dense | BatchNorm | Dropout | AnyActivation, Family()]

@@ -12,6 +12,7 @@ from pydantic import Field, FiniteFloat
 
 from engine.activations import sigmoid
 from engine.component import Component
+from engine.family import Family
 from engine.parameters import Array, Arrays, Shape
 
 ClassWeights = Annotated[
@@ -180,6 +181,4 @@ class AutoLoss(Component):
     type: Literal["auto"] = "auto"
 
 
-AnyLoss = Annotated[
-    AutoLoss | SigmoidCrossEntropy | SoftmaxCrossEntropy | MeanSquaredError, Field(discriminator="type")
-]
+AnyLoss = Annotated[AutoLoss | SigmoidCrossEntropy | SoftmaxCrossEntropy | MeanSquaredError, Family()]

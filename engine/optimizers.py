@@ -12,6 +12,7 @@ from pydantic import Field
 from pydantic.config import JsonDict
 
 from engine.component import Component
+from engine.family import Family
 from engine.parameters import Array, Arrays
 
 RUNNING: Final[JsonDict] = {"may_change_while_running": True}
@@ -182,4 +183,4 @@ class AdamW(AdaptiveMoments):
         weights *= 1 - alpha * self.weight_decay
 
 
-AnyOptimizer = Annotated[GradientDescent | Momentum | RMSprop | Adam | AdamW, Field(discriminator="type")]
+AnyOptimizer = Annotated[GradientDescent | Momentum | RMSprop | Adam | AdamW, Family()]

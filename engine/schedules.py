@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from engine.component import Component
+from engine.family import Family
 
 LONGEST = 2**31 - 1  # units of time: more than any run has
 
@@ -114,5 +115,5 @@ class Cosine(Schedule):
 
 AnySchedule = Annotated[
     Constant | InverseTime | Exponential | InverseRoot | StepDecay | Table | Cosine,
-    Field(discriminator="type"),
+    Family(),
 ]

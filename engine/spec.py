@@ -8,7 +8,7 @@ from pydantic.config import JsonDict
 from engine.component import Component
 from engine.data.specification import DataSpec
 from engine.initializers import AnyInitializer, AutoInitializer
-from engine.layers import AnyLayer
+from engine.layer_list import Layers
 from engine.losses import AnyLoss, AutoLoss
 from engine.optimizers import Adam, AnyOptimizer
 from engine.regularization import Regularization
@@ -112,18 +112,25 @@ class JobSpec(Component):
         None, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$", description="what people call the job"
     )
     data: DataSpec = Field(description="what is learned from which rows")
-    layers: tuple[AnyLayer, ...] = Field(
+    layers: Layers = Field(
         (),
         description="the hidden part of the network, in the order the data flows; the output layer follows from target "
-        "and loss; an empty list is logistic, softmax or linear regression",
+        'and loss; an empty list is logistic, softmax or linear regression. In short, `[64, "tanh", 32]`: a number '
+        "is a dense layer with the activation that follows, else ReLU, and a name has its defaults",
         json_schema_extra={"importance": 3},
     )
-    initializer: AnyInitializer = Field(AutoInitializer(), description="how the weights begin")
-    loss: AnyLoss = Field(AutoLoss(), description="what training makes small")
+    initializer: AnyInitializer = Field(
+        AutoInitializer(), description='how the weights begin; in short by name, `"he"`'
+    )
+    loss: AnyLoss = Field(AutoLoss(), description="what training makes small; in short by name")
     regularization: Regularization = Field(Regularization(), description="penalties on the weights")
-    optimizer: AnyOptimizer = Field(Adam(), description="how the parameters follow the gradient")
+    optimizer: AnyOptimizer = Field(
+        Adam(), description='how the parameters follow the gradient; in short by name, `"adam"`'
+    )
     schedule: AnySchedule = Field(
-        Constant(), description="how the learning rate changes as training goes on", json_schema_extra=RUNNING
+        Constant(),
+        description='how the learning rate changes as training goes on; in short by name, `"cosine"`',
+        json_schema_extra=RUNNING,
     )
     training: TrainingSpec = Field(TrainingSpec(), description="epochs, batches and stopping")
     checks: Checks = Field(Checks(), description="gradient checks, and the base error of the diagnosis")

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.spelling import did_you_mean
 from engine.data.table import Table
 from engine.errors import DataError
 from engine.model import Model
+from engine.spelling import did_you_mean
 
 VALUES = 1 << 20  # inputs and hidden units at a time
 

@@ -49,6 +49,7 @@ from engine.network import Network
 from engine.parameters import Array, Parameters
 from engine.random_streams import RandomStreams
 from engine.spec import JobSpec
+from engine.spelling import nearest
 from engine.symptoms import Watch
 from engine.variation import Variation
 
@@ -162,10 +163,12 @@ def check_training(spec: JobSpec, network: Network, sizes: Mapping[str, int]) ->
         raise SpecError(pointer, "there is no dev set to judge by; give data.split a dev share, or leave this out")
     if training.early_stopping:
         known = ["dev_cost", *(f"dev_{name}" for name in METRICS[network.target.kind])]
-        if training.early_stopping.metric not in known:
+        if (metric := training.early_stopping.metric) not in known:
+            near = nearest(metric, known)
             raise SpecError(
                 "/training/early_stopping/metric",
-                f"{training.early_stopping.metric!r} is not a metric of this task; it has {', '.join(known)}",
+                f"{metric!r} is not a metric of this task; it has {', '.join(known)}"
+                + (f". Did you mean {near!r}?" if near else ""),
             )
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError, WrapValidator
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.types import Receive
 
+from engine import JobSpec
 from service import json_text
 from service.idempotency import answered_once, takes_keys
 from service.problems import Fault, RequestRefused, summary
@@ -39,6 +40,7 @@ class StrictRequest(Request):
             raise RequestRefused(400, "malformed_json", "The body is not JSON", str(error)) from error
         if flaws:
             raise invalid([Fault(pointer=flaw.pointer, part="body", detail=flaw.detail) for flaw in flaws])
+        self.state.document = document  # for errors that point into it
         return document
 
 
@@ -88,7 +90,7 @@ def validated(model: type[Model], document: object) -> Model:
         found = error.errors(include_url=False)
         faults = [
             Fault(pointer=where, part="body", detail=detail)
-            for where, detail in described(found, schema_of(model), document)
+            for where, detail in described(found, schema_of(model), document, of_spec=issubclass(model, JobSpec))
         ]
         raise invalid(faults) from error
 

@@ -12,7 +12,7 @@ from engine.data.encoding.cells import typed
 from engine.data.encoding.preprocessor import Preprocessor
 from engine.data.formats.csv_format import check_names
 from engine.data.formats.csv_text import SNIFFED, Dialect
-from engine.data.spelling import did_you_mean
+from engine.spelling import did_you_mean
 from service.problems import Fault, RequestRefused, summary
 
 MOST_FAULTS = 20

@@ -13,7 +13,9 @@ from starlette.routing import compile_path
 
 import engine.errors as engine
 import worker.errors as worker
-from service.pointers import Place, pointer
+from engine.json_pointer import pointer
+from engine.short_forms import pointer_as_written
+from service.pointers import Place
 from service.problems import (
     Fault,
     ProblemResponse,
@@ -23,7 +25,7 @@ from service.problems import (
     summary,
     too_large,
 )
-from service.sentences import sentence
+from service.sentences import joined, sentence
 from service.uploads import ReceivedForm
 
 
@@ -46,8 +48,14 @@ async def on_package_error(request: Request, error: Exception) -> Response:
         str(error),
         code=str(getattr(error, "code", "internal_error")),
         title=title,
-        faults=as_sent(request, faults_of(error)),
+        faults=as_sent(request, [as_written(request, fault) for fault in faults_of(error)]),
     )
+
+
+def as_written(request: Request, fault: Fault) -> Fault:
+    """The fault of a spec, with a pointer into the document that it was made of: that may have short forms."""
+    document = getattr(request.state, "document", None)
+    return fault.model_copy(update={"pointer": pointer_as_written(document, fault.pointer)}) if document else fault
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
@@ -82,10 +90,9 @@ async def on_invalid_parameters(request: Request, error: Exception) -> Response:
     faults = []
     for found in error.errors():
         part, *tokens = found["loc"]
-        expected, value = sentence(found, Place((), ()))
-        if part == "body" and not tokens:
-            expected, value = "the request has no body; send a JSON object", ""
-        detail = f"{expected}, not {value}" if value else expected
+        finding = sentence(found, Place((), ()))
+        is_missing = part == "body" and not tokens
+        detail = "the request has no body; send a JSON object" if is_missing else joined([finding])
         faults.append(Fault(pointer=pointer(tokens), part=part, detail=detail))
     faults = as_sent(request, faults)
     return ProblemResponse.of(request.url.path, 422, summary(faults), title="The request is not valid", faults=faults)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from service.pointers import pointer
+from engine.json_pointer import pointer
 
 MAX_DEPTH = 64  # deeper than any spec or image, and far from Python's recursion limit
 MAX_DIGITS = 300  # an integer this long still fits a float64

@@ -4,40 +4,20 @@ Pydantic's locations mix real keys with the tags of unions (`layers, 0, dense, u
 own JSON schema beside the location tells them apart, and gives the names that a typing slip may have meant.
 """
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Place:
-    """A position in a document: its JSON pointer and the schemas that describe what may stand there."""
+    """A position in a document: keys and indices that lead to it, and the schemas of what may stand there."""
 
     tokens: tuple[str, ...]
     schemas: tuple[Mapping[str, object], ...]
 
-    @property
-    def pointer(self) -> str:
-        """RFC 6901."""
-        return pointer(self.tokens)
-
     def fields(self) -> list[str]:
         """The names an object may have here."""
         return sorted({str(name) for schema in self.schemas for name in mapping(schema.get("properties"))})
-
-
-def pointer(tokens: Iterable[str | int]) -> str:
-    """RFC 6901: `~` and `/` inside a key are escaped."""
-    return "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in tokens)
-
-
-def nearest(word: str, names: Iterable[str]) -> str | None:
-    """The name that a typing slip explains, if there is one."""
-    by_lower = {name.lower(): name for name in names}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    # `softmax` is far from `softmax_cross_entropy` letter by letter, but is its beginning.
-    found += [name for name in sorted(by_lower, key=len) if len(word) > 2 and name.startswith(word.lower())]
-    return by_lower[found[0]] if found else None
 
 
 def locate(root: Mapping[str, object], location: Sequence[str | int], document: object, last_is_key: bool) -> Place:
@@ -79,6 +59,8 @@ def step(
             extra = schema.get("additionalProperties")
             if extra is True or isinstance(extra, dict):
                 return False, tuple(branches(root, mapping(extra))) or ({},)
+    if isinstance(segment, int) and isinstance(value, list):
+        return False, ({},)  # an array that the schema does not go into, such as a short form
     return False, ()
 
 

@@ -59,16 +59,21 @@ class QuickJobs:
             body = whole_body(message)
             spec = None if body is None or len(body) > self.max_body_bytes else spec_of(body)
             if spec is not None:
-                await self._answer(scope, receive, send, self._submitted(spec))
+                await self._answer(scope, receive, send, self._submitted(spec), body)
                 return
         await self.app(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, answer: Awaitable[Response]) -> None:
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, answer: Awaitable[Response], body: bytes | None = None
+    ) -> None:
         scope["route"] = QuickRoute
         try:
             response = await answer
         except (EngineError, WorkerError) as error:
-            response = await on_package_error(Request(scope), error)
+            request = Request(scope)
+            if body is not None:
+                request.state.document, _ = json_text.read(body)
+            response = await on_package_error(request, error)
         await response(scope, receive, send)
 
     async def _submitted(self, spec: JobSpec) -> Response:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from engine.json_pointer import pointer as json_pointer
 from worker.jobs import Job
 from worker.store import Store
 
@@ -67,5 +68,4 @@ def _leaves(pointer: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
         yield pointer, value
         return
     for token, member in members:
-        escaped = str(token).replace("~", "~0").replace("/", "~1")  # RFC 6901
-        yield from _leaves(f"{pointer}/{escaped}", member)
+        yield from _leaves(pointer + json_pointer([str(token)]), member)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
-from engine.data import SAMPLES, Dataset, ReadLimits, did_you_mean, format_of, load_sample
+from engine.data import SAMPLES, Dataset, ReadLimits, format_of, load_sample, suggest_dataset
 from engine.data.augmentation.augmentations import AnyAugmentation
 from engine.data.augmentation.augmented_sheet import augmented_sheet
 from engine.data.formats.formats import FORMATS
@@ -79,7 +79,7 @@ class DatasetLibrary:
     def _sample(self, reference: str, pointer: str) -> Dataset:
         if reference not in SAMPLES:
             names = [*SAMPLES, *(record.name for record in self.page(limit=100, after=None).data)]
-            raise UnknownDataset(reference, pointer=pointer, hint=did_you_mean(reference, names))
+            raise UnknownDataset(reference, pointer=pointer, hint=suggest_dataset(reference, names))
         return load_sample(reference, pointer=pointer)
 
     def load(self, reference: str) -> Dataset:

@@ -72,7 +72,7 @@ class Sources:
         unknown = [(name, where) for name, where in unknown if name not in known]
         if not unknown:
             return []
-        from engine.data.spelling import did_you_mean  # only now: with it comes all of the engine
+        from engine.spelling import did_you_mean  # only now: with it comes all of the engine
 
         return [f"{name}{where} is no setting. {did_you_mean(name, sorted(known))}" for name, where in unknown]
 

@@ -13,9 +13,8 @@ from engine.data.encoding.target_column import TargetColumn, TargetKind
 from engine.data.formats.formats import CsvFormat, Format, NpzFormat, format_of
 from engine.data.formats.limits import ReadLimits
 from engine.data.preparation import PreparedData, check, prepare
-from engine.data.samples import SAMPLES, load_sample
+from engine.data.samples import SAMPLES, load_sample, suggest_dataset
 from engine.data.specification import DataSpec, dataset_references
-from engine.data.spelling import did_you_mean
 from engine.data.splits import ColumnSplit, FractionSplit, GivenSplit, Split
 from engine.data.table import Table
 
@@ -43,8 +42,8 @@ __all__ = [
     "TargetKind",
     "check",
     "dataset_references",
-    "did_you_mean",
     "format_of",
     "load_sample",
     "prepare",
+    "suggest_dataset",
 ]

@@ -14,10 +14,11 @@ from engine.data.encoding.preprocessor import Preprocessor
 from engine.data.encoding.suitability import check_features, check_likeness, check_options
 from engine.data.encoding.target_column import TargetColumn, TargetKind, answers_of, kind_of
 from engine.data.holding import Holding, arranged, held
+from engine.data.samples import suggest_dataset
 from engine.data.specification import DataSpec, dataset_references
-from engine.data.spelling import did_you_mean
 from engine.data.table import Table
 from engine.errors import SpecError
+from engine.spelling import did_you_mean
 
 CHECKED = 1 << 20  # inputs made at a time to see whether they fit
 
@@ -44,7 +45,7 @@ def check(spec: DataSpec, datasets: Mapping[str, Dataset], *, loss: str = "auto"
     """
     for pointer, name in dataset_references(spec):
         if name not in datasets:
-            raise SpecError(pointer, f"there is no dataset {name!r}. {did_you_mean(name, datasets)}")
+            raise SpecError(pointer, f"there is no dataset {name!r}. {suggest_dataset(name, datasets)}")
     training = datasets[spec.train].training
     features = feature_names(spec, training)
     check_features(spec, training, features)
@@ -88,6 +89,10 @@ def resolved_columns(spec: DataSpec, preprocessor: Preprocessor) -> DataSpec:
     return spec.model_copy(update={"columns": preprocessor.options | spec.columns})
 
 
+USUAL_TARGETS = ("label", "target")
+"""What datasets call the column to predict; named first where the one that is asked for is not there."""
+
+
 def feature_names(spec: DataSpec, table: Table) -> list[str]:
     """The columns to predict from; SpecError points to the field that names a column wrongly."""
     named = [("/data/target", spec.target)]
@@ -95,9 +100,8 @@ def feature_names(spec: DataSpec, table: Table) -> list[str]:
     named += [(f"/data/features/{place}", name) for place, name in enumerate(spec.features or ())]
     for pointer, name in named:
         if name not in table.columns:
-            raise SpecError(
-                pointer, f"dataset {spec.train!r} has no column {name!r}. {did_you_mean(name, table.columns)}"
-            )
+            columns = sorted(table.columns, key=lambda column: column not in USUAL_TARGETS)
+            raise SpecError(pointer, f"dataset {spec.train!r} has no column {name!r}. {did_you_mean(name, columns)}")
     check_options(spec, table)
     reserved = {spec.target: "the target"}
     for place_of, name in spec.split.columns.items():

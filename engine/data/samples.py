@@ -3,7 +3,7 @@
 Rows, columns and points are those of its `load_…` and `make_…`, to the bit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import product
 from pathlib import Path
 
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.dataset import Dataset
-from engine.data.spelling import did_you_mean
 from engine.data.table import Table
 from engine.errors import SpecError
+from engine.foreign_terms import look_up
+from engine.spelling import did_you_mean
 
 FILES = Path(__file__).with_name("sample_files")  # its SOURCES.md says where they are from
 POINTS = 300  # of a generator
@@ -93,12 +94,20 @@ SAMPLES: dict[str, Callable[[int], Table]] = {
 }
 
 
+def suggest_dataset(name: str, known: Iterable[str]) -> str:
+    """A sentence on a dataset that is not there: one of those that other libraries ship, or a slip of the hand."""
+    term = look_up("/data/train", name)
+    if term is None:
+        return did_you_mean(name, known)
+    return f"Did you mean {term.ours!r}?" if term.ours else f"{term.note[0].upper()}{term.note[1:]}."
+
+
 def load_sample(name: str, seed: int = 0, *, pointer: str = "/data/train") -> Dataset:
     """The sample set of that name; the seed is for the generators moons and circles.
 
     SpecError for another name; it carries the pointer.
     """
     if name not in SAMPLES:
-        raise SpecError(pointer, f"{name!r} is no sample set. {did_you_mean(name, SAMPLES)}")
+        raise SpecError(pointer, f"{name!r} is no sample set. {suggest_dataset(name, SAMPLES)}")
     table = SAMPLES[name](seed)
     return Dataset({"all": Table({name: np.ascontiguousarray(column) for name, column in table.columns.items()})})

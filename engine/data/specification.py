@@ -30,12 +30,13 @@ class DataSpec(Component):
     )
     split: Split = Field(
         default_factory=FractionSplit,
-        description="How rows are divided into train, dev and test. As long as it is the default, a dataset "
-        "that brings its own parts keeps them.",
+        description="How rows are divided into train, dev and test; in short by three shares, `[0.6, 0.2, 0.2]`. As "
+        "long as it is the default, a dataset that brings its own parts keeps them.",
     )
     normalize: Normalizer = Field(
         default_factory=StandardNormalizer,
-        description="How inputs are scaled; learned from the training rows only and kept in the model.",
+        description='How inputs are scaled; in short by name, `"minmax"`. Learned from the training rows only and kept '
+        "in the model.",
     )
     columns: dict[Name, ColumnOption] = Field(
         default_factory=dict,

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, GetCoreSchemaHandler, StringConstraints, model_validator
+from pydantic_core import CoreSchema, core_schema
 
 from engine.component import Component
 from engine.data.column_types import CategoryType, TextType
@@ -13,10 +14,13 @@ from engine.data.dataset import PARTS, Dataset
 from engine.data.split_advice import advised_shares
 from engine.data.table import Table
 from engine.errors import SpecError
+from engine.family import Family
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 DatasetName = Annotated[str, StringConstraints(min_length=1, max_length=75)]  # a name, and perhaps its version
 Values = NDArray[Any]
+LearnedShare = Annotated[float, Field(gt=0, le=1)]
+HeldOutShare = Annotated[float, Field(ge=0, lt=1)]
 
 MARKS = {"train": 0, "dev": 1, "val": 1, "valid": 1, "validation": 1, "test": 2}
 """What a column of words may call the parts, in any case."""
@@ -67,13 +71,11 @@ class FractionSplit(Component):
     type: Literal["fractions"] = Field(
         "fractions", description="Divide the rows at random: when all come from one source."
     )
-    train: float | None = Field(
-        0.6, gt=0, le=1, description="Share of the rows to learn from; null for all three: as advised for their number."
+    train: LearnedShare | None = Field(
+        0.6, description="Share of the rows to learn from; null for all three: as advised for their number."
     )
-    dev: float | None = Field(0.2, ge=0, lt=1, description="Share of the rows to choose and stop by; 0 for none.")
-    test: float | None = Field(
-        0.2, ge=0, lt=1, description="Share of the rows for the last, unbiased measure; 0 for none."
-    )
+    dev: HeldOutShare | None = Field(0.2, description="Share of the rows to choose and stop by; 0 for none.")
+    test: HeldOutShare | None = Field(0.2, description="Share of the rows for the last, unbiased measure; 0 for none.")
     stratify: bool = Field(
         True,
         description="Keep the share of every class in every part, within one row; a class of a single row "
@@ -170,8 +172,33 @@ class ColumnSplit(Component):
         )
 
 
+class SplitFamily(Family):
+    """Reads a list of three shares, too: `[0.6, 0.2, 0.2]` are the fractions of train, dev and test."""
+
+    def short_forms(self, handler: GetCoreSchemaHandler) -> Mapping[type, CoreSchema]:
+        shares = core_schema.chain_schema(
+            [
+                core_schema.list_schema(),
+                core_schema.no_info_plain_validator_function(_three),
+                handler.generate_schema(tuple[LearnedShare, HeldOutShare, HeldOutShare]),
+                core_schema.no_info_plain_validator_function(_fractions),
+            ]
+        )
+        return {**super().short_forms(handler), list: shares, tuple: shares}
+
+
+def _three(shares: list[Any]) -> tuple[Any, ...]:
+    if len(shares) != len(PARTS):
+        raise ValueError(f"must be three shares, of {', '.join(PARTS)}, as [0.8, 0.1, 0.1], not {len(shares)}")
+    return tuple(shares)
+
+
+def _fractions(shares: tuple[float, ...]) -> dict[str, str | float]:
+    return {"type": "fractions", **dict(zip(PARTS, shares, strict=True))}
+
+
 AnySplit = FractionSplit | GivenSplit | ColumnSplit
-Split = Annotated[AnySplit, Field(discriminator="type")]
+Split = Annotated[AnySplit, SplitFamily()]
 
 
 def _divided(strata: Values, shares: NDArray[np.float64]) -> NDArray[np.int8]:

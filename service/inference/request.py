@@ -8,10 +8,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
 
+from engine.json_pointer import pointer
 from service import quick_json
 from service.inference.datatypes import ALLOWED, BYTES, DTYPES, Values, unpacked
 from service.inference.refusal import refused
-from service.pointers import pointer
 from service.problems import RequestRefused
 
 MOST_TENSORS = 65_536

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from engine import RowError
+from engine.json_pointer import pointer
 from service import quick_json
 from service.bodies import StrictRoute
 from service.dependencies import ModelName, ServingDep, YardDep
@@ -27,7 +28,6 @@ from service.inference.refusal import refused
 from service.inference.request import DecodedRequest, InferenceRequest, read
 from service.inference.signature import Rows, inputs_of, outputs_of, raw_rows
 from service.openapi import BINARY, request_body
-from service.pointers import pointer
 from service.problems import Fault, RequestRefused, documented, summary
 from service.serving import Served, Serving
 from worker.yard import Yard

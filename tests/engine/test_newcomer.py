@@ -7,6 +7,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from engine import JobSpec
+from engine.family import Family
 from engine.optimizers import AnyOptimizer, Epsilon, GradientDescent, Optimizer
 from engine.parameters import Array, Arrays
 from tests.engine.families import members, plain, type_of
@@ -33,7 +34,7 @@ class Adagrad(Optimizer):
         theta -= work.a
 
 
-Grown = Annotated[Union[*members(AnyOptimizer), Adagrad], Field(discriminator="type")]
+Grown = Annotated[Union[*members(AnyOptimizer), Adagrad], Family()]
 
 
 class GrownSpec(JobSpec):
@@ -48,6 +49,7 @@ def spec_with(**optimizer: object) -> GrownSpec:
 
 def test_is_validated_like_the_others() -> None:
     assert spec_with(type="adagrad", learning_rate=0.5).optimizer == Adagrad(learning_rate=0.5)
+    assert GrownSpec.model_validate(spec_of().model_dump() | {"optimizer": "adagrad"}).optimizer == Adagrad()
     for wrong in ({"learning_rate": -1}, {"epsilon": 0}, {"betta": 0.9}):
         with pytest.raises(ValidationError):
             spec_with(type="adagrad", **wrong)

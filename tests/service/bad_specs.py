@@ -31,7 +31,20 @@ BAD_SPECS = [
     BadSpec("mistyped type", spec(layers=[{"type": "dens", "units": 3}]), "/layers/0/type", "'dense'"),
     BadSpec("no type", spec(layers=[{"type": "relu"}, {"units": 3}]), "/layers/1/type", "is required"),
     BadSpec("mistyped optimizer", spec(optimizer={"type": "adamm"}), "/optimizer/type", "'adam'"),
-    BadSpec("optimizer by name", spec(optimizer="adam"), "/optimizer", 'must be an object, not "adam"'),
+    BadSpec("mistyped name of an optimizer", spec(optimizer="adamm"), "/optimizer", "did you mean 'adam'"),
+    BadSpec("a name that is not enough", spec(layers=[64, "dense"]), "/layers/1", "'dense' needs 'units'"),
+    BadSpec(
+        "a number for an optimizer", spec(optimizer=1), "/optimizer", "must be an object or the name of one, not 1"
+    ),
+    BadSpec("a mistyped name in a short list", spec(layers=[64, "tanhh", 32]), "/layers/1", "did you mean 'tanh'"),
+    BadSpec("no units in a short list", spec(layers=["relu", 0]), "/layers/1", "must be greater than 0, not 0"),
+    BadSpec("half a unit", spec(layers=[64, 0.5]), "/layers/1", "must be an integer, not 0.5"),
+    BadSpec("too wide in a short list", spec(layers=[64, 64, 65_537]), "/layers/2", "65536"),
+    BadSpec("two shares", data(split=[0.8, 0.2]), "/data/split", "three shares, of train, dev, test"),
+    BadSpec("a share above one", data(split=[0.6, 1.2, 0.2]), "/data/split/1", "must be less than 1, not 1.2"),
+    BadSpec("shares below one", data(split=[0.5, 0.2, 0.2]), "/data/split", "must be 1, not 0.9"),
+    BadSpec("a loss by name for another target", spec(loss="sigmoid_cross_entropy"), "/loss", "softmax_cross_entropy"),
+    BadSpec("a mistyped column type", data(columns={"a/b": "categry"}), "/data/columns/a~1b", "'category'"),
     BadSpec(
         "a batch of one under batch norm",  # 1078 = 3·359 + 1
         spec(layers=[{"type": "dense", "units": 4}, {"type": "batch_norm"}], training={"batch_size": 359}),

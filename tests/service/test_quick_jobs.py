@@ -45,6 +45,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         SMALL,
         {**SMALL, "name": "Zürich ½", "priority": 7, "seed": 2**53 - 1},
         {**SMALL, "layers": [{"type": "dense", "units": 3}, {"type": "relu"}], "training": {"epochs": 4.0}},
+        {**SMALL, "layers": [3, "tanh", 4], "optimizer": "momentum"},
     ],
 )
 def test_both_ways_answer_alike(client: httpx.Client, taken: list[bytes], spec: object) -> None:
@@ -77,6 +78,8 @@ def test_both_ways_answer_alike(client: httpx.Client, taken: list[bytes], spec: 
         b'{"data":{"train":"digits","target":"nowhere"}}',
         b'{"data":{"train":"dgits","target":"label"}}',
         b'{"data":{"train":"digits","target":"label"},"training":{"epochs":1000000}}',
+        b'{"data":{"train":"digits","target":"label"},"layers":[3,3,70000]}',
+        b'{"data":{"train":"digits","target":"label"},"loss":"sigmoid_cross_entropy"}',
         b'{"data":{"train":"digits","target":"label"},"start_from":{"job":"job_1"}}',
         b'{"name":"\xff"}',
         b"[]",

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from engine.component import Component
 from engine.data.augmentation.row_draws import RowDraws
+from engine.family import Family
 
 Array = NDArray[Any]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -271,7 +272,7 @@ class Mixup(Augmentation):
 
 AnyAugmentation = Annotated[
     Flip | Rotate | Zoom | Shift | Crop | Elastic | Brightness | Contrast | Color | Noise | Mixup,
-    Field(discriminator="type"),
+    Family(),
 ]
 
 

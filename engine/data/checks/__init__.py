@@ -18,11 +18,11 @@ from engine.data.encoding.column_options import AnyColumnOption
 from engine.data.encoding.target_column import TargetKind
 from engine.data.preparation import feature_names, target_kind
 from engine.data.specification import DataSpec
-from engine.data.spelling import did_you_mean
 from engine.data.split_advice import advise
 from engine.data.splits import AnySplit, GivenSplit
 from engine.errors import SpecError
 from engine.events import Event
+from engine.spelling import did_you_mean
 
 __all__ = ["DataReport", "Finding", "check_data", "examine", "report_of", "report_without_target"]
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator
 
 from engine.component import Component
+from engine.family import Family
 
 Label = Annotated[str, StringConstraints(max_length=1000)]
 
@@ -60,4 +61,4 @@ class IgnoredColumn(Component):
 
 
 AnyColumnOption = NumberColumn | BooleanColumn | CategoryColumn | IgnoredColumn
-ColumnOption = Annotated[AnyColumnOption, Field(discriminator="type")]
+ColumnOption = Annotated[AnyColumnOption, Family()]

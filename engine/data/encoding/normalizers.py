@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from engine.component import Component
+from engine.family import Family
 
 Array = NDArray[np.float64]
 Statistics = dict[str, Array]
@@ -117,4 +118,4 @@ def divisor(spread: Array) -> Array:
 
 
 AnyNormalizer = NoNormalizer | StandardNormalizer | MinMaxNormalizer | ScaleNormalizer
-Normalizer = Annotated[AnyNormalizer, Field(discriminator="type")]
+Normalizer = Annotated[AnyNormalizer, Family()]

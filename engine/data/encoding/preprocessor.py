@@ -20,9 +20,9 @@ from engine.data.encoding.encoder_learning import Options, learn_encoders
 from engine.data.encoding.encoders import AnyEncoder, BadValue, Encoder, NumberEncoder, TensorEncoder, shown
 from engine.data.encoding.normalizers import AnyNormalizer, Array, Normalizer, Statistics
 from engine.data.encoding.target_column import Label, TargetColumn, TargetKind
-from engine.data.spelling import did_you_mean
 from engine.data.table import Column, Table
 from engine.errors import DataError, RowError
+from engine.spelling import did_you_mean
 
 BLOCK = 1 << 20  # inputs made at a time: eight megabytes as float64
 CACHED = 1 << 16  # of rows to predict: as float64 they stay in a core's cache

@@ -3,9 +3,10 @@
 from engine.data.column_types import CategoryType, TextType
 from engine.data.encoding.column_options import IgnoredColumn
 from engine.data.specification import DataSpec
-from engine.data.spelling import did_you_mean
 from engine.data.table import Table
 from engine.errors import SpecError
+from engine.json_pointer import pointer
+from engine.spelling import did_you_mean
 
 INSTEAD = {
     "dates": "a network takes no dates: add columns such as the weekday or the days since a fixed day, and leave this "
@@ -20,19 +21,19 @@ INSTEAD = {
 def check_options(spec: DataSpec, table: Table) -> None:
     """SpecError for what `data.columns` says of a column that is not there, or that is needed otherwise."""
     for name, option in spec.columns.items():
-        pointer = f"/data/columns/{name}"
+        where = pointer(["data", "columns", name])
         if name not in table.columns:
             raise SpecError(
-                pointer, f"dataset {spec.train!r} has no column {name!r}. {did_you_mean(name, table.columns)}"
+                where, f"dataset {spec.train!r} has no column {name!r}. {did_you_mean(name, table.columns)}"
             )
         if table.types[name].kind == "tensor" and not isinstance(option, IgnoredColumn):
-            raise SpecError(pointer, f"column {name!r} holds an array a row; it can only be ignored")
+            raise SpecError(where, f"column {name!r} holds an array a row; it can only be ignored")
         if isinstance(option, IgnoredColumn) and name in (spec.target, *(spec.features or ())):
             used = "the target" if name == spec.target else "listed in data.features"
-            raise SpecError(pointer, f"column {name!r} is {used}, so it cannot be ignored; take one of the two away")
+            raise SpecError(where, f"column {name!r} is {used}, so it cannot be ignored; take one of the two away")
         held = table.types[name]
         if isinstance(held, TextType) and held.labels is None and not isinstance(option, IgnoredColumn):
-            raise SpecError(pointer, f"column {name!r} holds too many different words to learn from; ignore it")
+            raise SpecError(where, f"column {name!r} holds too many different words to learn from; ignore it")
 
 
 def check_features(spec: DataSpec, table: Table, features: list[str]) -> None:
