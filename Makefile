@@ -9,6 +9,7 @@ CHECKS := $(VENV)/.checks
 # Others' software, each in an environment of its own: it holds back packages that this project wants newer.
 CLIENTS  := .venv-clients/.ready
 MLSERVER := .venv-mlserver/.ready
+GENERATORS := .venv-generators/.ready
 UV     := $(shell command -v uv 2>/dev/null)
 # The first interpreter that is new enough; `make demo PYTHON=/path/to/python` names another one.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -18,7 +19,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: demo test accept examples chaos bench serve bench-serving clients check doctor lock clean help
+.PHONY: demo test accept examples chaos bench serve bench-serving clients generators check doctor lock clean help
 
 demo: $(READY)  ## train a network on handwritten digits through the whole stack, then stop it
 	@$(BIN)/trainshed demo
@@ -27,8 +28,8 @@ demo: $(READY)  ## train a network on handwritten digits through the whole stack
 test: $(TOOLS)  ## run the whole suite
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-accept: $(TOOLS) $(CLIENTS)  ## reproduce every published result, the long ones too (half an hour; needs ../shared/data)
-	@$(BIN)/pytest -m "accept or clients"
+accept: $(TOOLS) $(CLIENTS) $(GENERATORS)  ## reproduce every published result, the long ones too (half an hour; needs ../shared/data)
+	@$(BIN)/pytest -m "accept or clients or generators"
 	@$(BIN)/pytest -n 2 -m hypothesis --hypothesis-profile=thorough
 	@$(BIN)/python -m tests.acceptance $(ARGS)
 
@@ -43,6 +44,9 @@ bench-serving: $(TOOLS) $(MLSERVER)  ## predictions against MLServer, plain Fast
 	@env -u OPENBLAS_CORETYPE $(BIN)/python -m benchmarks.serving --mlserver $(dir $(MLSERVER))bin/python $(ARGS)
 
 clients: $(CLIENTS)  ## install KServe's client and MKL, for the tests that `make accept` adds
+
+generators: $(TOOLS) $(GENERATORS)  ## have others' generators make clients of /openapi.json, and submit and predict with them
+	@$(BIN)/pytest -m generators $(ARGS)
 
 PEERS := .venv-peers/.ready
 bench: $(TOOLS) $(PEERS)  ## time training beside JAX, PyTorch, scikit-learn and the bare products (half an hour)
@@ -70,6 +74,8 @@ lock:  ## resolve the lock files anew (needs uv)
 	@$(LOCK) --python-version 3.11 --group dev -o requirements-dev.lock
 	@uv pip compile --group check --universal --generate-hashes --quiet --custom-compile-command "make lock" \
 		--python-version 3.11 -c requirements-dev.lock -o requirements-check.lock
+	@uv pip compile --group generators --universal --generate-hashes --quiet --custom-compile-command "make lock" \
+		--python-version 3.11 -o requirements-generators.lock
 	@$(LOCK) --python-version 3.11 -c requirements-dev.lock -o requirements.lock
 	@printf '%s\n' $(ENGINE) | uv pip compile - --universal --generate-hashes --quiet --custom-compile-command "make lock" \
 		--python-version 3.11 -c requirements.lock --no-annotate -o requirements-engine.lock
@@ -79,7 +85,7 @@ lock:  ## resolve the lock files anew (needs uv)
 	@$(LOCK) --python-version 3.12 --extra gpu -c requirements-dev.lock -o deploy/requirements-gpu.lock
 
 clean:  ## remove the virtual environment and every cache
-	@rm -rf $(VENV) .venv-clients .venv-mlserver .venv-peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@rm -rf $(VENV) .venv-clients .venv-generators .venv-mlserver .venv-peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## list the targets
@@ -128,6 +134,14 @@ $(CLIENTS) $(MLSERVER) $(PEERS):
 	@echo "setting up $(@D) with $(<F); this takes a minute or two, once"
 	@"$(PYTHON)" -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(GENERATORS): requirements-generators.lock tests/generators/package-lock.json
+	@echo "setting up $(@D), once"
+	@"$(PYTHON)" -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@cp tests/generators/package.json tests/generators/package-lock.json $(@D)
+	@if command -v npm >/dev/null; then npm ci --silent --prefix $(@D); else echo "no npm on the PATH: nothing in TypeScript"; fi
 	@touch $@
 
 ifneq ($(UV),)

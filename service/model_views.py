@@ -10,7 +10,7 @@ from engine.answer_files import AnswerFormat
 from engine.data.checks.mismatch import ColumnShift
 from engine.importance import Importances
 from engine.saliency import Saliency
-from service.views import FailureView, Object
+from service.views import FailureView, Object, SpecObject
 from worker.batch_predictions import BatchPrediction, BatchState
 from worker.drift import Drift
 from worker.models import Alias, AliasChange, Change, ModelVersion, RegisteredModel
@@ -54,7 +54,7 @@ class VersionView(BaseModel):
     data_hash: str = Field(description="of all data the job read")
     metrics: Object | None = Field(description="the job's result; of a checkpoint its epoch's metrics")
     environment: Object | None = Field(description="what it was trained with")
-    spec: Object
+    spec: SpecObject
     created_at: datetime
 
     @classmethod

@@ -66,8 +66,10 @@ def made_for_generators(document: Node, settings: Settings) -> Node:
         move_definitions,
         describe_streams,
         unwrap_parameters,
+        name_objects,
         drop_titles,
         merge_null,
+        list_constants,
         tell_defaults,
         require_tags,
         name_unions,
@@ -134,6 +136,25 @@ def unwrap_parameters(document: Node) -> None:
                 schema.update(choices[0])
 
 
+def name_objects(document: Node) -> None:
+    """What may be any object is one model, or the one that it is known to be.
+
+    openapi-python-client calls an unnamed one in a Job's field `spec` JobSpec, which is taken, and drops Job.
+    """
+    schemas = document["components"]["schemas"]
+    for schema in [*schemas_of(document)]:
+        for inner in inside(schema):
+            if (
+                inner.get("type") == "object"
+                and inner.get("additionalProperties") is True
+                and "properties" not in inner
+            ):
+                name = inner.pop("x-model", "JsonObject")
+                del inner["type"], inner["additionalProperties"]
+                inner["$ref"] = REFERENCE.format(model=name)
+    schemas["JsonObject"] = {"description": "Any JSON object.", "type": "object", "additionalProperties": True}
+
+
 def drop_titles(document: Node) -> None:
     """openapi-generator names classes after titles of fields: two fields of one name become `Rows1`, `Rows2`."""
     for schema in schemas_of(document):
@@ -155,6 +176,15 @@ def merge_null(document: Node) -> None:
             ):
                 del inner["anyOf"]
                 inner.update({**choices[0], "type": [choices[0]["type"], "null"]})
+
+
+def list_constants(document: Node) -> None:
+    """A number or one word: a client of openapi-python-client takes no number where the word is a `const`."""
+    for schema in schemas_of(document):
+        for inner in inside(schema):
+            for choice in inner.get("anyOf", ()):
+                if "const" in choice:
+                    choice["enum"] = [choice.pop("const")]
 
 
 def tell_defaults(document: Node) -> None:

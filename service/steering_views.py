@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, JsonValue
 
 from engine import JobSpec
 from engine.hyperparameters import may_change
-from service.views import EventView, Object
+from service.views import EventView, Object, SpecObject
 from worker.comparison import Comparison
 from worker.hyperparameters import Hyperparameters
 from worker.jobs import Checkpoint, CheckpointKind, Job, Revision, Status
@@ -85,7 +85,7 @@ class HyperparametersView(BaseModel):
         description="every field that may change while the job trains, by JSON pointer into the spec",
         examples=[{"/optimizer/learning_rate": 0.001, "/training/epochs": 20}],
     )
-    spec: Object = Field(description="the whole spec with these values")
+    spec: SpecObject = Field(description="the whole spec with these values")
     data: list[RevisionView] = Field(description="every change, the first first")
 
     @classmethod

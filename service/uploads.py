@@ -17,6 +17,7 @@ from service.bodies import StrictRoute, query_names
 from service.dependencies import yard_of
 from service.forms import FILE, FORM, MOST_BESIDE, FormReader, add
 from service.media_types import essence, unsupported
+from service.openapi import BINARY, request_body
 from worker.errors import UploadTooLarge
 from worker.uploads import Upload
 from worker.yard import Yard
@@ -145,7 +146,7 @@ class FormRoute(APIRoute):
         return handle_form
 
     def _form_schema(self) -> dict[str, Any]:
-        properties: dict[str, Any] = {FILE: {"type": "string", "format": "binary"}}
+        properties: dict[str, Any] = {FILE: BINARY}
         for parameter in self.dependant.query_params:
             field = parameter.field_info
             adapter: TypeAdapter[object] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
@@ -188,12 +189,5 @@ async def file_of(reader: FormReader, request: Request, limit: int) -> AsyncIter
 
 
 def body(kinds: Kinds, description: str) -> dict[str, Any]:
-    """The `openapi_extra` of a route that reads its body itself."""
-    binary = {"schema": {"type": "string", "format": "binary"}}
-    return {
-        "requestBody": {
-            "required": True,
-            "description": description,
-            "content": {**{media_type: binary for media_type in kinds.media_types}, FORM: {}},
-        }
-    }
+    """The `openapi_extra` of a route that reads its body itself; `FormRoute` adds the form."""
+    return request_body(description, {**dict.fromkeys(kinds.media_types, BINARY), FORM: {}})

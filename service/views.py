@@ -9,6 +9,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
+from engine import JobSpec
 from engine.cost_estimate import CostEstimate
 from engine.presets import Preset
 from worker.gradient_checks import CheckState, GradientCheck
@@ -27,6 +28,10 @@ from worker.submission import Outline
 
 Object = Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": True})]
 """A JSON object, valid since it was stored: looking through it again would take longer than all the rest."""
+SpecObject = Annotated[
+    Any, WithJsonSchema({"type": "object", "additionalProperties": True, "x-model": JobSpec.__name__})
+]
+"""The same for one that is a whole spec: the OpenAPI document refers to that model."""
 View = TypeVar("View")
 Record = TypeVar("Record")
 
@@ -125,7 +130,7 @@ class JobView(BaseModel):
     finished_at: datetime | None
     spent_seconds: float = Field(description="of workers, in attempts that are over")
     timeline: list[MilestoneView]
-    spec: Object = Field(description="the job as it was asked for, every default filled in")
+    spec: SpecObject = Field(description="the job as it was asked for, every default filled in")
 
     @classmethod
     def of(cls, job: Job) -> Self:
@@ -365,7 +370,7 @@ class PresetView(BaseModel):
     name: str
     title: str
     look_at: str = Field(description="what there is to see")
-    spec: Object = Field(description="ready to be sent to `POST /v1/jobs`")
+    spec: SpecObject = Field(description="ready to be sent to `POST /v1/jobs`")
 
     @classmethod
     def of(cls, preset: Preset) -> Self:
@@ -381,7 +386,7 @@ class Presets(BaseModel):
 class Validated(BaseModel):
     """What a spec would become as a job."""
 
-    spec: Object = Field(description="the spec with every default filled in and loss, layers and `keep` resolved")
+    spec: SpecObject = Field(description="the spec with every default filled in and loss, layers and `keep` resolved")
     queue: str
     cost: CostEstimate
 

@@ -54,9 +54,9 @@ class SplitQuery(BaseModel):
     },
     openapi_extra=uploads.body(
         TABLES,
-        "CSV: a header row, then numbers. NPZ: `x_train y_train [x_dev y_dev] [x_test y_test]`, or `x y`; "
-        "images keep their shape, the target column is `label`. Zip: PNG and JPEG images in a folder for each class, "
-        "these perhaps in folders `train`, `dev` and `test`; columns `x` and `label`.",
+        "CSV: a header row, then rows. JSON: a list of flat objects, or one a line. NPZ: `x_train y_train "
+        "[x_dev y_dev] [x_test y_test]`, or `x y`; images keep their shape, the target column is `label`. Zip: PNG and "
+        "JPEG images in a folder for each class, perhaps in folders `train`, `dev`, `test`; columns `x`, `label`.",
     ),
 )
 async def upload_dataset(

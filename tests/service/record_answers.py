@@ -17,6 +17,8 @@ from service.slow_clients import Patience
 from tests.service.contract import Contract
 from tests.service.running import served
 from trainshed.stack import Stack
+from worker.embedded_redis import EmbeddedRedis
+from worker.redis_server import find_server
 from worker.settings import Settings
 from worker.yard import open_yard
 
@@ -202,8 +204,9 @@ def until(client: httpx.Client, job: str, state: str) -> None:
 def fail(recorder: Recorder) -> None:
     """What no client can bring about: a full queue, a full disk, a bug."""
     for limits in ({"max_queued": 1}, {"disk_reserve_bytes": 2**60}):
-        with TemporaryDirectory() as folder:
-            settings = Settings.model_validate({"data_dir": folder, "port": 0, **limits})
+        with TemporaryDirectory() as folder, EmbeddedRedis(find_server().program) as redis:
+            chosen = {"data_dir": folder, "port": 0, "redis_url": redis.address.url}
+            settings = Settings.model_validate(chosen | limits)
             with (
                 open_yard(settings) as yard,
                 served(yard, settings, Patience()) as service,
