@@ -26,7 +26,7 @@ import service
 import trainshed
 import worker
 from engine.data.formats import parquet_reading
-from tests.until import until
+from tests.until import CEILING, until
 from trainshed import Client
 from worker import redis_supervisor
 
@@ -93,11 +93,11 @@ def client(bare, strange, tmp_path_factory) -> Iterator[Client]:
         with Client(re.search(r"http://[\d.:]+", "".join(said))[0]) as connected:
             yield connected
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=CEILING)
 
 
 def test_the_smallest_job_is_trained_and_predicts(client) -> None:
-    job = client.wait(client.submit({"data": {"train": "digits", "target": "label"}})["id"], 60)
+    job = client.wait(client.submit({"data": {"train": "digits", "target": "label"}})["id"], 120)
     assert job["state"] == "succeeded"
     row = client.preview("digits", limit=1)["rows"][0]
     (said,) = client.predict(job["id"], [{"pixels": row["pixels"]}])
@@ -115,7 +115,7 @@ def test_parquet_is_read_and_onnx_is_written(client, tmp_path) -> None:
     write_parquet(RecordBatch.from_arrays(columns, names=["x", "y"]), written)
     client.upload_dataset("letters", written.getvalue(), "application/vnd.apache.parquet")
     wanted = {"data": {"train": "letters", "target": "y"}, "training": {"epochs": 1}, "register_as": "letters"}
-    client.wait(client.submit(wanted)["id"], 60)
+    client.wait(client.submit(wanted)["id"], 120)
     said = client.predict_with("letters", [[3.0]])["predictions"][0]
     client.download_model("letters", tmp_path / "letters.onnx", format="onnx")
     session = onnxruntime.InferenceSession(tmp_path / "letters.onnx", providers=["CPUExecutionProvider"])
@@ -160,6 +160,6 @@ def test_a_server_of_our_own_is_kept_and_ended_where_the_system_ends_no_orphans(
     command = there(Path(redis_supervisor.__file__), server, folder / "own" / "redis.conf")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as supervisor:
         until(lambda: (folder / "own" / "redis.conf.log").exists() or supervisor.poll() is not None)
-        _, said = supervisor.communicate(timeout=10)
+        _, said = supervisor.communicate(timeout=CEILING)
     assert not said and supervisor.returncode == 0
     assert not (folder / "own").exists()
