@@ -21,7 +21,7 @@ from engine.losses import AnyLoss
 from engine.optimizers import AnyOptimizer
 from engine.schedules import AnySchedule
 from service.problems import Problem, ProblemResponse
-from service.schema_limits import Node, inside, limit_bodies, limit_fields, limit_parameters
+from service.schema_limits import Node, inside, kinds, limit_bodies, limit_fields, limit_parameters
 from worker.settings import Settings
 
 EXAMPLES = Path(__file__).with_name("examples.json")
@@ -70,6 +70,7 @@ def made_for_generators(document: Node, settings: Settings) -> Node:
         drop_titles,
         merge_null,
         list_constants,
+        round_limits,
         tell_defaults,
         require_tags,
         name_unions,
@@ -134,6 +135,15 @@ def unwrap_parameters(document: Node) -> None:
             if len(choices) == 1:
                 del schema["anyOf"]
                 schema.update(choices[0])
+
+
+def round_limits(document: Node) -> None:
+    """FastAPI makes floats of limits: whole numbers get theirs back, and 2⁶³ − 1 the digits that a float has not."""
+    for schema in schemas_of(document):
+        for inner in inside(schema):
+            if "integer" in kinds(inner):
+                for keyword in inner.keys() & {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}:
+                    inner[keyword] = min(int(inner[keyword]), 2**63 - (keyword == "maximum"))
 
 
 def name_objects(document: Node) -> None:

@@ -158,6 +158,14 @@ def test_requests_have_limits(contract: Contract) -> None:
     assert found > 200
 
 
+def test_limits_of_whole_numbers_are_whole_to_the_last_digit(contract: Contract, components: Node) -> None:
+    assert components["JobSpec"]["properties"]["seed"]["maximum"] == 2**63 - 1
+    for where, schema in asked(contract):
+        if "integer" in kinds(schema):
+            limits = [value for word, value in schema.items() if word.endswith(("imum", "Of"))]
+            assert limits and {type(value) for value in limits} == {int}, (where, schema)
+
+
 def test_settings_are_limits(contract: Contract, components: Node, settings: Settings) -> None:
     limits = {one["schema"]["maximum"] for where, one in parameters(contract) if where.endswith(" limit")}
     assert limits == {settings.max_page, 100}
