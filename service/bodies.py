@@ -51,6 +51,7 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         keyed = takes_keys(self.dependant)
         names = set(query_names(self.dependant))
+        negotiated = "accept" in header_names(self.dependant)
 
         async def strictly(request: Request) -> Response:
             refuse_unknown(request, sorted(names))
@@ -59,7 +60,10 @@ class StrictRoute(APIRoute):
                 return await handle(StrictRequest(request.scope, receive))
 
             response = await (answered_once(request, answer) if keyed else answer(request.receive))
-            return unless_unchanged(request, response)
+            response = unless_unchanged(request, response)
+            if negotiated:
+                response.headers.add_vary_header("Accept")
+            return response
 
         return strictly
 
@@ -70,6 +74,14 @@ def query_names(dependant: Dependant) -> Iterator[str]:
         yield parameter.alias
     for each in dependant.dependencies:
         yield from query_names(each)
+
+
+def header_names(dependant: Dependant) -> Iterator[str]:
+    """The headers that a route and what it depends on ask for."""
+    for parameter in dependant.header_params:
+        yield parameter.alias
+    for each in dependant.dependencies:
+        yield from header_names(each)
 
 
 def strict(model: type[BaseModel]) -> WrapValidator:

@@ -9,12 +9,14 @@ from collections.abc import Awaitable
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine import EngineError, JobSpec
 from service import json_text
 from service.bodies import unless_unchanged, validated
+from service.csv_answers import prefers_csv
 from service.error_handlers import on_package_error
 from service.intake import Intake
 from service.job_texts import JobTexts
@@ -82,7 +84,9 @@ class QuickJobs:
 
     async def _listed(self, request: Request, limit: int) -> Response:
         content = await run_in_threadpool(self.texts.listing, limit)
-        return unless_unchanged(request, Response(content, media_type=JSON))
+        response = unless_unchanged(request, Response(content, media_type=JSON))
+        response.headers.add_vary_header("Accept")
+        return response
 
 
 def is_submission(scope: Scope) -> bool:
@@ -98,7 +102,7 @@ def is_submission(scope: Scope) -> bool:
 def limit_of(scope: Scope) -> int | None:
     """How many jobs are to be listed, where that is all that is asked for."""
     query = LIMIT.fullmatch(scope["query_string"])
-    if scope["method"] != "GET" or query is None:
+    if scope["method"] != "GET" or query is None or prefers_csv(Headers(scope=scope).get("accept", "")):
         return None
     return int(query[1] or DEFAULT_LIMIT)
 

@@ -46,10 +46,18 @@ def submit(
 
 @app.command()
 def jobs(
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20, url: Url = DEFAULT_URL
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    csv: Annotated[bool, typer.Option("--csv", help="As a table: with every result, and no spec.")] = False,
+    fields: Annotated[
+        str, typer.Option(help="Columns of such a table: id,spec.optimizer.learning_rate,result.test.accuracy")
+    ] = "",
+    url: Url = DEFAULT_URL,
 ) -> None:
     """List jobs, newest first."""
     with _client(url) as client:
+        if csv or fields:
+            print(client.jobs_csv(fields.split(",") if fields else (), limit=limit), end="")
+            return
         for job in client.jobs(limit=limit):
             epochs = f"{job['epoch']}/{job['epochs']}"
             print(f"{job['id']}  {job['created_at']:.19}  {job['state']:<9}  {epochs:>9}  {job['name'] or ''}")

@@ -185,6 +185,18 @@ class Client:
         """A page of jobs, newest first; `after` is the id of the last one seen."""
         return self._page(Job, "/v1/jobs", limit=limit, after=after, state=state)
 
+    def jobs_csv(
+        self,
+        fields: Sequence[str] = (),
+        *,
+        limit: int = 20,
+        after: str | None = None,
+        state: State | None = None,
+    ) -> str:
+        """The same page as CSV under a header; fields such as "result.test.accuracy" choose the columns."""
+        query = _given(format="csv", fields=",".join(fields) or None, limit=limit, after=after, state=state)
+        return self._request("GET", "/v1/jobs", params=query).text
+
     def wait(self, job_id: str, seconds: float | None = None) -> Job:
         """The job once it is done, or as it is after `seconds`; `JobFailed` if it did not succeed."""
         deadline = None if seconds is None else monotonic() + seconds
@@ -289,6 +301,11 @@ class Client:
             rows += page["data"]
             if not page["has_more"]:
                 return rows
+
+    def metrics_csv(self, job_id: str, *, max_points: int | None = None, smoothing: float | None = None) -> str:
+        """The same rows as CSV under a header."""
+        query = _given(format="csv", max_points=max_points, smoothing=smoothing)
+        return self._request("GET", f"/v1/jobs/{job_id}/metrics", params=query).text
 
     def layers(self, job_id: str, *, after: int = 0, limit: int = 100) -> list[LayersMeasured]:
         """How every layer did, by epoch: a page of the measured epochs behind `after`."""

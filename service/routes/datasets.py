@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from engine.data.checks import DataReport
@@ -11,6 +11,7 @@ from engine.data.formats.image_zip_format import SIZE
 from engine.data.splits import Split
 from service import uploads
 from service.dependencies import After, Limit, Name, Reference, YardDep
+from service.fields import Selection, fields_of
 from service.idempotency import Idempotent
 from service.problems import documented
 from service.query_json import asked_in_query, read_query
@@ -36,6 +37,9 @@ ImageMode = Annotated[
     Literal["auto", "grayscale", "color"] | None,
     Query(description="what the images of a zip become; auto: color where one of them is in color"),
 ]
+
+
+DatasetFields = Annotated[Selection, Depends(fields_of(DatasetView))]
 
 
 class SplitQuery(BaseModel):
@@ -77,21 +81,22 @@ async def upload_dataset(
     return DatasetView.of(record)
 
 
-@router.get("", responses=documented(422))
+@router.get("", response_model=Listing[DatasetView], responses=documented(422))
 def list_datasets(
     yard: YardDep,
+    fields: DatasetFields,
     limit: Limit = 20,
     after: After = None,
     name: Annotated[str | None, Query(description="only the versions of this name", max_length=64)] = None,
-) -> Listing[DatasetView]:
+) -> Listing[DatasetView] | Response:
     """List datasets, newest first."""
-    return Listing[DatasetView].of(yard.datasets(limit=limit, after=after, name=name), DatasetView.of)
+    return fields.answer(Listing[DatasetView].of(yard.datasets(limit=limit, after=after, name=name), DatasetView.of))
 
 
-@router.get("/{dataset}", responses=documented(404, 422))
-def get_dataset(dataset: Reference, yard: YardDep) -> DatasetView:
+@router.get("/{dataset}", response_model=DatasetView, responses=documented(404, 422))
+def get_dataset(dataset: Reference, yard: YardDep, fields: DatasetFields) -> DatasetView | Response:
     """A dataset by id, name or `name@version`, with a summary of every column; sample sets have names too."""
-    return DatasetView.of(yard.dataset(dataset))
+    return fields.answer(DatasetView.of(yard.dataset(dataset)))
 
 
 @router.get("/{dataset}/preview", responses=documented(404, 422))

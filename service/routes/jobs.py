@@ -3,13 +3,16 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
 from engine import JobSpec
 from service.bodies import StrictRoute, strict
+from service.csv_answers import TABLE, CsvWanted, table
 from service.dependencies import After, JobId, Limit, WatchersDep, YardDep
+from service.fields import Selection, fields_of, paths_of
 from service.idempotency import OnceDep
 from service.problems import documented
+from service.result_view import MEASURED, ResultView
 from service.views import JobView, Listing, Validated
 from service.watching import settled
 from worker.jobs import Status
@@ -39,6 +42,16 @@ EXAMPLES = {
     },
 }
 
+JobFields = Annotated[Selection, Depends(fields_of(JobView, spec=JobSpec, result=ResultView))]
+
+COLUMNS = paths_of(
+    *("id", "name", "state", "done", "stage", "epoch", "epochs", "progress.fraction", "progress.eta_seconds"),
+    *("attempt", "pending", "stop_reason", "waiting_reason", "error.code", "error.message", "warnings", "queue"),
+    *("priority", "seed", "data_hash", "revision", "rerun_of", "created_at", "updated_at", "started_at"),
+    *("finished_at", "spent_seconds", *MEASURED),
+)
+"""What a list of jobs has as CSV, unless fields are named: whatever is one value, and none of the spec."""
+
 Spec = Annotated[JobSpec, strict(JobSpec), Body(openapi_examples=EXAMPLES)]
 
 
@@ -66,26 +79,35 @@ def submit_job(
     return JobView.of(job)
 
 
-@router.get("", responses=documented(422))
+@router.get("", response_model=Listing[JobView], responses={**TABLE, **documented(422)})
 def list_jobs(
+    request: Request,
     yard: YardDep,
+    fields: JobFields,
+    as_csv: CsvWanted,
     limit: Limit = 20,
     after: After = None,
     state: Annotated[Status | None, Query(description="only jobs in this state")] = None,
-) -> Listing[JobView]:
-    """List jobs, newest first."""
-    return Listing[JobView].of(yard.jobs(limit=limit, after=after, state=state), JobView.of)
+) -> Listing[JobView] | Response:
+    """List jobs, newest first; as CSV a row a job, under the fields that are asked for or those that are one value.
+
+    The columns of CSV are named like `fields`: `result.test.accuracy`. A name that begins with `=`, `+`, `-` or `@` is
+    a formula to a spreadsheet: import such a file as text.
+    """
+    page = Listing[JobView].of(yard.jobs(limit=limit, after=after, state=state), JobView.of)
+    return table(page, fields.paths or COLUMNS, request) if as_csv else fields.answer(page)
 
 
-@router.get("/{job_id}", responses=documented(404, 422))
+@router.get("/{job_id}", response_model=JobView, responses=documented(404, 422))
 async def get_job(
     job_id: JobId,
     yard: YardDep,
     watchers: WatchersDep,
+    fields: JobFields,
     wait: Annotated[
         float,
         Query(ge=0, allow_inf_nan=False, description="answer when the job is done, or after so many seconds"),
     ] = 0,
-) -> JobView:
+) -> JobView | Response:
     """A job as it stands, or, with `wait`, as it ends; TRAINSHED_MAX_WAIT_SECONDS caps the wait."""
-    return JobView.of(await settled(yard, watchers, job_id, wait, partial(yard.job, job_id)))
+    return fields.answer(JobView.of(await settled(yard, watchers, job_id, wait, partial(yard.job, job_id))))

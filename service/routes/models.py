@@ -3,12 +3,14 @@
 from contextlib import ExitStack
 from typing import Annotated, Any, Literal, TypeAlias
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
+from engine import JobSpec
 from service.bodies import StrictRoute, strict
 from service.dependencies import ALIAS, NAME, AliasName, Limit, ModelName, ServingDep, Which, YardDep
+from service.fields import Selection, fields_of
 from service.idempotency import Idempotent
 from service.model_views import (
     AliasChangeView,
@@ -60,6 +62,8 @@ Format = Annotated[
 ]
 CardFormat = Annotated[Literal["json", "markdown"] | None, Query(description="overrides the Accept header")]
 Accept = Annotated[str, Header(include_in_schema=False)]
+ModelFields = Annotated[Selection, Depends(fields_of(ModelView))]
+VersionFields = Annotated[Selection, Depends(fields_of(VersionView, spec=JobSpec))]
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
 FILE: Responses = {200: {"content": {kind: {"schema": BINARY} for kind in MEDIA_TYPES.values()}}}
@@ -67,20 +71,21 @@ MARKDOWN = "text/markdown"
 CARD: Responses = {200: {"content": {MARKDOWN: {"schema": TEXT}}}}
 
 
-@router.get("", responses=documented(422))
+@router.get("", response_model=Listing[ModelView], responses=documented(422))
 def list_models(
     yard: YardDep,
+    fields: ModelFields,
     limit: Limit = 20,
     after: Annotated[str | None, Query(max_length=64, description="name of the last entry of the page before")] = None,
-) -> Listing[ModelView]:
+) -> Listing[ModelView] | Response:
     """List registered models by name."""
-    return Listing[ModelView].of(yard.models(limit=limit, after=after), ModelView.of)
+    return fields.answer(Listing[ModelView].of(yard.models(limit=limit, after=after), ModelView.of))
 
 
-@router.get("/{name}", responses=documented(404, 422))
-def get_model(name: ModelName, yard: YardDep) -> ModelView:
+@router.get("/{name}", response_model=ModelView, responses=documented(404, 422))
+def get_model(name: ModelName, yard: YardDep, fields: ModelFields) -> ModelView | Response:
     """A registered model: how many versions it has, and what its aliases mean."""
-    return ModelView.of(yard.registered_model(name))
+    return fields.answer(ModelView.of(yard.registered_model(name)))
 
 
 @router.put("/{name}", responses=documented(400, 404, 413, 415, 422))
@@ -120,16 +125,19 @@ def register_version(
     return VersionView.of(version)
 
 
-@router.get("/{name}/versions", responses=documented(404, 422))
-def list_versions(name: ModelName, yard: YardDep, limit: Limit = 20, after: Before = None) -> Listing[VersionView]:
+@router.get("/{name}/versions", response_model=Listing[VersionView], responses=documented(404, 422))
+def list_versions(
+    name: ModelName, yard: YardDep, fields: VersionFields, limit: Limit = 20, after: Before = None
+) -> Listing[VersionView] | Response:
     """List a model's versions, newest first."""
-    return Listing[VersionView].of(yard.model_versions(name, limit=limit, after=after), VersionView.of)
+    page = yard.model_versions(name, limit=limit, after=after)
+    return fields.answer(Listing[VersionView].of(page, VersionView.of))
 
 
-@router.get("/{name}/versions/{version}", responses=documented(404, 422))
-def get_version(name: ModelName, version: Number, yard: YardDep) -> VersionView:
+@router.get("/{name}/versions/{version}", response_model=VersionView, responses=documented(404, 422))
+def get_version(name: ModelName, version: Number, yard: YardDep, fields: VersionFields) -> VersionView | Response:
     """A version: its spec, the hash of its data, its metrics and what it was trained with."""
-    return VersionView.of(yard.model_version(name, version))
+    return fields.answer(VersionView.of(yard.model_version(name, version)))
 
 
 @router.delete("/{name}/versions/{version}", status_code=204, responses=documented(404, 409, 422))

@@ -112,4 +112,6 @@ def rows_as_csv(rows: Iterable[DatedRow]) -> Iterator[str]:
     """Under the names that the first row has; where there is none, under those that every row has."""
     waiting = iter(rows)
     first = next(waiting, None)
-    return csv_text(ALWAYS, ()) if first is None else csv_text(list(first), chain([first], waiting))
+    columns = ALWAYS if first is None else tuple(first)
+    found = waiting if first is None else chain([first], waiting)
+    return csv_text(columns, ([row.get(name) for name in columns] for row in found))

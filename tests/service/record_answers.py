@@ -95,6 +95,7 @@ def look_at(client: httpx.Client, job: str) -> None:
     """What a job that is done has to show."""
     again = done(client, client.post(f"/v1/jobs/{job}/rerun").json()["id"])
     client.get("/v1/jobs", params={"limit": 1})
+    client.get("/v1/jobs", params={"limit": 1, "format": "csv", "fields": "id,name,state,result.test.accuracy"})
     for path in ("", "/metrics", "/metrics?format=csv", "/events?limit=3", "/layers?limit=1", "/diagnosis", "/stream"):
         client.get(f"/v1/jobs/{job}{path}")
     check = client.post(f"/v1/jobs/{job}/gradient-checks", json={"sample": 10}).json()

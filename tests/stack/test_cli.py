@@ -1,5 +1,6 @@
 """The commands that speak to a service: what a person types and reads."""
 
+import csv
 import json
 import re
 
@@ -49,6 +50,15 @@ def test_a_gradient_check_is_a_table_with_a_row_per_tensor(run) -> None:
     refused = run("check", job_id, "--at", "1000")
     assert refused.exit_code == 1
     assert "/at" in refused.stderr
+
+
+def test_jobs_are_printed_as_a_table(run) -> None:
+    job_id = run("submit", "--follow", "-", text=json.dumps(SPEC)).stdout.split()[0]
+    table = run("jobs", "--fields", "id,state,result.test.accuracy", "--limit", "1").stdout
+    ((found, state, accuracy),) = list(csv.reader(table.splitlines()))[1:]
+    assert (found, state) == (job_id, "succeeded") and 0 <= float(accuracy) <= 1
+    assert run("jobs", "--csv", "--limit", "1").stdout.splitlines()[1].startswith(f"{job_id},")
+    assert "did you mean 'state'" in run("jobs", "--fields", "id,stat").stderr
 
 
 def test_a_job_can_be_cancelled_and_then_its_log_says_so(run) -> None:

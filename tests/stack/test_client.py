@@ -1,7 +1,9 @@
 """The client against the running service: what goes in by one method comes out by another."""
 
+import csv
 import io
 import zipfile
+from datetime import datetime
 
 import httpx
 import numpy as np
@@ -52,7 +54,12 @@ def test_a_long_curve_is_read_page_by_page_and_thinned_out_on_request(client) ->
     job = client.submit(IRIS | {"training": {"epochs": 1203, "batch_size": "full"}, "checks": {"gradients": []}})
     client.wait(job["id"], 120)
     assert [row["epoch"] for row in client.metrics(job["id"])] == list(range(1, 1204))
-    assert len(client.metrics(job["id"], max_points=50)) <= 50
+    thinned = client.metrics(job["id"], max_points=50)
+    assert len(thinned) <= 50
+    table = csv.DictReader(io.StringIO(client.metrics_csv(job["id"], max_points=50)))
+    assert [(row["epoch"], row["at"]) for row in table] == [(str(row["epoch"]), row["at"]) for row in thinned]
+    moments = [datetime.fromisoformat(str(row["at"])) for row in client.metrics(job["id"])]
+    assert moments == sorted(moments) and len(set(moments)) > 100  # though many are written at once
 
 
 def test_gradient_checks_come_in_the_order_they_were_made(client, trained) -> None:
