@@ -6,10 +6,10 @@ import socket
 
 BACKLOG = 2048
 EXPLANATIONS = {
-    errno.EADDRINUSE: "is in use by another program: stop that one, or choose another port with --port or "
-    "TRAINSHED_PORT (0 takes a free one)",
-    errno.EACCES: "may be opened by root only: choose one above 1023 with --port or TRAINSHED_PORT",
-    errno.EADDRNOTAVAIL: "cannot be opened, as this machine has no such address: correct --host or TRAINSHED_HOST",
+    errno.EADDRINUSE: "is in use by another program: stop that one, or choose another port in TRAINSHED_PORT, or by "
+    "`serve --port` (0 takes a free one)",
+    errno.EACCES: "may be opened by root only: choose one above 1023 in TRAINSHED_PORT, or by `serve --port`",
+    errno.EADDRNOTAVAIL: "cannot be opened, as this machine has no such address: correct TRAINSHED_HOST",
 }
 
 
@@ -26,7 +26,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         socket.getaddrinfo(host or None, port, family, socket.SOCK_STREAM)
     except socket.gaierror:
-        raise PortUnavailable(f"there is no host {host!r} to listen on: correct --host or TRAINSHED_HOST") from None
+        raise PortUnavailable(f"there is no host {host!r} to listen on: correct TRAINSHED_HOST") from None
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:

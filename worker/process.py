@@ -8,18 +8,19 @@ import mmap
 import os
 import signal
 import struct
+import sys
 import warnings
 from typing import TYPE_CHECKING
 
+import celery.apps.worker
 import structlog
 from celery import Celery, signals
-from celery.exceptions import SecurityWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.utils.log import get_multiprocessing_logger
 
 from worker.broker import find_broker
 from worker.celery_app import BATCH_TASK, CHECK_TASK, TASK, make_app, queue_name
 from worker.database import open_database
-from worker.errors import BrokerUnavailable
 from worker.gpu_check import require_gpu
 from worker.loading import lasting
 from worker.logs import configure_logs
@@ -39,20 +40,20 @@ def run_worker(settings: Settings) -> int:
     """Serve the queues until SIGTERM or SIGINT, then give running jobs back to them; the exit status.
 
     A second signal ends it at once: the jobs go back to the queue when their leases have run out. Raises
-    InvalidSettings where there is no GPU for the queue gpu, StoreUnavailable where there is no database.
+    InvalidSettings where there is no GPU for the queue gpu, StoreUnavailable where there is no database, and
+    BrokerUnavailable where there is no address of a Redis.
     """
     require_gpu(settings)
     open_database(settings.sql_url, busy_seconds=settings.busy_seconds).close()  # what is wrong is said here, once
     configure_logs(settings.log_level, settings.log_format)
     warnings.simplefilter("ignore", SecurityWarning)  # of pickle under root; no message here is unpickled
+    warnings.simplefilter("ignore", CPendingDeprecationWarning)  # of a setting that is as it should be
+    if not sys.stdout.isatty():  # what Celery tells who presses Ctrl-C would be the one line of a log that is no JSON
+        celery.apps.worker.safe_say = lambda *_: None
     log = structlog.get_logger("worker")
     for variable in THREADS:  # NumPy reads them once, when a child first imports it
         os.environ[variable] = str(settings.blas_threads)
-    try:
-        broker = find_broker(settings)
-    except BrokerUnavailable as error:
-        log.error("broker_unavailable", error=str(error))
-        return 1
+    broker = find_broker(settings)
     log.info("redis", address=str(broker))
     app = make_app(settings, broker)
     Pool(app, settings, broker)

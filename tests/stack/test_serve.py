@@ -1,5 +1,6 @@
 """`trainshed serve` stops when it is asked to, and takes its children along when it is killed."""
 
+import json
 import re
 import signal
 import socket
@@ -45,6 +46,8 @@ def test_serve_stops_all_of_it_when_asked(way, served, folder, orphanage) -> Non
     assert process.returncode == (0 if way == signal.SIGINT else 128 + way)
     assert orphanage.living() == {}
     assert [path.name for path in folder.iterdir()] == ["data"]
+    for log in (folder / "data" / "logs").iterdir():
+        assert [json.loads(line)["event"] for line in log.read_text().splitlines()]
     assert not list((folder / "data" / "run").glob("*.json"))
 
 
@@ -77,10 +80,13 @@ def test_a_killed_serve_leaves_no_process_and_no_socket(served, folder, orphanag
         httpx.get(url)
 
 
-def test_a_process_that_dies_is_reported_at_once_with_its_last_words(orphanage) -> None:
+def test_a_process_that_dies_is_reported_at_once_with_its_last_words(folder, orphanage) -> None:
+    (folder / "logs").mkdir()
+    for role in ("api", "worker"):
+        (folder / "logs" / f"{role}.log").write_text("of an earlier run\n")
     environment = {"TRAINSHED_DATABASE_URL": "postgresql://me:secret@127.0.0.1:1/name"}
     said = r"^the (api|worker) ended with exit status 1: no PostgreSQL listens at 127\.0\.0\.1:1.*$"
-    with pytest.raises(ChildDied, match=said), Stack(environment=environment):
+    with pytest.raises(ChildDied, match=said), Stack(folder, environment=environment):
         pytest.fail("ready without its database")
     assert orphanage.living() == {}
 
