@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
@@ -31,12 +32,15 @@ from trainshed import Client
 from worker import redis_supervisor
 
 ELSEWHERE = Path(__file__).with_name("elsewhere")
+CHECKOUT = (Path(__file__).parents[2], Path(__file__).parents[2] / "client")
 STRANGERS = ("worker.py", "engine/__init__.py", "service/__init__.py", "yaml/__init__.py", "socket.py", "random.py")
 
 
 def declared() -> set[str]:
     """The distributions that `pip install .` brings: what is asked for, and what that asks for."""
-    wanted, found = ["trainshed", "trainshed-client"], set[str]()
+    projects = [tomllib.loads((folder / "pyproject.toml").read_text())["project"] for folder in CHECKOUT]
+    lines = [line for project in projects for line in (project["name"], *project["dependencies"])]
+    wanted, found = [Requirement(line).name for line in lines], set[str]()
     while wanted:
         name = canonicalize_name(wanted.pop())
         if name in found:

@@ -45,6 +45,21 @@ def test_every_dependency_is_locked_at_a_version_that_it_allows(requirement) -> 
     assert all(requirement.specifier.contains(pinned) for pinned in versions)
 
 
+@pytest.mark.parametrize("name", ["requirements.lock", "deploy/requirements.lock", "deploy/requirements-gpu.lock"])
+def test_what_a_plain_install_brings_is_in_every_image(name) -> None:
+    plain = map(Requirement, PROJECT["project"]["dependencies"] + CLIENT["project"]["dependencies"])
+    wanted = {canonicalize_name(needed.name) for needed in plain if needed.url is None}
+    assert wanted - set(locked(name)) == set()
+
+
+def test_the_readme_says_what_each_dependency_is_for() -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    table = readme[readme.index("| package | MB |") :].split("\n\n")[0]
+    names = {name for row in table.splitlines()[2:] for name in re.findall(r"[\w-]+", row.split("|")[1])}
+    plain = map(Requirement, PROJECT["project"]["dependencies"] + CLIENT["project"]["dependencies"])
+    assert {needed.name for needed in plain if needed.url is None} - names == set()
+
+
 @pytest.mark.parametrize("line", PROJECT["dependency-groups"]["check"])
 def test_every_check_is_locked_at_a_version_that_it_allows(line) -> None:
     requirement = Requirement(line)
