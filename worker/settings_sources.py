@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -88,10 +87,10 @@ class Sources:
         name = PREFIX + field.upper()
         where = next((where for where, names in self._names().items() if name in names), "")
         if "SecretStr" in str(self._fields[field].annotation):
-            return f"{name}{where} {must}"
-        value = repr(error["input"].get_secret_value() if isinstance(error["input"], SecretStr) else error["input"])
+            return f"{name}{where} {must}" if must.startswith("must ") else f"{name}{where} cannot be used: {must}"
+        value = repr(error["input"])
         value = value if len(value) <= LONGEST else value[: LONGEST - 3] + "..."
-        return f"{name}{where} is {value}; it {must}"
+        return f"{name}{where} is {value}" + (f"; it {must}" if must.startswith("must ") else f": {must}")
 
     def _names(self) -> Mapping[str, list[str]]:
         """By place, as a message names it, in the order of precedence."""

@@ -147,6 +147,12 @@ def test_a_wrong_address_of_the_database_is_a_line_without_its_secret(refused: R
     assert "hun" not in said and "ter2" not in said
 
 
+def test_a_wrong_address_of_a_redis_is_a_sentence(refused: Refuse) -> None:
+    (said,) = refused(TRAINSHED_REDIS_URL="http://me:hunter2@host")
+    assert said.startswith("TRAINSHED_REDIS_URL cannot be used: a Redis address is redis://")
+    assert "hunter2" not in said
+
+
 def test_a_wrong_value_says_in_which_file_it_stands(refused: Refuse, folder: Path) -> None:
     (folder / ".env").write_text("TRAINSHED_PORT=http\n")
     assert refused() == ["TRAINSHED_PORT in .env is 'http'; it must be a whole number"]
