@@ -12,6 +12,8 @@ from engine.activations import Activation, ReLU
 from engine.layer import Layer
 from engine.layers import AnyLayer, BatchNorm, Dense, Units
 
+MOST_LAYERS = 1000  # written in a few letters each, more of them take long to make
+
 
 class LayerList:
     """Marks a list of layers in which a number of units stands for a dense layer with its activation.
@@ -23,14 +25,12 @@ class LayerList:
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         forms = {"units": handler.generate_schema(Units), "layer": handler.generate_schema(AnyLayer)}
         entry = core_schema.tagged_union_schema(forms, discriminator=_form_of)
-        return core_schema.no_info_after_validator_function(
-            lambda entries: tuple(layer for _, layer in stacked(entries)),
-            core_schema.tuple_schema([entry], variadic_item_index=0),
-        )
+        entries = core_schema.tuple_schema([entry], variadic_item_index=0, max_length=MOST_LAYERS)
+        return core_schema.no_info_after_validator_function(_layers, entries)
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         layer = schema["schema"]["items_schema"][0]["choices"]["layer"]
-        return handler(core_schema.tuple_schema([layer], variadic_item_index=0))
+        return handler(core_schema.tuple_schema([layer], variadic_item_index=0, max_length=MOST_LAYERS))
 
 
 Layers: TypeAlias = Annotated[tuple[AnyLayer, ...], LayerList()]
@@ -56,6 +56,13 @@ def entry_of(written: Sequence[object], place: int) -> int:
     """The index of the entry, in a valid list as it was written, that the layer at this place comes from."""
     entries = TypeAdapter(tuple[Units | AnyLayer, ...]).validate_python(written)
     return [index for index, _ in stacked(entries)][place]
+
+
+def _layers(entries: Sequence[int | Layer]) -> tuple[Layer, ...]:
+    layers = tuple(layer for _, layer in stacked(entries))
+    if len(layers) > MOST_LAYERS:
+        raise ValueError(f"stands for {len(layers)} layers, at most {MOST_LAYERS} are possible")
+    return layers
 
 
 def _form_of(entry: object) -> str:

@@ -23,6 +23,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 LARGE = 64 * 1024  # reading more than this takes long enough to be felt by other requests
 MOST_FAULTS = 20
+MOST_ERRORS = 100  # that are put into words: to find what was meant by a name takes a fraction of a millisecond
 
 
 class StrictRequest(Request):
@@ -100,11 +101,9 @@ def validated(model: type[Model], document: object) -> Model:
         return model.model_validate_json(json_text.write(document), strict=True)
     except ValidationError as error:
         found = error.errors(include_url=False)
-        faults = [
-            Fault(pointer=where, part="body", detail=detail)
-            for where, detail in described(found, schema_of(model), document, of_spec=issubclass(model, JobSpec))
-        ]
-        raise invalid(faults) from error
+        looked_at = described(found[:MOST_ERRORS], schema_of(model), document, of_spec=issubclass(model, JobSpec))
+        faults = [Fault(pointer=where, part="body", detail=detail) for where, detail in looked_at]
+        raise invalid(faults, more=len(found[MOST_ERRORS:])) from error
 
 
 def refuse_unless_json(document: object) -> None:
@@ -118,9 +117,10 @@ def refuse_unless_json(document: object) -> None:
         )
 
 
-def invalid(faults: list[Fault]) -> RequestRefused:
-    """The refusal of a body that is JSON but not what was asked for."""
-    return RequestRefused(422, "invalid_request", "The request is not valid", summary(faults), faults[:MOST_FAULTS])
+def invalid(faults: list[Fault], more: int = 0) -> RequestRefused:
+    """The refusal of a body that is JSON but not what was asked for, in these places and so many more."""
+    detail = summary(faults, more)
+    return RequestRefused(422, "invalid_request", "The request is not valid", detail, faults[:MOST_FAULTS])
 
 
 def refuse_unknown(request: Request, allowed: list[str]) -> None:

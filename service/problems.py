@@ -166,12 +166,12 @@ def faults_of(error: Exception) -> list[Fault]:
     return [Fault(pointer=where, part="body", detail=detail)] if where else []
 
 
-def summary(faults: Sequence[Fault]) -> str:
-    """The first fault with its place, and how many follow."""
+def summary(faults: Sequence[Fault], more: int = 0) -> str:
+    """The first fault with its place, and how many follow, with those that are more than the faults."""
     first = faults[0]
     where = first.pointer or ("the body" if first.part == "body" else first.part)
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return f"{where}: {first.detail}{more}"
+    others = len(faults) - 1 + more
+    return f"{where}: {first.detail}" + (f" (and {others} more)" if others else "")
 
 
 def too_large(limit: int | None) -> str:

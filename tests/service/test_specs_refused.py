@@ -50,6 +50,13 @@ def test_all_faults_are_named_at_once(client: httpx.Client) -> None:
     assert {error["pointer"] for error in problem["errors"]} == {"/data/target", "/layers/0/units", "/sed"}
 
 
+def test_a_body_full_of_faults_is_answered_with_the_first(client: httpx.Client) -> None:
+    spec = {"data": {"train": "iris", "target": "label"}, **{f"x{number}": 0 for number in range(10_000)}}
+    problem = assert_problem(client.post("/v1/jobs", json=spec), 422)
+    assert [error["pointer"] for error in problem["errors"]] == [f"/x{number}" for number in range(20)]
+    assert problem["detail"].endswith("(and 9999 more)")
+
+
 def test_a_refusal_is_pure_ascii_and_standard_json(client: httpx.Client) -> None:
     answer = client.post("/v1/jobs", json={"data": {"train": "zahlen-ü-✓", "target": "label"}})
     assert answer.content.isascii()
