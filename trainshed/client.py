@@ -382,7 +382,7 @@ class Client:
         version: int | None = None,
         format: str = "safetensors",
     ) -> None:
-        """Write a model's file: safetensors for `engine.load`, npz, or onnx with the preprocessing in it."""
+        """Write a model's file: safetensors for `trainshed.engine.load`, npz, or onnx with the preprocessing in it."""
         given = _given(alias=alias, version=version, format=format)
         self._download(f"/v1/models/{name}/artifact", path, given)
 

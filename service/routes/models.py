@@ -58,7 +58,8 @@ NewName = Annotated[
 ]
 Before = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="number of the last entry of the page before")]
 Format = Annotated[
-    ModelFormat, Query(description="safetensors for `engine.load`, plain NPZ, or ONNX with the preprocessing in it")
+    ModelFormat,
+    Query(description="safetensors for `trainshed.engine.load`, plain NPZ, or ONNX with the preprocessing in it"),
 ]
 CardFormat = Annotated[Literal["json", "markdown"] | None, Query(description="overrides the Accept header")]
 Accept = Annotated[str, Header(include_in_schema=False)]
@@ -151,7 +152,7 @@ def delete_version(name: ModelName, version: Number, yard: YardDep, serving: Ser
     "/{name}/versions/{version}/artifact", response_class=FileResponse, responses={**FILE, **documented(404, 422)}
 )
 def download_version(name: ModelName, version: Number, yard: YardDep, format: Format = "safetensors") -> FileResponse:
-    """The model as a file: safetensors for `engine.load`, plain NPZ, or ONNX with the preprocessing in it."""
+    """The model as a file: safetensors for `trainshed.engine.load`, plain NPZ, or ONNX with the preprocessing in it."""
     return download(yard, yard.model_version(name, version), format)
 
 
