@@ -11,6 +11,7 @@ from tests.service.contract import Contract
 from tests.service.running import Running, served
 from tests.service.stored import Snapshot, Stored
 from tests.service.work import Work
+from tests.until import CEILING
 from worker.settings import Settings
 from worker.station import Station
 from worker.yard import Yard, open_yard
@@ -41,7 +42,7 @@ def running(yard: Yard, settings: Settings) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def contract(running: Running) -> Contract:
     """What the service's OpenAPI document promises."""
-    return Contract(httpx.get(f"{running.url}/openapi.json").json())
+    return Contract(httpx.get(f"{running.url}/openapi.json", timeout=CEILING).json())
 
 
 @pytest.fixture(scope="session")
