@@ -139,11 +139,16 @@ def unless_unchanged(request: Request, response: Response) -> Response:
     if request.method != "GET" or response.status_code != 200 or isinstance(response, StreamingResponse | FileResponse):
         return response
     fresh = {"ETag": tag_of(bytes(response.body)), "Cache-Control": "no-cache"}
-    held = [held.strip().removeprefix("W/") for held in request.headers.get("if-none-match", "").split(",")]
-    if fresh["ETag"] in held or "*" in held:
+    if is_held(request, fresh["ETag"]):
         return Response(status_code=304, headers=fresh)
     response.headers.update(fresh)
     return response
+
+
+def is_held(request: Request, tag: str) -> bool:
+    """Whether the client has the answer with this ETag already."""
+    held = [held.strip().removeprefix("W/") for held in request.headers.get("if-none-match", "").split(",")]
+    return tag in held or "*" in held
 
 
 def tag_of(body: bytes) -> str:

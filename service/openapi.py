@@ -255,7 +255,7 @@ def describe_headers(document: Node) -> None:
         for method, operation in methods.items():
             answers = operation["responses"]
             polled = path.startswith(("/v1", "/v2")) and {"application/json", "image/png"} & content_of(answers, "200")
-            if method == "get" and polled:
+            if method == "get" and (polled or "206" in answers):
                 answers["304"] = {"description": "Nothing has changed since", "headers": {"ETag": HEADERS["ETag"]}}
                 answers["200"].setdefault("headers", {})["ETag"] = HEADERS["ETag"]
                 operation.setdefault("parameters", []).append(IF_NONE_MATCH)

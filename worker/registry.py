@@ -113,16 +113,16 @@ class ModelRegistry:
         return self._artifacts.verified(version.file, version.sha256)
 
     @contextmanager
-    def artifact(self, version: ModelVersion, form: ModelFormat) -> Iterator[Path]:
-        """The version's file; in another format than its own it is made, and gone at the end of the block."""
+    def artifact(self, version: ModelVersion, form: ModelFormat) -> Iterator[tuple[Path, str]]:
+        """The version's file and its SHA-256; in another format it is made, and gone at the end of the block."""
         path = self.path(version)
         if form == "safetensors":
-            yield path
+            yield path, version.sha256
             return
         with self._artifacts.unfinished() as made:
             with room():
                 exported(load(path), form, made)
-            yield made
+            yield made, self._artifacts.sha256(made)
 
     def refuse_unless_fitting(self, version: ModelVersion, dataset: Dataset, *, pointer: str) -> None:
         """Raise DataError unless the dataset has every feature that the version predicts from."""

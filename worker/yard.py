@@ -474,10 +474,10 @@ class Yard:
         """Where the version's file lies; raises ArtifactDamaged when it is not what was stored."""
         return self._registry.path(version)
 
-    def model_artifact(self, version: ModelVersion, form: ModelFormat) -> AbstractContextManager[Path]:
-        """The version's file, within the block, in one of the formats that a model can be written in.
+    def model_artifact(self, version: ModelVersion, form: ModelFormat) -> AbstractContextManager[tuple[Path, str]]:
+        """The version's file and its SHA-256, within the block, in one of the formats that a model can be written in.
 
-        Raises ArtifactDamaged, ExportImpossible.
+        Raises ArtifactDamaged, ExportImpossible, StorageFull.
         """
         return self._registry.artifact(version, form)
 

@@ -4,13 +4,13 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
-from starlette.responses import FileResponse
 
+from service import downloads
 from service.bodies import StrictRoute, strict
 from service.dependencies import After, Limit, ModelName, WatchersDep, Which, YardDep
+from service.downloads import Download
 from service.idempotency import OnceDep
 from service.model_views import BatchPredictionView, NewBatch
-from service.openapi import BINARY
 from service.problems import documented
 from service.views import Listing
 from service.watching import settled
@@ -24,7 +24,7 @@ BatchId = Annotated[
 ]
 
 
-@router.post("", status_code=201, responses=documented(400, 404, 409, 413, 415, 422))
+@router.post("", status_code=201, responses=documented(400, 404, 409, 413, 415, 422, 507))
 def submit_batch_prediction(
     name: ModelName,
     which: Which,
@@ -68,30 +68,24 @@ async def get_batch_prediction(
     return BatchPredictionView.of(await settled(yard, watchers, batch, wait, read))
 
 
-@router.get(
-    "/{batch}/result",
-    response_class=FileResponse,
-    responses={
-        200: {"content": {kind: {"schema": BINARY} for kind in MEDIA_TYPES.values()}},
-        **documented(404, 409, 422),
-    },
-)
-def download_batch_prediction(name: ModelName, batch: BatchId, yard: YardDep) -> FileResponse:
+@router.get("/{batch}/result", **downloads.described(MEDIA_TYPES.values(), 404, 409, 422))
+def download_batch_prediction(name: ModelName, batch: BatchId, yard: YardDep) -> Download:
     """The predictions, a row for each of the dataset's and in their order; of given parts train, dev, test.
 
     Classes: `label` and `probability_…` of each. Several labels: for each whether it is on, and its probability.
     Values: `value`.
     """
     found = yard.batch_prediction(name, batch)
-    return FileResponse(
-        yard.batch_result(found),
+    return Download(
+        str(yard.batch_result(found)),
+        sha256=str(found.sha256),
         media_type=MEDIA_TYPES[found.format],
         filename=f"{name}-{batch}.{found.format}",
-        headers={"Trainshed-Model": f"{found.name}@{found.version}"},
+        model=f"{found.name}@{found.version}",
     )
 
 
-@router.delete("/{batch}", status_code=204, responses=documented(404, 422))
+@router.delete("/{batch}", status_code=204, responses=documented(404, 422, 507))
 def delete_batch_prediction(name: ModelName, batch: BatchId, yard: YardDep) -> None:
     """Delete a batch prediction and its result; one that is being made is given up."""
     yard.delete_batch_prediction(name, batch)

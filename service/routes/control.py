@@ -33,13 +33,13 @@ class Resumption(BaseModel):
 NEWEST = Resumption()  # where a request has no body
 
 
-@router.post("/pause", status_code=202, responses=documented(404, 409, 422))
+@router.post("/pause", status_code=202, responses=documented(404, 409, 422, 507))
 def pause_job(job_id: JobId, yard: YardDep) -> JobView:
     """Let the job rest: at once while it is queued, else once its worker has saved it (`pending` until then)."""
     return JobView.of(yard.pause(job_id))
 
 
-@router.post("/resume", status_code=202, responses=documented(400, 404, 409, 413, 415, 422))
+@router.post("/resume", status_code=202, responses=documented(400, 404, 409, 413, 415, 422, 507))
 def resume_job(
     job_id: JobId, yard: YardDep, wanted: Annotated[Resumption, strict(Resumption), Body()] = NEWEST
 ) -> JobView:
@@ -47,13 +47,13 @@ def resume_job(
     return JobView.of(yard.resume(job_id, wanted.checkpoint))
 
 
-@router.post("/stop", status_code=202, responses=documented(404, 409, 422))
+@router.post("/stop", status_code=202, responses=documented(404, 409, 422, 507))
 def stop_job(job_id: JobId, yard: YardDep) -> JobView:
     """End the training here and keep the best model so far: the job succeeds with `stopped_by_user`."""
     return JobView.of(yard.stop(job_id))
 
 
-@router.post("/cancel", status_code=202, responses=documented(404, 409, 422))
+@router.post("/cancel", status_code=202, responses=documented(404, 409, 422, 507))
 def cancel_job(job_id: JobId, yard: YardDep) -> JobView:
     """End the job and keep no model: at once unless it is running, else at the worker's next look (`pending`)."""
     return JobView.of(yard.cancel(job_id))
@@ -67,7 +67,7 @@ def rerun_job(job_id: JobId, response: Response, yard: YardDep, once: OnceDep) -
     return JobView.of(job)
 
 
-@router.delete("", status_code=204, responses=documented(404, 409, 422))
+@router.delete("", status_code=204, responses=documented(404, 409, 422, 507))
 def delete_job(job_id: JobId, yard: YardDep) -> None:
     """Delete a job that is done, with its measurements, checkpoints and model."""
     yard.delete_job(job_id)

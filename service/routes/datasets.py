@@ -132,7 +132,7 @@ def get_dataset_usage(dataset: Reference, yard: YardDep) -> DatasetUsageView:
     return DatasetUsageView.of(yard.dataset_usage(dataset))
 
 
-@router.delete("/{dataset}", status_code=204, responses=documented(404, 409, 422))
+@router.delete("/{dataset}", status_code=204, responses=documented(404, 409, 422, 507))
 def delete_dataset(dataset: Reference, yard: YardDep) -> None:
     """Delete a dataset that no queued or running job needs; by a name, its newest version."""
     yard.delete_dataset(dataset)

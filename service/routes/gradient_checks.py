@@ -28,7 +28,7 @@ Wanted = Annotated[GradientCheckSpec, strict(GradientCheckSpec), Body(openapi_ex
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="number of a check, as the list of them shows it")]
 
 
-@router.post("", status_code=201, responses=documented(400, 404, 409, 413, 415, 422))
+@router.post("", status_code=201, responses=documented(400, 404, 409, 413, 415, 422, 507))
 def check_gradients(
     job_id: JobId,
     response: Response,

@@ -40,7 +40,7 @@ def get_hyperparameters(job_id: JobId, yard: YardDep) -> HyperparametersView:
 @router.patch(
     "",
     status_code=202,
-    responses=documented(400, 404, 409, 412, 413, 415, 422),
+    responses=documented(400, 404, 409, 412, 413, 415, 422, 507),
     openapi_extra={
         "requestBody": {
             "content": {

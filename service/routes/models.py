@@ -4,12 +4,12 @@ from contextlib import ExitStack
 from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
-from starlette.background import BackgroundTask
-from starlette.responses import FileResponse
 
 from engine import JobSpec
+from service import downloads
 from service.bodies import StrictRoute, strict
 from service.dependencies import ALIAS, NAME, AliasName, Limit, ModelName, ServingDep, Which, YardDep
+from service.downloads import Download
 from service.fields import Selection, fields_of
 from service.idempotency import Idempotent
 from service.model_views import (
@@ -23,7 +23,7 @@ from service.model_views import (
     VersionView,
 )
 from service.negotiation import preferred
-from service.openapi import BINARY, TEXT
+from service.openapi import TEXT
 from service.problems import documented
 from service.views import Listing
 from worker.model_card import markdown
@@ -67,7 +67,7 @@ ModelFields = Annotated[Selection, Depends(fields_of(ModelView))]
 VersionFields = Annotated[Selection, Depends(fields_of(VersionView, spec=JobSpec))]
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
-FILE: Responses = {200: {"content": {kind: {"schema": BINARY} for kind in MEDIA_TYPES.values()}}}
+FILE = downloads.described(MEDIA_TYPES.values(), 404, 422, 507)
 MARKDOWN = "text/markdown"
 CARD: Responses = {200: {"content": {MARKDOWN: {"schema": TEXT}}}}
 
@@ -89,7 +89,7 @@ def get_model(name: ModelName, yard: YardDep, fields: ModelFields) -> ModelView 
     return fields.answer(ModelView.of(yard.registered_model(name)))
 
 
-@router.put("/{name}", responses=documented(400, 404, 413, 415, 422))
+@router.put("/{name}", responses=documented(400, 404, 413, 415, 422, 507))
 def change_model(
     name: ModelName, settings: Annotated[ModelSettings, strict(ModelSettings)], yard: YardDep, serving: ServingDep
 ) -> ModelView:
@@ -141,23 +141,21 @@ def get_version(name: ModelName, version: Number, yard: YardDep, fields: Version
     return fields.answer(VersionView.of(yard.model_version(name, version)))
 
 
-@router.delete("/{name}/versions/{version}", status_code=204, responses=documented(404, 409, 422))
+@router.delete("/{name}/versions/{version}", status_code=204, responses=documented(404, 409, 422, 507))
 def delete_version(name: ModelName, version: Number, yard: YardDep, serving: ServingDep) -> None:
     """Delete a version that no alias means and no batch prediction is being made with."""
     yard.delete_model_version(name, version)
     serving.changed(name)
 
 
-@router.get(
-    "/{name}/versions/{version}/artifact", response_class=FileResponse, responses={**FILE, **documented(404, 422)}
-)
-def download_version(name: ModelName, version: Number, yard: YardDep, format: Format = "safetensors") -> FileResponse:
+@router.get("/{name}/versions/{version}/artifact", **FILE)
+def download_version(name: ModelName, version: Number, yard: YardDep, format: Format = "safetensors") -> Download:
     """The model as a file: safetensors for `trainshed.engine.load`, plain NPZ, or ONNX with the preprocessing in it."""
     return download(yard, yard.model_version(name, version), format)
 
 
-@router.get("/{name}/artifact", response_class=FileResponse, responses={**FILE, **documented(404, 422)})
-def download_model(name: ModelName, which: Which, yard: YardDep, format: Format = "safetensors") -> FileResponse:
+@router.get("/{name}/artifact", **FILE)
+def download_model(name: ModelName, which: Which, yard: YardDep, format: Format = "safetensors") -> Download:
     """The same of the version that is meant: by `alias`, by `version`, or the newest."""
     return download(yard, yard.model_version(name, which), format)
 
@@ -193,7 +191,7 @@ def get_alias(name: ModelName, alias: AliasName, yard: YardDep) -> AliasView:
     return AliasView.of(yard.alias(name, alias))
 
 
-@router.put("/{name}/aliases/{alias}", responses=documented(400, 404, 413, 415, 422))
+@router.put("/{name}/aliases/{alias}", responses=documented(400, 404, 413, 415, 422, 507))
 def set_alias(
     name: ModelName,
     alias: NewAlias,
@@ -211,14 +209,14 @@ def set_alias(
     return AliasView.of(changed)
 
 
-@router.delete("/{name}/aliases/{alias}", status_code=204, responses=documented(404, 422))
+@router.delete("/{name}/aliases/{alias}", status_code=204, responses=documented(404, 422, 507))
 def delete_alias(name: ModelName, alias: AliasName, yard: YardDep, serving: ServingDep) -> None:
     """Delete an alias; its history stays."""
     yard.remove_alias(name, alias)
     serving.changed(name)
 
 
-@router.post("/{name}/aliases/{alias}/rollback", responses=documented(404, 409, 422))
+@router.post("/{name}/aliases/{alias}/rollback", responses=documented(404, 409, 422, 507))
 def roll_back_alias(name: ModelName, alias: AliasName, yard: YardDep, serving: ServingDep) -> AliasView:
     """Have an alias mean what it meant before; once more goes back once more."""
     changed = yard.roll_back_alias(name, alias)
@@ -234,16 +232,17 @@ def list_alias_changes(
     return Listing[AliasChangeView].of(yard.alias_history(name, alias, limit=limit, after=after), AliasChangeView.of)
 
 
-def download(yard: Yard, version: ModelVersion, format: ModelFormat) -> FileResponse:
+def download(yard: Yard, version: ModelVersion, format: ModelFormat) -> Download:
     """A version's file in one of its formats; what is made for this answer is removed behind it."""
     stack = ExitStack()
-    path = stack.enter_context(yard.model_artifact(version, format))
-    return FileResponse(
-        path,
+    path, sha256 = stack.enter_context(yard.model_artifact(version, format))
+    return Download(
+        str(path),
+        sha256=sha256,
         media_type=MEDIA_TYPES[format],
         filename=f"{version.name}-{version.version}.{format}",
-        headers={"Trainshed-Model": f"{version.name}@{version.version}"},
-        background=BackgroundTask(stack.close),
+        model=f"{version.name}@{version.version}",
+        done=stack.close,
     )
 
 

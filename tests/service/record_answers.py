@@ -158,7 +158,8 @@ def register(client: httpx.Client, job: str) -> None:
     batch = client.post(f"{model}/batch-predictions", json={"dataset": "exam"}).json()["id"]
     client.get(f"{model}/batch-predictions/{batch}", params={"wait": 30})
     client.get(f"{model}/batch-predictions")
-    client.get(f"{model}/batch-predictions/{batch}/result")
+    for part in ({}, {"Range": "bytes=0-99"}, {"Range": "bytes=999999-"}):
+        client.get(f"{model}/batch-predictions/{batch}/result", headers=part)
     parameters = client.get(f"{model}/artifact", params={"format": "npz"}).content
     for _ in range(2):
         client.post("/v1/parameters?name=exam", content=parameters, headers={"Content-Type": "application/x-npz"})
