@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
@@ -32,13 +32,14 @@ from trainshed import Client
 from worker import redis_supervisor
 
 ELSEWHERE = Path(__file__).with_name("elsewhere")
-CHECKOUT = (Path(__file__).parents[2], Path(__file__).parents[2] / "client")
+SERVICE = Path(__file__).parents[2]
+CLIENT = SERVICE / "client"
 STRANGERS = ("worker.py", "engine/__init__.py", "service/__init__.py", "yaml/__init__.py", "socket.py", "random.py")
 
 
-def declared() -> set[str]:
-    """The distributions that `pip install .` brings: what is asked for, and what that asks for."""
-    projects = [tomllib.loads((folder / "pyproject.toml").read_text())["project"] for folder in CHECKOUT]
+def declared(folders: Iterable[Path]) -> set[str]:
+    """The distributions that installing these brings: what is asked for, and what that asks for."""
+    projects = [tomllib.loads((folder / "pyproject.toml").read_text())["project"] for folder in folders]
     lines = [line for project in projects for line in (project["name"], *project["dependencies"])]
     wanted, found = [Requirement(line).name for line in lines], set[str]()
     while wanted:
@@ -54,9 +55,9 @@ def declared() -> set[str]:
     return found
 
 
-def undeclared() -> list[str]:
+def undeclared(*folders: Path) -> list[str]:
     """Modules that this environment has for other reasons."""
-    brought = declared()
+    brought = declared(folders)
     owners = packages_distributions().items()
     return [module for module, of in owners if not brought & set(map(canonicalize_name, of)) and module.isidentifier()]
 
@@ -65,7 +66,7 @@ def undeclared() -> list[str]:
 def bare() -> dict[str, str]:
     """The environment of such a place."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TRAINSHED_", "PYTHON"))}
-    return inherited | {"PYTHONPATH": str(ELSEWHERE), "NOT_DECLARED": ",".join(undeclared())}
+    return inherited | {"PYTHONPATH": str(ELSEWHERE), "NOT_DECLARED": ",".join(undeclared(SERVICE, CLIENT))}
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +126,14 @@ def test_parquet_is_read_and_onnx_is_written(client, tmp_path) -> None:
     session = onnxruntime.InferenceSession(tmp_path / "letters.onnx", providers=["CPUExecutionProvider"])
     outputs = dict(zip((out.name for out in session.get_outputs()), session.run(None, {"input": [[3.0]]}), strict=True))
     assert outputs["label"][0] == said["label"]
+
+
+def test_the_client_alone_has_the_command() -> None:
+    missing = ",".join(["engine", "worker", "service", *undeclared(CLIENT)])
+    environment = {"PYTHONPATH": str(ELSEWHERE), "NOT_DECLARED": missing, "TRAINSHED_URL": "http://127.0.0.1:9"}
+    command = [sys.executable, "-P", "-m", "trainshed", "jobs"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.stderr.startswith("no answer from http://127.0.0.1:9"), done.stderr
 
 
 def test_every_python_process_of_ours_is_started_apart_from_the_current_folder() -> None:
