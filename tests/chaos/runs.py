@@ -248,6 +248,7 @@ def cancels_racing_the_end(run: Chaos) -> Verdict:
     spec = specs(run.plan.seed, 0.1)["scheduled"]
     left = run.plan.cancels
     told: dict[str, bool] = {}
+    run.wait([run.submit(spec) for _ in range(2 * len(run.workers))], 120)  # workers that start are slower than any job
     while left:
         first = run.submit(spec)
         since = time.monotonic()
