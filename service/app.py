@@ -37,7 +37,7 @@ from service.routes import (
     workers,
 )
 from service.serving import Serving
-from service.views import Index
+from service.views import ServiceIndex
 from service.watching import Watchers
 from worker.settings import Settings
 from worker.yard import Yard
@@ -71,9 +71,9 @@ def create_app(yard: Yard, settings: Settings) -> FastAPI:
     docs.install(app)
 
     @app.get("/", tags=["service"])
-    async def get_index() -> Index:
+    async def get_index() -> ServiceIndex:
         """Where things are."""
-        return Index(version=app.version)
+        return ServiceIndex(version=app.version)
 
     for routes in (model_predictions, inference):
         app.include_router(routes.router, max_body_size=settings.max_predict_bytes)

@@ -40,7 +40,7 @@ class ModelView(BaseModel):
         )
 
 
-class VersionView(BaseModel):
+class ModelVersionView(BaseModel):
     """A version of a model; nothing about it ever changes but the aliases that mean it."""
 
     name: str

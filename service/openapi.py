@@ -91,7 +91,7 @@ def add_problem(document: Node) -> None:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    problem = Problem.model_json_schema(ref_template=REFERENCE)
+    problem = Problem.model_json_schema(ref_template=REFERENCE, mode="serialization")
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
 

@@ -263,7 +263,7 @@ class DatasetUsageView(BaseModel):
         )
 
 
-class ParametersView(BaseModel):
+class ParameterSetView(BaseModel):
     """A set of initial parameters that was uploaded."""
 
     id: str = Field(examples=["ps_0198f3c5a2b87c1d9e4f5a6b7c8d9e0f"])
@@ -438,7 +438,7 @@ class Ready(BaseModel):
         return cls(ready=all(part.ok for part in parts.values()), parts=parts)
 
 
-class Index(BaseModel):
+class ServiceIndex(BaseModel):
     """Where things are."""
 
     name: str = "trainshed"

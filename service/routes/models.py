@@ -18,9 +18,9 @@ from service.model_views import (
     AliasView,
     ModelCard,
     ModelSettings,
+    ModelVersionView,
     ModelView,
     NewVersion,
-    VersionView,
 )
 from service.negotiation import preferred
 from service.openapi import TEXT
@@ -64,7 +64,7 @@ Format = Annotated[
 CardFormat = Annotated[Literal["json", "markdown"] | None, Query(description="overrides the Accept header")]
 Accept = Annotated[str, Header(include_in_schema=False)]
 ModelFields = Annotated[Selection, Depends(fields_of(ModelView))]
-VersionFields = Annotated[Selection, Depends(fields_of(VersionView, spec=JobSpec))]
+VersionFields = Annotated[Selection, Depends(fields_of(ModelVersionView, spec=JobSpec))]
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
 FILE = downloads.described(MEDIA_TYPES.values(), 404, 422, 507)
@@ -107,7 +107,7 @@ def change_model(
     status_code=201,
     dependencies=[Idempotent],
     responses={
-        200: {"model": VersionView, "description": "The job was registered under this name before"},
+        200: {"model": ModelVersionView, "description": "The job was registered under this name before"},
         **documented(400, 404, 409, 413, 415, 422, 507),
     },
 )
@@ -117,28 +117,28 @@ def register_version(
     response: Response,
     yard: YardDep,
     serving: ServingDep,
-) -> VersionView:
+) -> ModelVersionView:
     """Make the model of a job that has succeeded the next version of a name; the first one makes the name, too."""
     version, created = yard.register_model(name, wanted.job, wanted.checkpoint)
     serving.changed(name)
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/models/{name}/versions/{version.version}"
-    return VersionView.of(version)
+    return ModelVersionView.of(version)
 
 
-@router.get("/{name}/versions", response_model=Listing[VersionView], responses=documented(404, 422))
+@router.get("/{name}/versions", response_model=Listing[ModelVersionView], responses=documented(404, 422))
 def list_versions(
     name: ModelName, yard: YardDep, fields: VersionFields, limit: Limit = 20, after: Before = None
-) -> Listing[VersionView] | Response:
+) -> Listing[ModelVersionView] | Response:
     """List a model's versions, newest first."""
     page = yard.model_versions(name, limit=limit, after=after)
-    return fields.answer(Listing[VersionView].of(page, VersionView.of))
+    return fields.answer(Listing[ModelVersionView].of(page, ModelVersionView.of))
 
 
-@router.get("/{name}/versions/{version}", response_model=VersionView, responses=documented(404, 422))
-def get_version(name: ModelName, version: Number, yard: YardDep, fields: VersionFields) -> VersionView | Response:
+@router.get("/{name}/versions/{version}", response_model=ModelVersionView, responses=documented(404, 422))
+def get_version(name: ModelName, version: Number, yard: YardDep, fields: VersionFields) -> ModelVersionView | Response:
     """A version: its spec, the hash of its data, its metrics and what it was trained with."""
-    return fields.answer(VersionView.of(yard.model_version(name, version)))
+    return fields.answer(ModelVersionView.of(yard.model_version(name, version)))
 
 
 @router.delete("/{name}/versions/{version}", status_code=204, responses=documented(404, 409, 422, 507))

@@ -9,7 +9,7 @@ from service import uploads
 from service.dependencies import After, Limit, Name, Reference, YardDep
 from service.idempotency import Idempotent
 from service.problems import documented
-from service.views import Listing, ParametersView
+from service.views import Listing, ParameterSetView
 
 router = APIRouter(prefix="/v1/parameters", tags=["parameters"], route_class=uploads.UploadRoute)
 
@@ -24,7 +24,7 @@ TENSORS = uploads.Kinds(
     status_code=201,
     dependencies=[Idempotent],
     responses={
-        200: {"model": ParametersView, "description": "The same content was there under this name"},
+        200: {"model": ParameterSetView, "description": "The same content was there under this name"},
         **documented(400, 409, 413, 415, 422, 507),
     },
     openapi_extra=uploads.body(
@@ -42,23 +42,23 @@ async def upload_parameters(
     yard: YardDep,
     name: Name,
     layout: Annotated[Origin, Query(description="whose names the tensors have; auto goes by the names")] = "auto",
-) -> ParametersView:
+) -> ParameterSetView:
     """Upload initial parameters for `{"initializer": {"type": "given", "parameters": name}}`."""
     stored, created = await uploads.received(
         request, yard, TENSORS, lambda media_type, file: yard.add_parameters(name, media_type, file, layout)
     )
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/parameters/{stored.id}"
-    return ParametersView.of(stored)
+    return ParameterSetView.of(stored)
 
 
 @router.get("", responses=documented(422))
-def list_parameters(yard: YardDep, limit: Limit = 20, after: After = None) -> Listing[ParametersView]:
+def list_parameters(yard: YardDep, limit: Limit = 20, after: After = None) -> Listing[ParameterSetView]:
     """List parameter sets, newest first."""
-    return Listing[ParametersView].of(yard.parameter_sets(limit=limit, after=after), ParametersView.of)
+    return Listing[ParameterSetView].of(yard.parameter_sets(limit=limit, after=after), ParameterSetView.of)
 
 
 @router.get("/{parameters}", responses=documented(404, 422))
-def get_parameters(parameters: Reference, yard: YardDep) -> ParametersView:
+def get_parameters(parameters: Reference, yard: YardDep) -> ParameterSetView:
     """A parameter set by id or name."""
-    return ParametersView.of(yard.parameters(parameters))
+    return ParameterSetView.of(yard.parameters(parameters))

@@ -5,7 +5,9 @@ import type { components, paths } from "./schema.js";
 
 type Spec = components["schemas"]["JobSpec"];
 
-const client = createClient<paths>({ baseUrl: process.argv[2] });
+// Many answers come as CSV, too: who wants JSON alone says so.
+const client = createClient<paths, `application/${string}json`>({ baseUrl: process.argv[2] });
+const files = createClient<paths>({ baseUrl: process.argv[2] });
 
 const smallest: Spec = { data: { train: "iris", target: "label" } };
 const spec: Spec = {
@@ -27,11 +29,12 @@ const submitted = await client.POST("/v1/jobs", { body: spec });
 if (!submitted.data || !("id" in submitted.data)) throw new Error(JSON.stringify(submitted.error));
 const path = { job_id: submitted.data.id };
 
-const { data: stream } = await client.GET("/v1/jobs/{job_id}/stream", { params: { path }, parseAs: "stream" });
+const { data: stream } = await files.GET("/v1/jobs/{job_id}/stream", { params: { path }, parseAs: "stream" });
 let events = "";
 for await (const chunk of stream!.pipeThrough(new TextDecoderStream())) events += chunk;
 
 const { data: job } = await client.GET("/v1/jobs/{job_id}", { params: { path, query: { wait: 30 } } });
+const { data: listed } = await client.GET("/v1/jobs", { params: { query: { limit: 1, state: "succeeded" } } });
 const first = job?.spec.layers?.[0];
 const rows = [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]];
 const { data: answer } = await client.POST("/v1/jobs/{job_id}/predict", { params: { path }, body: { rows } });
@@ -40,7 +43,7 @@ const name = { name: "typescript" };
 await client.POST("/v1/models/{name}/versions", { params: { path: name }, body: { job: submitted.data.id } });
 const { data: served } = await client.POST("/v1/models/{name}/predict", { params: { path: name }, body: { rows } });
 
-const dataset = await client.POST("/v1/datasets", {
+const dataset = await files.POST("/v1/datasets", {
   params: { query: { name: "typescript" } },
   headers: { "Content-Type": "text/csv" },
   body: "x,y\n1,2\n2,4\n",
@@ -56,8 +59,9 @@ console.log(
     units: first?.type === "dense" ? first.units : null,
     last: events.trim().split("\n\n").at(-1)?.split("\n")[0],
     predictions: answer?.predictions,
-    served: typeof served === "string" ? served : served?.predictions,
+    served: served?.predictions,
     rows: dataset.data?.rows,
+    listed: listed?.data[0]?.id,
     code: problem?.code,
   }),
 );

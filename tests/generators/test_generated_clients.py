@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.until import CEILING
 from trainshed import Client
 from trainshed.stack import Stack
 
@@ -33,7 +34,7 @@ Run = Callable[..., str]
 def document(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The running stack's document, in a file."""
     file = tmp_path_factory.mktemp("document") / "openapi.json"
-    file.write_text(httpx.get(f"{stack.url}/openapi.json").text)
+    file.write_text(httpx.get(f"{stack.url}/openapi.json", timeout=CEILING).text)
     return file
 
 
@@ -84,7 +85,7 @@ def test_openapi_typescript(document: Path, run: Run, tmp_path: Path, stack: Sta
     run("tsc")
     said = json.loads(run("node", "submit_and_predict.js", stack.url))
     assert_as_our_own(said, client)
-    assert said["last"] == "event: done"
+    assert said["last"] == "event: done" and said["listed"] == said["job"]
 
 
 @pytest.mark.generators

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -12,6 +13,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 Node = dict[str, Any]
+MOST_ALIKE = 10  # answers of one operation and status that are compared with their schema
 URI = "urn:document"
 
 
@@ -25,6 +27,7 @@ class Contract:
             (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))), methods)
             for path, methods in document["paths"].items()
         ]
+        self._looked_into: Counter[tuple[str, int]] = Counter()
         self.validator = cache(self._validator)
 
     def operations(self) -> Iterator[tuple[str, str, Node]]:
@@ -48,7 +51,7 @@ class Contract:
         return None
 
     def check(self, answer: httpx.Response) -> None:
-        """The status is documented, the media type as well, and JSON is as its schema says."""
+        """The status is documented, the media type as well, the first answers of a kind are as their schema says."""
         request = answer.request
         operation = self.operation(request.method, request.url.path)
         if operation is None:
@@ -60,7 +63,10 @@ class Contract:
             return
         kind = answer.headers.get("content-type", "").partition(";")[0]
         assert kind in content, f"{asked} gave {kind} with {answer.status_code}, undocumented"
-        if kind.endswith("json") and "fields" not in request.url.params:  # which leaves fields out
+        seen = (operation["operationId"], answer.status_code)
+        self._looked_into[seen] += 1
+        # A job takes some milliseconds; `fields` leaves out what is required.
+        if kind.endswith("json") and self._looked_into[seen] <= MOST_ALIKE and "fields" not in request.url.params:
             self.check_value(operation["operationId"], content[kind]["schema"], json.loads(answer.read()))
 
     def check_value(self, where: str, schema: Node, value: object) -> None:

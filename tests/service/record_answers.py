@@ -16,6 +16,7 @@ import httpx
 from service.slow_clients import Patience
 from tests.service.contract import Contract
 from tests.service.running import served
+from tests.until import CEILING
 from trainshed.stack import Stack
 from worker.embedded_redis import EmbeddedRedis
 from worker.redis_server import find_server
@@ -223,7 +224,7 @@ def fail(recorder: Recorder) -> None:
 def main() -> None:
     """Write the file."""
     with Stack() as stack:
-        recorder = Recorder(Contract(httpx.get(f"{stack.url}/openapi.json").json()))
+        recorder = Recorder(Contract(httpx.get(f"{stack.url}/openapi.json", timeout=CEILING).json()))
         with httpx.Client(base_url=stack.url, timeout=60, event_hooks={"response": [recorder]}) as client:
             play(client)
     fail(recorder)
