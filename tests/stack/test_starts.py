@@ -12,17 +12,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from trainshed.cli import app
-from worker.embedded_redis import EmbeddedRedis
-from worker.redis_server import find_server
 
 COMMANDS = ("serve", "api", "worker", "doctor", "alive", "demo")
-
-
-@pytest.fixture(scope="module")
-def redis_url() -> Iterator[str]:
-    """A Redis: nothing is wrong with that."""
-    with EmbeddedRedis(find_server().program) as redis:
-        yield redis.address.url
 
 
 @pytest.fixture
