@@ -19,8 +19,8 @@ The smallest job is `{"data": {"train": "digits", "target": "label"}}`: send it 
 `GET /v1/jobs/{job_id}/stream` until its last event, `done`, and ask `POST /v1/jobs/{job_id}/predict`.
 
 Every error is a problem (RFC 9457) whose `errors` point to each place in the request. Lists are newest first
-and are paged by `limit` and `after`. What is polled has an `ETag`; send it back as `If-None-Match` and be
-answered 304.
+and are paged by `limit` and `after`. Of jobs, datasets and models `fields=id,name` leaves out all else. What is
+polled has an `ETag`; send it back as `If-None-Match` and be answered 304.
 """
 
 

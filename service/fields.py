@@ -42,13 +42,16 @@ class Selection:
         return Response(to_json(document), media_type="application/json")
 
     def tree(self) -> dict[str, Any]:
+        """The paths as nested names; what is selected as a whole has none inside."""
         tree: dict[str, Any] = {}
-        for path in sorted(self.paths, key=len):  # what is selected as a whole comes before its parts
+        for *way, last in self.paths:
             inner = tree
-            for place, name in enumerate(path):
-                if inner.get(name) == {} and place < len(path) - 1:
-                    break
+            for name in way:
+                if inner.get(name) == {}:
+                    break  # selected as a whole
                 inner = inner.setdefault(name, {})
+            else:
+                inner[last] = {}
         return tree
 
 

@@ -31,6 +31,7 @@ DOCUMENTS = st.recursive(
 
 @given(DOCUMENTS, st.lists(st.lists(NAMES, min_size=1, max_size=3).map(tuple), min_size=1, max_size=4))
 @example({"a": {"b": 1, "c": 2}}, [("a", "b"), ("a",)])
+@example({"a": {"b": 1, "c": 2}}, [("a",), ("a", "b")])
 def test_what_is_selected_is_there_as_it_was_and_nothing_beside_it(document: Any, paths: list[tuple[str, ...]]) -> None:
     found = selected(document, Selection(tuple(paths)).tree())
     for path in paths:
