@@ -10,12 +10,13 @@ from engine.data.formats.formats import FORMATS
 from engine.data.formats.image_zip_format import SIZE
 from engine.data.splits import Split
 from service import uploads
+from service.data_views import DatasetUsageView, DatasetView
 from service.dependencies import After, Limit, Name, Reference, YardDep
 from service.fields import Selection, fields_of
 from service.idempotency import Idempotent
 from service.problems import documented
 from service.query_json import asked_in_query, read_query
-from service.views import DatasetUsageView, DatasetView, Listing, Object
+from service.views import Listing, Object
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=uploads.UploadRoute)
 

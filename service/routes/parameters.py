@@ -6,10 +6,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from engine.foreign_weights import Origin
 from service import uploads
+from service.data_views import ParameterSetView
 from service.dependencies import After, Limit, Name, Reference, YardDep
 from service.idempotency import Idempotent
 from service.problems import documented
-from service.views import Listing, ParameterSetView
+from service.views import Listing
 
 router = APIRouter(prefix="/v1/parameters", tags=["parameters"], route_class=uploads.UploadRoute)
 
