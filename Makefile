@@ -46,7 +46,7 @@ bench-serving: $(TOOLS) $(MLSERVER)  ## predictions against MLServer, plain Fast
 clients: $(CLIENTS)  ## install KServe's client and MKL, for the tests that `make accept` adds
 
 generators: $(TOOLS) $(GENERATORS)  ## have others' generators make clients of /openapi.json, and submit and predict with them
-	@$(BIN)/pytest -m generators $(ARGS)
+	@$(BIN)/pytest -m generators $(ARGS) tests/generators
 
 PEERS := .venv-peers/.ready
 bench: $(TOOLS) $(PEERS)  ## time training beside JAX, PyTorch, scikit-learn and the bare products (half an hour)

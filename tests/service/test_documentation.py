@@ -1,8 +1,11 @@
 """The documentation needs no network and says the truth."""
 
 import re
+from collections.abc import Callable
 
 import httpx
+
+from tests.service.contract import Contract
 
 
 def test_the_page_asks_nobody_else(client: httpx.Client) -> None:
@@ -35,6 +38,15 @@ def test_the_examples_of_a_job_are_accepted(client: httpx.Client) -> None:
     body = client.get("/openapi.json").json()["paths"]["/v1/jobs"]["post"]["requestBody"]
     for example in body["content"]["application/json"]["examples"].values():
         assert client.post("/v1/jobs", json=example["value"]).status_code == 201
+
+
+def test_the_examples_of_rows_are_answered(client: httpx.Client, contract: Contract, train: Callable[..., str]) -> None:
+    job = train()
+    client.post("/v1/models/documented/versions", json={"job": job})
+    for template, path in (("jobs/{job_id}", f"jobs/{job}"), ("models/{name}", "models/documented")):
+        body = contract.document["paths"][f"/v1/{template}/predict"]["post"]["requestBody"]
+        for example in body["content"]["application/json"]["examples"].values():
+            assert client.post(f"/v1/{path}/predict", json=example["value"]).status_code == 200
 
 
 def test_the_index_says_where_things_are(client: httpx.Client) -> None:

@@ -37,6 +37,16 @@ def test_examples_hold_nothing_that_their_schemas_do_not(contract: Contract) -> 
             assert not strangers(contract.document, content["schema"], content["example"]), (name, status)
 
 
+def test_examples_of_requests_are_as_their_schemas_say(contract: Contract) -> None:
+    examples = 0
+    for _, path, operation in contract.operations():
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            for example in content.get("examples", {}).values():
+                contract.check_value(path, content["schema"], example["value"])
+                examples += 1
+    assert examples >= 8
+
+
 def strangers(document: Node, schema: Node, value: object) -> list[str]:
     """Members of objects that a model does not have: a field that was renamed, and is still shown."""
     if "$ref" in schema:
