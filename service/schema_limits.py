@@ -7,21 +7,21 @@ from worker.settings import Settings
 
 Node = dict[str, Any]
 
+ROWS = (("Rows", "rows"), ("RowsBody", "rows"), ("Explain", "row"))  # as arrays, or as objects
 FIELDS = (
     ("JobSpec", "layers", "maxItems", "max_layers"),
     ("Dense", "units", "maximum", "max_units"),
     ("TrainingSpec", "epochs", "maximum", "max_epochs"),
     ("TrainingSpec", "batch_size", "maximum", "max_batch_size"),
     ("DataSpec", "features", "maxItems", "max_columns"),
+    ("DataSpec", "columns", "maxProperties", "max_columns"),
     ("CategoryColumn", "order", "maxItems", "max_columns"),
-    ("Rows", "rows", "maxItems", "max_columns"),
-    ("RowsBody", "rows", "maxItems", "max_columns"),
-    ("Explain", "row", "maxItems", "max_columns"),
+    *((model, field, keyword, "max_columns") for model, field in ROWS for keyword in ("maxItems", "maxProperties")),
 )
 """Of a model's field: what is limited, and the setting that says to how much."""
 
 PARAMETERS = {"limit": "max_page", "max_points": "max_page"}
-OF_KEYWORD = {"maxItems": "array", "maximum": "integer"}
+OF_KEYWORD = {"maxItems": "array", "maxProperties": "object", "maximum": "integer"}
 
 
 def limit_fields(models: Mapping[str, Node], settings: Settings) -> None:

@@ -25,10 +25,16 @@ VERBS = {
         *("stop", "submit", "upload"),
     },
 }
+UNBOUNDED = {  # objects with names of the caller's own, which nothing but the size of the body limits
+    "HyperparametersPatch": "is a spec, and held to that",
+    "SigmoidCrossEntropy": "class_weights has as many as the data have classes",
+    "SoftmaxCrossEntropy": "class_weights has as many as the data have classes",
+}
 BOUNDS: dict[str, set[str]] = {
     "string": {"maxLength", "enum", "const"},
     "integer": {"maximum", "exclusiveMaximum", "enum", "const"},
     "array": {"maxItems"},
+    "object": {"maxProperties"},
     "number": {"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"},
 }
 
@@ -152,7 +158,7 @@ def test_requests_have_limits(contract: Contract) -> None:
     found = 0
     for where, schema in asked(contract):
         for kind in kinds(schema):
-            if kind in BOUNDS:
+            if kind in BOUNDS and not (kind == "object" and ("properties" in schema or where in UNBOUNDED)):
                 found += 1
                 assert BOUNDS[kind] & schema.keys(), f"{where} has no limit: {schema}"
     assert found > 200
