@@ -54,6 +54,7 @@ def create_app(yard: Yard, settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # a redirect repeats the Host header, and hides a wrong path
         lifespan=lifespan,
+        license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         openapi_tags=docs.TAGS,
         generate_unique_id_function=openapi.operation_id,
         telemetry={"exclude": is_probe, "tracing": observed, "metrics": observed, "logs": observed},

@@ -93,6 +93,7 @@ def add_problem(document: Node) -> None:
         schemas.pop(name, None)
     problem = Problem.model_json_schema(ref_template=REFERENCE, mode="serialization")
     schemas.update(problem.pop("$defs", {}))
+    problem["properties"]["error"] = {"type": "string", "description": "under /v2 only: the detail once more"}
     schemas["Problem"] = problem
 
 
