@@ -52,6 +52,9 @@ def make_app(settings: Settings, broker: RedisAddress) -> Celery:
             "queue_order_strategy": "priority",
             "priority_steps": [0, 3, 6, 9],
             "visibility_timeout": 86400,
+            # of a publisher: one that was started again is there after half a second, and for others the sweeper waits
+            "max_retries": 1,
+            "interval_start": 0.5,
         },
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,

@@ -39,7 +39,7 @@ class RedisAddress:
         except ValueError:  # it may quote a part of the password, which it takes for the port
             raise ValueError(UNREADABLE) from None
         database = parts.path.strip("/")
-        if parts.fragment or ("path" not in options if self._socket else database and not database.isdecimal()):
+        if parts.fragment or ("path" not in options if self.is_socket else database and not database.isdecimal()):
             raise ValueError(UNREADABLE)
         known = {*IN_A_QUERY, "host", "port", "path", "connection_class"}
         if unknown := sorted(options.keys() - known):
@@ -47,7 +47,7 @@ class RedisAddress:
 
     def __str__(self) -> str:
         """The address without user, password and query."""
-        if self._socket:
+        if self.is_socket:
             return f"unix://{self._options['path']}"
         return f"{urlsplit(self.url).scheme}://{self._host}:{self._port}/{self._database}"
 
@@ -57,11 +57,16 @@ class RedisAddress:
         return "password" in self._options
 
     @property
+    def is_socket(self) -> bool:
+        """Whether it is a Unix socket on this machine."""
+        return self.url.startswith(("redis+socket://", "unix://"))
+
+    @property
     def celery_url(self) -> str:
         """The address as Celery takes it, password included."""
         user, password = (quote(str(self._options.get(name, "")), safe="") for name in ("username", "password"))
         credentials = f"{user}:{password}@" if user or password else ""
-        if self._socket:
+        if self.is_socket:
             path = quote(str(self._options["path"]).lstrip("/"))
             return f"redis+socket://{credentials}/{path}?virtual_host={self._database}"
         scheme = urlsplit(self.url).scheme
@@ -84,10 +89,6 @@ class RedisAddress:
     def _options(self) -> dict[str, Any]:
         """What the Redis client makes of the address."""
         return dict(parse_url(self.url.replace("redis+socket://", "unix://", 1)))
-
-    @property
-    def _socket(self) -> bool:
-        return self.url.startswith(("redis+socket://", "unix://"))
 
     @property
     def _host(self) -> str:

@@ -54,8 +54,10 @@ def describe_fault(address: RedisAddress, error: redis.RedisError, seconds: floa
             return RedisFault(f"the host of the Redis at {address} is unknown: {cause.strerror}", lasting=False)
         case _, ConnectionRefusedError():
             return RedisFault(f"nothing listens at {address}, where a Redis should", lasting=False)
-        case _, FileNotFoundError():
+        case _, FileNotFoundError() if address.is_socket:
             return RedisFault(f"there is no socket of a Redis at {address}", lasting=False)
+        case _, FileNotFoundError():
+            return RedisFault(f"a file that the query of the address of {where} names is not there", lasting=True)
         case _, ssl.SSLError():
             return RedisFault(f"{where} fails at TLS: {cause.reason or cause}", lasting=True)
         case redis.InvalidResponse(), _:

@@ -115,3 +115,10 @@ def test_a_job_is_taken_at_once_while_the_broker_is_away(
         health = yard.health()
         assert time.monotonic() - started < 8
         assert (health["sql"].ok, health["redis"].ok) == (True, False)
+
+
+def test_nothing_is_left_of_a_yard_that_could_not_publish(settings: Settings, spec: Make) -> None:
+    down = Settings.model_validate(settings.model_dump() | {"redis_url": "redis://127.0.0.1:1/0"})
+    with open_yard(down) as yard:
+        yard.submit(spec())
+    assert not yard._nudger._thread.is_alive()

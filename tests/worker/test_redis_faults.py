@@ -85,6 +85,8 @@ def test_what_is_no_redis_is_told_apart(answering: Callable[[bytes], int]) -> No
     fault, encrypted = (find_fault(RedisAddress(f"{scheme}://127.0.0.1:{port}")) for scheme in ("redis", "rediss"))
     assert str(fault) == f"what answers at redis://127.0.0.1:{port}/0 is no Redis"
     assert "fails at TLS" in str(encrypted)
+    uncertain = find_fault(RedisAddress(f"rediss://127.0.0.1:{port}?ssl_ca_certs=/no/certificates.pem"))
+    assert uncertain is not None and "a file that the query" in str(uncertain) and uncertain.lasting
 
 
 def test_one_that_says_nothing_is_not_waited_for(
