@@ -1,22 +1,26 @@
-"""One log event per request, and the few headers that every answer has.
-
-It stands outside of the body limiter, whose own 413 is plain text, and gives that the shape of all errors.
-"""
+"""One log event per request, and the few headers that every answer has."""
 
 import time
+from collections.abc import Awaitable
+from itertools import count
 from os import urandom
 
 import structlog
-from starlette.datastructures import Headers
-from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.problems import ProblemResponse, too_large
+from service.http.root_path import route_path
 from worker.logs import Quick
 
 LOG = Quick()
 
-NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+PROCESS, NUMBERS = urandom(8).hex(), count(1)  # a random number for every request takes longer than the rest of this
+
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    # Pages of other sites can neither embed an answer, as a picture or a script, nor show it in a frame of theirs.
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+]
 
 
 class AccessLog:
@@ -29,25 +33,17 @@ class AccessLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, status, sent, replaced = time.perf_counter(), 500, 0, False
-        request_id = urandom(16).hex()
+        started, status, sent = time.perf_counter(), 500, 0
+        request_id = f"{PROCESS}{next(NUMBERS):016x}"
 
-        async def answer(message: Message) -> None:
-            nonlocal status, sent, replaced
+        def answer(message: Message) -> Awaitable[None]:
+            nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = [*message["headers"], (b"x-request-id", request_id.encode()), NO_SNIFFING]
-                message = {**message, "headers": headers}
-                if status == 413 and Headers(raw=headers).get("content-type", "").startswith("text/plain"):
-                    replaced = True
-                    detail = too_large(scope.get(MAX_BODY_SIZE_SCOPE_KEY))
-                    await ProblemResponse.of(scope["path"], 413, detail, headers={"X-Request-ID": request_id})(
-                        scope, receive, send
-                    )
-            elif not replaced:
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *HEADERS]
+            else:
                 sent += len(message.get("body", b""))
-            if not replaced:
-                await send(message)
+            return send(message)
 
         structlog.contextvars.bind_contextvars(request_id=request_id)  # as long as the task of this request lives
         try:
@@ -56,7 +52,7 @@ class AccessLog:
             route = scope.get("route")
             client = scope.get("client")
             # A probe asks every few seconds and says nothing new.
-            if not (scope["path"].startswith("/health/") and status == 200):
+            if status != 200 or not route_path(scope).startswith("/health/"):
                 LOG.info(
                     "request",
                     method=scope["method"],

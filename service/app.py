@@ -6,13 +6,16 @@ from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from os import environ
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import Scope
 
 from service import docs, error_handlers, openapi
-from service.access_log import AccessLog
 from service.feature_samples import FeatureSamples
 from service.gathering import Gatherer
+from service.http.body_limit import BodyLimitProblems
+from service.http.front import behind_front
+from service.http.response_encoding import ResponseEncoding
 from service.predictors import Predictors
 from service.quick_jobs import QuickJobs
 from service.quick_predictions import QuickPredictions
@@ -65,16 +68,14 @@ def create_app(yard: Yard, settings: Settings) -> FastAPI:
     app.state.serving = Serving(yard, app.state.predictors, settings.look_seconds)
     app.state.samples = FeatureSamples(yard)
     app.state.gatherer = Gatherer()
-    app.add_middleware(QuickPredictions, api=app)
-    app.add_middleware(QuickJobs, yard=yard, max_body_bytes=settings.max_body_bytes)
-    app.add_middleware(AccessLog)
+    app.add_middleware(BodyLimitProblems)
     error_handlers.install(app)
     docs.install(app)
 
     @app.get("/", tags=["service"])
-    async def get_index() -> ServiceIndex:
+    async def get_index(request: Request) -> ServiceIndex:
         """Where things are."""
-        return ServiceIndex(version=app.version)
+        return ServiceIndex.at(request.scope["root_path"], app.version)
 
     for routes in (model_predictions, inference):
         app.include_router(routes.router, max_body_size=settings.max_predict_bytes)
@@ -97,6 +98,10 @@ def create_app(yard: Yard, settings: Settings) -> FastAPI:
         health,
     ):
         app.include_router(routes.router, max_body_size=settings.max_body_bytes)
+    # The short ways stand outside of the framework's layers, and have the one that they need of their own.
+    jobs_first = QuickJobs(app.build_middleware_stack(), yard, settings.max_body_bytes)
+    quick = QuickPredictions(ResponseEncoding(jobs_first), app)
+    app.middleware_stack = behind_front(ServerErrorMiddleware(quick, error_handlers.on_crash), settings)
     return app
 
 
@@ -119,7 +124,7 @@ def is_observed() -> bool:
 
 def is_probe(scope: Scope) -> bool:
     """Whether OpenTelemetry, where it is configured, should pass the request over."""
-    return str(scope["path"]).startswith("/health/")
+    return str(scope["path"]).endswith(("/health/live", "/health/ready"))
 
 
 def installed() -> str:

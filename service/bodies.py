@@ -147,13 +147,18 @@ def unless_unchanged(request: Request, response: Response) -> Response:
 
 def is_held(request: Request, tag: str) -> bool:
     """Whether the client has the answer with this ETag already."""
-    held = [held.strip().removeprefix("W/") for held in request.headers.get("if-none-match", "").split(",")]
-    return tag in held or "*" in held
+    return is_among(tag, request.headers.get("if-none-match", ""))
+
+
+def is_among(tag: str, held: str) -> bool:
+    """Whether a list of tags, or `*`, has the tag; weak or strong is the same."""
+    tags = [one.strip().removeprefix("W/") for one in held.split(",")]
+    return tag.removeprefix("W/") in tags or "*" in tags
 
 
 def tag_of(body: bytes) -> str:
-    """The ETag of an answer with this body."""
-    return f'"{sha256(body).hexdigest()[:32]}"'
+    """The ETag of an answer with this body: a weak one, as it is the same for the answer as it is and compressed."""
+    return f'W/"{sha256(body).hexdigest()[:32]}"'
 
 
 @cache

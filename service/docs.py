@@ -55,11 +55,11 @@ def install(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     async def page() -> HTMLResponse:
         return get_swagger_ui_html(
-            openapi_url=app.openapi_url or "",
+            openapi_url="openapi.json",  # relative: a proxy may show the page under a path that nobody told us
             title="trainshed",
-            swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
-            swagger_css_url=f"{ASSETS}/swagger-ui.css",
-            swagger_favicon_url=f"{ASSETS}/favicon-32x32.png",
+            swagger_js_url=f"{ASSETS[1:]}/swagger-ui-bundle.js",
+            swagger_css_url=f"{ASSETS[1:]}/swagger-ui.css",
+            swagger_favicon_url=f"{ASSETS[1:]}/favicon-32x32.png",
             swagger_ui_parameters={
                 "validatorUrl": None,
                 "docExpansion": "list",

@@ -80,15 +80,14 @@ def in_our_words(scope: Scope, receive: Receive, send: Send) -> Send:
 def problem(scope: Scope, refusal: Message) -> ProblemResponse:
     """What is wrong with the range of a request."""
     asked = Headers(scope=scope)["range"][:100]
-    path = Request(scope).url.path
     if refusal["status"] == 400:
         examples = "bytes=0-1023, bytes=1024- or bytes=-1024"
         detail = f"the Range {asked!a} cannot be read; ask for {examples}, or for the whole file without it"
-        return ProblemResponse.of(path, 400, detail, code="malformed_range", title="The Range cannot be read")
+        return ProblemResponse.of(scope, 400, detail, code="malformed_range", title="The Range cannot be read")
     size = Headers(raw=refusal["headers"])["content-range"]
     detail = f"the Range {asked!a} lies outside the file, which has {size.rpartition('/')[2]} bytes"
     return ProblemResponse.of(
-        path,
+        scope,
         416,
         detail,
         code="range_not_satisfiable",

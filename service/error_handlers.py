@@ -15,6 +15,8 @@ import engine.errors as engine
 import worker.errors as worker
 from engine.json_pointer import pointer
 from engine.short_forms import pointer_as_written
+from service.http.head import asked_method
+from service.http.root_path import route_path
 from service.pointers import Place
 from service.problems import (
     Fault,
@@ -43,7 +45,7 @@ async def on_package_error(request: Request, error: Exception) -> Response:
     """An error of the engine or the worker, by the table."""
     title = (type(error).__doc__ or "").strip().partition("\n")[0].rstrip(".")
     return ProblemResponse.of(
-        request.url.path,
+        request,
         status_of(error),
         str(error),
         code=str(getattr(error, "code", "internal_error")),
@@ -64,23 +66,22 @@ async def on_http_error(request: Request, error: Exception) -> Response:
         raise error
     if isinstance(error, RequestRefused):
         return ProblemResponse.of(
-            request.url.path,
+            request,
             error.status_code,
             str(error.detail),
             code=error.code,
             title=error.title,
             faults=as_sent(request, error.faults),
         )
-    path, headers = request.url.path, dict(error.headers or {})
-    detail = str(error.detail)
+    path, headers, detail = request.scope["path"], dict(error.headers or {}), str(error.detail)
     if error.status_code == 404:
-        detail = f"there is nothing at {path}; GET /docs lists what there is"
+        detail = f"there is nothing at {path}; GET {request.scope['root_path']}/docs lists what there is"
     elif error.status_code == 405:
         headers["Allow"] = ", ".join(allowed_methods(request)) or headers.get("Allow", "")
-        detail = f"{request.method} is not possible at {path}; allowed: {headers['Allow']}"
+        detail = f"{asked_method(request.scope)} is not possible at {path}; allowed: {headers['Allow']}"
     elif error.status_code == 413:
         detail = too_large(request.scope.get(MAX_BODY_SIZE_SCOPE_KEY))
-    return ProblemResponse.of(path, error.status_code, detail, headers=headers)
+    return ProblemResponse.of(request, error.status_code, detail, headers=headers)
 
 
 async def on_invalid_parameters(request: Request, error: Exception) -> Response:
@@ -95,19 +96,17 @@ async def on_invalid_parameters(request: Request, error: Exception) -> Response:
         detail = "the request has no body; send a JSON object" if is_missing else joined([finding])
         faults.append(Fault(pointer=pointer(tokens), part=part, detail=detail))
     faults = as_sent(request, faults)
-    return ProblemResponse.of(request.url.path, 422, summary(faults), title="The request is not valid", faults=faults)
+    return ProblemResponse.of(request, 422, summary(faults), title="The request is not valid", faults=faults)
 
 
 async def on_disconnect(request: Request, error: Exception) -> Response:
     """The client left in the middle of its body: nobody reads this, and nothing is wrong with us."""
-    return ProblemResponse.of(request.url.path, 400, "the connection ended before the body did")
+    return ProblemResponse.of(request, 400, "the connection ended before the body did")
 
 
 async def on_crash(request: Request, error: Exception) -> Response:
     """A bug: the caller learns that it is ours; the log has the traceback."""
-    return ProblemResponse.of(
-        request.url.path, 500, "this is a bug in trainshed; the log of the service has the details"
-    )
+    return ProblemResponse.of(request, 500, "this is a bug in trainshed; the log of the service has the details")
 
 
 def as_sent(request: Request, faults: Sequence[Fault]) -> list[Fault]:
@@ -123,8 +122,9 @@ def as_sent(request: Request, faults: Sequence[Fault]) -> list[Fault]:
 def allowed_methods(request: Request) -> list[str]:
     """The methods of every route with this path: the framework names only the first one's."""
     app: FastAPI = request.app
+    path = route_path(request.scope)
     methods: set[str] = set()
     for context in iter_route_contexts(app.routes):
-        if context.path and context.methods and compile_path(context.path)[0].match(request.url.path):
+        if context.path and context.methods and compile_path(context.path)[0].match(path):
             methods |= context.methods
-    return sorted(methods)
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))

@@ -16,6 +16,7 @@ from starlette.types import Message, Receive
 
 from service.dependencies import yard_of
 from service.forms import hash_of
+from service.http.root_path import route_path
 from worker.errors import KeyReused, StorageFull, StoreUnavailable
 from worker.once import Answer, Once, Ticket
 
@@ -80,7 +81,7 @@ async def answered_once(request: Request, handle: Callable[[Receive], Awaitable[
     if not key or len(key) > 255 or not all("!" <= character <= "~" for character in key):
         return await handle(request.receive)  # there is no key, or the route refuses it
     yard, heard = yard_of(request), Heard(request)
-    begun = await run_in_threadpool(yard.begin, key, request.url.path)
+    begun = await run_in_threadpool(yard.begin, key, route_path(request.scope))
     if isinstance(begun, Answer):
         async for _ in Request(request.scope, heard).stream():
             pass

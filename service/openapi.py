@@ -20,6 +20,7 @@ from engine.layers import AnyLayer
 from engine.losses import AnyLoss
 from engine.optimizers import AnyOptimizer
 from engine.schedules import AnySchedule
+from service.http.front import add_refusals
 from service.problems import Problem, ProblemResponse
 from service.schema_limits import Node, inside, kinds, limit_bodies, limit_fields, limit_parameters
 from worker.settings import Settings
@@ -61,6 +62,7 @@ def made_for_generators(document: Node, settings: Settings) -> Node:
     """Another document: parts of FastAPI's belong to the routes."""
     document = deepcopy(document)
     add_problem(document)
+    add_refusals(document)
     document = with_short_names(document)
     steps: tuple[Callable[[Node], None], ...] = (
         move_definitions,

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 import engine.errors as engine
 import worker.errors as worker
+from service.http.root_path import route_path
 
 Part = Literal["body", "query", "path", "header"]
 
@@ -122,7 +123,7 @@ class ProblemResponse(Response):
     @classmethod
     def of(
         cls,
-        instance: str,
+        scope: Mapping[str, Any],
         status: int,
         detail: str,
         *,
@@ -131,18 +132,19 @@ class ProblemResponse(Response):
         faults: Sequence[Fault] = (),
         headers: Mapping[str, str] | None = None,
     ) -> "ProblemResponse":
+        """The problem with a request, of which its scope is enough."""
         code = code or CODES.get(status, HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_"))
         problem = Problem(
             type=f"urn:trainshed:{code}",
             title=title or HTTPStatus(status).phrase,
             status=status,
             detail=detail,
-            instance=instance,
+            instance=scope["path"],
             code=code,
             errors=list(faults),
         )
         document = problem.model_dump(by_alias=True)
-        if instance.startswith("/v2"):
+        if route_path(scope).startswith("/v2"):
             document["error"] = detail  # where clients of the Open Inference Protocol look for the reason
         content = json.dumps(document, ensure_ascii=True, allow_nan=False)
         retry = {"Retry-After": RETRY_AFTER[status]} if status in RETRY_AFTER else {}

@@ -18,6 +18,7 @@ from service import json_text
 from service.bodies import unless_unchanged, validated
 from service.csv_answers import prefers_csv
 from service.error_handlers import on_package_error
+from service.http.root_path import route_path
 from service.intake import Intake
 from service.job_texts import JobTexts
 from service.plain_requests import again, is_plain, whole_body
@@ -48,10 +49,12 @@ class QuickJobs:
         self.intake = Intake(yard, lambda job: JobView.of(job).model_dump_json().encode())
         self.max_body_bytes = max_body_bytes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != PATH:
-            await self.app(scope, receive, send)
-            return
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] != "http" or route_path(scope) != PATH:
+            return self.app(scope, receive, send)
+        return self._asked(scope, receive, send)
+
+    async def _asked(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (limit := limit_of(scope)) is not None:
             await self._answer(scope, receive, send, self._listed(Request(scope), limit))
             return

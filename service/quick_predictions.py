@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from engine import RowError
 from service import answers, quick_json
 from service.gathering import Gatherer
+from service.http.response_encoding import LEAST, Compressing
+from service.http.root_path import route_path
 from service.plain_requests import again, is_plain, whole_body
 from service.serving import Served, Serving
 
@@ -62,6 +64,8 @@ class QuickPredictions:
             (b"content-length", str(len(content)).encode()),
             (b"content-type", b"application/json"),
         ]
+        if len(content) >= LEAST:
+            send = Compressing(scope, send).send
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
@@ -69,7 +73,7 @@ class QuickPredictions:
         """The model in memory that the request means, if the request is of the plain kind."""
         if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].endswith("/predict"):
             return None
-        path, query = PATH.fullmatch(scope["path"]), QUERY.fullmatch(scope["query_string"])
+        path, query = PATH.fullmatch(route_path(scope)), QUERY.fullmatch(scope["query_string"])
         if path is None or query is None or not is_plain(scope["headers"]):
             return None
         reference = query[2].decode() if query[1] else int(query[4]) if query[3] else None

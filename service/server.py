@@ -64,6 +64,7 @@ def make_server(app: FastAPI, settings: Settings, patience: Patience) -> Server:
             log_config=None,  # uvicorn's loggers write through ours
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # X-Forwarded-… are heeded by the application's own front
             timeout_keep_alive=5,
             timeout_graceful_shutdown=GRACE,
         ),

@@ -120,7 +120,7 @@ class PatientProtocol(HttpToolsProtocol):
     def _refuse(self, status: int, detail: str) -> None:
         """Answer without the application, which the lost connection will tell, and close."""
         self._disarm()
-        answer = ProblemResponse.of("/", status, detail, headers={"Connection": "close"})
+        answer = ProblemResponse.of({"path": "/", "root_path": ""}, status, detail, headers={"Connection": "close"})
         head = b"".join(name + b": " + value + b"\r\n" for name, value in answer.raw_headers)
         self.transport.write(STATUS_LINE[status] + head + b"\r\n" + bytes(answer.body))
         self.transport.close()

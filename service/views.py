@@ -343,3 +343,13 @@ class ServiceIndex(BaseModel):
     datasets: str = "/v1/datasets"
     parameters: str = "/v1/parameters"
     ready: str = "/health/ready"
+
+    @classmethod
+    def at(cls, root_path: str, version: str) -> "ServiceIndex":
+        """The same behind a proxy that shows the API under a path of its own."""
+        paths = {
+            name: root_path + field.default
+            for name, field in cls.model_fields.items()
+            if name not in ("name", "version")
+        }
+        return cls(version=version, **paths)

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from worker.addresses import HostNames, Networks, Origins, RootPath
 from worker.quantities import ByteCount, Count, PositiveByteCount, Seconds, read_count
 from worker.redis_address import RedisAddress
 from worker.settings_sources import DOTENV, PREFIX, InvalidSettings, Sources
@@ -106,6 +107,23 @@ class Settings(BaseSettings):
     api_processes: Count = Field(1, description="API processes that share the port; `--workers` says the same")
     look_seconds: Seconds = Field(
         1.0, description="an API process sees within this long that another one has moved an alias"
+    )
+    root_path: RootPath = Field(
+        "", description="path under which a proxy shows the API, such as /ml, whether or not the proxy strips it"
+    )
+    trusted_proxies: Networks = Field(
+        ("127.0.0.1", "::1"),
+        description="addresses and networks, comma-separated, of proxies whose X-Forwarded-… headers are heeded",
+    )
+    allowed_hosts: HostNames = Field(
+        (),
+        description="names, comma-separated, that a request's Host may have beside localhost (`*.example.org`, `*`); "
+        "without any, an API on a loopback address takes localhost alone, and one on another address every name",
+    )
+    cors_origins: Origins = Field(
+        (),
+        description="origins, comma-separated, whose pages may use the API from a browser: "
+        "`https://dash.example.org`, or `*`",
     )
 
     # limits

@@ -1,6 +1,6 @@
 """Whether the service lives, and whether it can work."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from service.dependencies import YardDep
 from service.problems import Fault, ProblemResponse, documented
@@ -16,14 +16,14 @@ async def check_liveness() -> Alive:
 
 
 @router.get("/ready", response_model=Ready, responses=documented())
-def check_readiness(yard: YardDep) -> Response | Ready:
+def check_readiness(request: Request, yard: YardDep) -> Response | Ready:
     """Redis and the database answer; a problem names the one that does not."""
     state = Ready.of(yard.health())
     if state.ready:
         return state
     down = {name: part for name, part in state.parts.items() if not part.ok}
     return ProblemResponse.of(
-        "/health/ready",
+        request,
         503,
         "; ".join(f"{name}: {part.detail}" for name, part in down.items()),
         code="not_ready",

@@ -7,7 +7,7 @@ from pydantic import JsonValue, RootModel
 
 from engine import JobSpec
 from service import openapi
-from service.bodies import StrictRoute, invalid, strict, tag_of, validated
+from service.bodies import StrictRoute, invalid, is_among, strict, tag_of, validated
 from service.dependencies import JobId, YardDep
 from service.problems import Fault, RequestRefused, documented
 from service.steering_views import HyperparametersView
@@ -70,8 +70,7 @@ def change_hyperparameters(
         tags = [
             tag_of(view.model_dump_json().encode()) for view in (HyperparametersView.of(known), JobView.of(known.job))
         ]
-        held = [tag.strip().removeprefix("W/") for tag in if_match.split(",")]
-        if "*" not in held and not set(tags) & set(held):
+        if not any(is_among(tag, if_match) for tag in tags):
             raise RequestRefused(
                 412,
                 "changed_since",

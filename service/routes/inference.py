@@ -23,7 +23,6 @@ from service.feature_samples import FeatureSamples
 from service.gathering import Gatherer
 from service.inference import repository
 from service.inference.answer import JSON, OCTETS, Answer, InferenceResponse, written
-from service.inference.content_coding import decoded, encoded
 from service.inference.refusal import refused
 from service.inference.request import DecodedRequest, InferenceRequest, read
 from service.inference.signature import Rows, inputs_of, outputs_of, raw_rows
@@ -190,19 +189,15 @@ async def infer_with_model(request: Request, name: ModelName, version: Version |
     if served is None:
         served = await run_in_threadpool(serving.served, name, reference(version))
     body = await body_of(request)
-    coding, length = request.headers.get("content-encoding", ""), json_length(request)
-    limit = request.app.state.yard.settings.max_predict_bytes
-    accepted = request.headers.get("accept-encoding", "")
+    length = json_length(request)
     samples: FeatureSamples = request.app.state.samples
-    if len(body) > SMALL or coding:
-        return await run_in_threadpool(
-            lambda: response(whole(served, samples, decoded(body, coding, limit), length), accepted)
-        )
+    if len(body) > SMALL:
+        return response(await run_in_threadpool(whole, served, samples, body, length))
     asked = read(body, length)
     gatherer: Gatherer = request.app.state.gatherer
     rows = raw_rows(served.model, asked.inputs)
     answers = await gatherer.answers(served.model, readable(served.model.inputs, rows))
-    return response(answered(served, samples, asked, rows, answers), accepted)
+    return response(answered(served, samples, asked, rows, answers))
 
 
 async def body_of(request: Request) -> bytes | bytearray:
@@ -244,15 +239,12 @@ def answered(
     return answer
 
 
-def response(answer: Answer, accepted: str) -> Response:
-    """The answer with the headers that say how to read it, compressed if that is asked for."""
-    body, coding = encoded(answer.body, accepted)
+def response(answer: Answer) -> Response:
+    """The answer with the headers that say how to read it; it goes out compressed if that is asked for, tensors too."""
     headers = {"Vary": "Accept-Encoding"}
-    if coding is not None:
-        headers["Content-Encoding"] = coding
     if answer.json_bytes is not None:
         headers[LENGTH] = str(answer.json_bytes)
-    return Response(body, media_type=answer.media_type, headers=headers)
+    return Response(answer.body, media_type=answer.media_type, headers=headers)
 
 
 def json_length(request: Request) -> int | None:

@@ -189,6 +189,8 @@ def refuse(client: httpx.Client, job: str) -> None:
     client.post(f"/v1/jobs/{job}/pause")
     client.post("/v1/jobs", content=b" " * 300_000, headers=kind)
     client.post("/v1/jobs", content=b"data=digits", headers={"Content-Type": "text/plain"})
+    client.post("/v1/jobs", headers={"Origin": "https://page.example"})
+    client.get("/v1/jobs", headers={"Host": "page.example"})
 
 
 def done(client: httpx.Client, job: str) -> str:

@@ -162,8 +162,8 @@ def test_jobs_are_listed_as_csv(client: httpx.Client, train: Submit, job: Submit
         assert float(rows[trained]["result.test.accuracy"]) == page[trained]["result"]["test"]["accuracy"]
         assert rows[trained]["result.test.rmse"] == rows[waiting]["result.test.accuracy"] == ""
         assert set(rows[trained]) == {".".join(path) for path in COLUMNS}
-    assert client.get("/v1/jobs", headers={"Accept": "text/csv"}).headers["vary"] == "Accept"
-    assert client.get("/v1/jobs").headers["vary"] == "Accept"  # by the short way
+    assert client.get("/v1/jobs", headers={"Accept": "text/csv"}).headers["vary"].startswith("Accept")
+    assert client.get("/v1/jobs").headers["vary"].startswith("Accept")  # by the short way
 
 
 def test_the_columns_of_a_table_are_the_fields_that_are_asked_for(client: httpx.Client, job: Submit) -> None:

@@ -228,7 +228,8 @@ def test_a_form_of_the_largest_file_is_taken(client: httpx.Client) -> None:
 def test_a_form_that_breaks_off_leaves_nothing(running: Running, stored: Snapshot) -> None:
     with socket.create_connection((running.host, running.port)) as connection:
         connection.sendall(
-            b"POST /v1/datasets?name=half HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=y\r\n"
+            b"POST /v1/datasets?name=half HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: multipart/form-data; boundary=y\r\n"
             b'Content-Length: 1000\r\n\r\n--y\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\na'
         )
         until(lambda: running.server.server_state.tasks)  # it has begun

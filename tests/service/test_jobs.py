@@ -33,7 +33,7 @@ def test_a_submitted_job_is_queued_with_every_default_filled_in(client: httpx.Cl
 def test_a_poll_that_finds_nothing_new_is_answered_without_a_body(client: httpx.Client, job: Submit) -> None:
     path = f"/v1/jobs/{job()}"
     tag = client.get(path).headers["etag"]
-    for held in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+    for held in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
         answer = client.get(path, headers={"If-None-Match": held})
         assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
     client.post(f"{path}/cancel")

@@ -125,7 +125,7 @@ def test_both_ways_list_alike(client: httpx.Client, job: Callable[..., str], que
     assert short.headers.keys() == long.headers.keys()
     if short.status_code == 200:
         assert short.headers["etag"] == long.headers["etag"]
-        for held in (short.headers["etag"], f"W/{short.headers['etag']}", '"another", *'):
+        for held in (short.headers["etag"], short.headers["etag"].removeprefix("W/"), '"another", *'):
             unchanged = client.get(f"/v1/jobs{query}", headers={"If-None-Match": held})
             assert (unchanged.status_code, unchanged.content) == (304, b"")
             assert unchanged.headers["etag"] == short.headers["etag"]

@@ -16,8 +16,8 @@ from worker.settings import Settings
 from worker.yard import Yard
 
 IMPATIENT = Patience(head=1.0, body=1.0, answer=1.0)
-POST = b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
-GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+GET = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def impatient(yard: Yard, settings: Settings) -> Iterator[Running]:
 STALLED = {
     "silent": (b"", b""),
     "half a line": (b"GET / HT", b"408"),
-    "half a head": (b"GET /health/live HTTP/1.1\r\nHost: x\r\n", b"408"),
+    "half a head": (b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n", b"408"),
     "blank lines": (b"\r\n\r\n", b"408"),
     "half a body": (POST + b'{"data": ', b"408"),
     "half a chunk": (POST.replace(b"Content-Length: 1000", b"Transfer-Encoding: chunked") + b"5\r\n{", b"408"),
@@ -146,5 +146,5 @@ def test_a_client_that_does_not_read_its_answer_loses_it(impatient: Running) -> 
     with connected(impatient) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         for _ in range(200):  # pipelined: far more answers than the buffers between us hold
-            connection.sendall(b"GET /docs/assets/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(b"GET /docs/assets/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n")
         until(lambda: not impatient.server.server_state.connections)

@@ -51,7 +51,7 @@ def test_an_upload_without_a_length_is_limited_while_it_arrives(client: httpx.Cl
 def test_an_upload_that_breaks_off_leaves_nothing(running: Running, stored: Snapshot) -> None:
     with socket.create_connection((running.host, running.port)) as connection:
         connection.sendall(
-            b"POST /v1/datasets?name=half HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
+            b"POST /v1/datasets?name=half HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
             b"Content-Length: 1000\r\n\r\na\n1"
         )
         until(lambda: running.server.server_state.tasks)  # it has begun

@@ -1,0 +1,1 @@
+"""What every request and every answer passes on its way, whichever route it takes."""

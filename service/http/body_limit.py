@@ -1,0 +1,29 @@
+"""Bodies beyond a route's limit, which the framework refuses in plain text: in the shape of all other problems."""
+
+from starlette.datastructures import Headers
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.problems import ProblemResponse, too_large
+
+
+class BodyLimitProblems:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        replaced = False
+
+        async def answer(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and message["status"] == 413:
+                replaced = Headers(raw=message["headers"]).get("content-type", "").startswith("text/plain")
+                if replaced:
+                    detail = too_large(scope.get(MAX_BODY_SIZE_SCOPE_KEY))
+                    await ProblemResponse.of(scope, 413, detail)(scope, receive, send)
+            if not replaced:
+                await send(message)
+
+        await self.app(scope, receive, answer)

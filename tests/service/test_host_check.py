@@ -1,0 +1,125 @@
+"""Requests that call the service by a name that is not its own are refused, whichever road they take."""
+
+import json
+from collections.abc import Callable
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from service.http.host_check import HostCheck, is_loopback
+from service.slow_clients import Patience
+from tests.service.roads import BESIDE, OTHER_METHODS, ROADS, TEMPLATES, Road
+from tests.service.running import Running, served
+from tests.service.shape import assert_problem
+from worker.settings import Settings
+from worker.yard import Yard
+
+REBOUND = {"Host": "evil.example:8000"}
+
+
+def asked(client: httpx.Client, road: Road, **headers: str) -> httpx.Response:
+    return client.request(road.method, road.path, headers={**REBOUND, **headers})
+
+
+def test_no_route_is_left_out(running: Running) -> None:
+    app: FastAPI = running.server.app
+    known = {path for _, path in TEMPLATES} | set(BESIDE)
+    here = {context.path for context in iter_route_contexts(app.routes) if context.path}
+    assert {path for path in here if not path.startswith("/docs/assets")} <= known
+
+
+@pytest.mark.parametrize("road", ROADS + OTHER_METHODS, ids=str)
+def test_another_name_is_refused_on_every_road(client: httpx.Client, road: Road) -> None:
+    answer = asked(client, road)
+    if road.path.startswith("/health/"):
+        assert answer.status_code == (405 if road.method in ("OPTIONS", "QUERY") else 200)
+    elif road.method == "HEAD":
+        assert (answer.status_code, answer.content) == (421, b"")
+    elif road.path.startswith("/v2"):
+        assert answer.status_code == 421 and answer.json()["error"] == answer.json()["detail"]
+    else:
+        problem = assert_problem(answer, 421)
+        assert "'evil.example'" in problem["detail"] and "TRAINSHED_ALLOWED_HOSTS" in problem["detail"]
+
+
+def test_the_short_ways_are_no_way_around(
+    running: Running, client: httpx.Client, train: Callable[..., str], yard: Yard
+) -> None:
+    """A model in memory, a spec and a list of jobs, which are answered in front of the framework."""
+    client.post("/v1/models/rebound/versions", json={"job": train()}).raise_for_status()
+    rows = {"rows": [[5.1, 3.5, 1.4, 0.2]]}
+    client.post("/v1/models/rebound/predict", json=rows).raise_for_status()
+    jobs, predictions = yard.jobs(limit=1), running.server.app.state.gatherer.requests
+    inputs = [{"name": "input", "shape": [1, 4], "datatype": "FP32", "data": rows["rows"]}]
+    for road, body in (
+        (Road("POST", "/v1/models/rebound/predict"), rows),
+        (Road("POST", "/v2/models/rebound/infer"), {"inputs": inputs}),
+        (Road("POST", "/v1/jobs"), {"data": {"train": "iris", "target": "label"}}),
+    ):
+        headers = {**REBOUND, "Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
+        assert client.request(road.method, road.path, content=json.dumps(body), headers=headers).status_code == 421
+    assert asked(client, Road("GET", "/v1/jobs?limit=1")).status_code == 421
+    assert yard.jobs(limit=1) == jobs and running.server.app.state.gatherer.requests == predictions
+
+
+def test_what_a_page_can_add_does_not_help(client: httpx.Client) -> None:
+    """A page that reached us under its own name may set every header but a few; a proxy on this machine is trusted."""
+    for name, value in (
+        ("X-Forwarded-Host", "localhost:8000"),
+        ("X-Forwarded-For", "10.0.0.1"),
+        ("X-Forwarded-Prefix", "/health"),
+        ("Origin", "http://localhost:8000"),
+    ):
+        assert asked(client, Road("GET", "/v1/jobs"), **{name: value}).status_code == 421
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        ("localhost", True),
+        ("LOCALHOST:8000", True),
+        ("localhost.:8000", True),
+        ("trainshed.localhost", True),
+        ("127.0.0.1", True),
+        ("127.9.8.7:1", True),
+        ("[::1]:8000", True),
+        ("ml.example.org", True),
+        ("ML.example.org:443", True),
+        ("a.b.example.net", True),
+        ("example.net", False),
+        ("notexample.net", False),
+        ("10.0.0.1", False),
+        ("0.0.0.0", False),  # noqa: S104
+        ("evillocalhost", False),
+        ("localhost.evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("a" * 290 + ".localhost", False),
+        ("", False),
+    ],
+)
+def test_names(host: str, allowed: bool) -> None:
+    check = HostCheck(lambda *_: pytest.fail(), ("ml.example.org", "*.example.net"), proxies_too=False)
+    assert check.allowed(host.encode()) == allowed
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("127.0.1.1", True), ("0.0.0.0", False), ("::", False)],  # noqa: S104
+)
+def test_addresses(host: str, loopback: bool) -> None:
+    assert is_loopback(host) == loopback
+
+
+def test_elsewhere_every_name_is_taken_unless_some_are_set(settings: Settings, yard: Yard) -> None:
+    for hosts, evil in (((), 200), (("ml.example.org",), 421)):
+        chosen = settings.model_copy(update={"host": "0.0.0.0", "allowed_hosts": hosts})  # noqa: S104
+        with served(yard, chosen, Patience()) as service, httpx.Client() as client:
+            url = f"http://127.0.0.1:{service.port}"
+            assert client.get(f"{url}/v1/jobs", headers=REBOUND).status_code == evil
+            assert client.get(f"{url}/health/live", headers=REBOUND).status_code == 200
+            for name in ("ml.example.org", "localhost"):
+                assert client.get(f"{url}/v1/jobs", headers={"Host": name}).status_code == 200
+            forwarded = {"Host": "localhost", "X-Forwarded-Host": "evil.example"}
+            assert client.get(f"{url}/v1/jobs", headers=forwarded).status_code == evil
