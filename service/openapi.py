@@ -22,7 +22,7 @@ from engine.optimizers import AnyOptimizer
 from engine.schedules import AnySchedule
 from service.http.front import add_refusals
 from service.problems import Problem, ProblemResponse
-from service.schema_limits import Node, inside, kinds, limit_bodies, limit_fields, limit_parameters
+from service.schema_limits import Node, inside, limit_bodies, limit_fields, limit_parameters
 from worker.settings import Settings
 
 EXAMPLES = Path(__file__).with_name("examples.json")
@@ -70,7 +70,6 @@ def made_for_generators(document: Node, settings: Settings) -> Node:
         unwrap_parameters,
         name_objects,
         drop_titles,
-        merge_null,
         list_constants,
         round_limits,
         tell_defaults,
@@ -144,7 +143,7 @@ def round_limits(document: Node) -> None:
     """FastAPI makes floats of limits: whole numbers get theirs back, and 2⁶³ − 1 the digits that a float has not."""
     for schema in schemas_of(document):
         for inner in inside(schema):
-            if "integer" in kinds(inner):
+            if inner.get("type") == "integer":
                 for keyword in inner.keys() & {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}:
                     inner[keyword] = min(int(inner[keyword]), 2**63 - (keyword == "maximum"))
 
@@ -175,20 +174,6 @@ def drop_titles(document: Node) -> None:
             inner.pop("title", None)
     for name, schema in document["components"]["schemas"].items():
         schema["title"] = name
-
-
-def merge_null(document: Node) -> None:
-    """Text or null as one schema, not a choice of two, by which openapi-generator makes other fields null, too."""
-    for schema in schemas_of(document):
-        for inner in inside(schema):
-            choices = inner.get("anyOf", ())
-            if (
-                len(choices) == 2
-                and choices[1] == {"type": "null"}
-                and choices[0].keys() & {"type", "enum"} == {"type"}
-            ):
-                del inner["anyOf"]
-                inner.update({**choices[0], "type": [choices[0]["type"], "null"]})
 
 
 def list_constants(document: Node) -> None:

@@ -53,14 +53,8 @@ def limit_bodies(paths: Mapping[str, Node], models: Mapping[str, Node], settings
 def limit(schema: Node, keyword: str, most: int) -> None:
     """Set a limit wherever it has a meaning, unless a lower one is there."""
     for inner in inside(schema):
-        if OF_KEYWORD[keyword] in kinds(inner):
+        if inner.get("type") == OF_KEYWORD[keyword]:
             inner[keyword] = min(most, inner.get(keyword, most))
-
-
-def kinds(schema: Node) -> list[str]:
-    """The types that a schema allows: one, or one and null."""
-    found = schema.get("type", [])
-    return [found] if isinstance(found, str) else found
 
 
 def inside(schema: Node) -> Iterator[Node]:

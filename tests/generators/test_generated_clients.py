@@ -100,4 +100,4 @@ def test_openapi_generator(document: Path, run: Run, tmp_path: Path, stack: Stac
         pytest.skip("no java on the PATH")
     run("openapi-generator-cli", "generate", "-g", "python", "-i", document, "-o", ".", "--package-name", "generated")
     shutil.copy(PROGRAMS / "pydantic_session.py", tmp_path)
-    assert_as_our_own(json.loads(run("python", "pydantic_session.py", stack.url)), client)
+    assert_as_our_own(json.loads(run("python", "pydantic_session.py", stack.url, document)), client)
