@@ -6,7 +6,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
-PAGES = tuple(sorted((REPOSITORY / "docs").glob("*.md")))
+PAGES = (README, *sorted((REPOSITORY / "docs").glob("*.md")))
 PAPERS = (
     *PAGES,
     *sorted((REPOSITORY / "docs").glob("*/*.md")),

@@ -52,9 +52,9 @@ def test_what_a_plain_install_brings_is_in_every_image(name) -> None:
     assert wanted - set(locked(name)) == set()
 
 
-def test_the_readme_says_what_each_dependency_is_for() -> None:
-    readme = (REPOSITORY / "README.md").read_text()
-    table = readme[readme.index("| package | MB |") :].split("\n\n")[0]
+def test_the_documentation_says_what_each_dependency_is_for() -> None:
+    page = (REPOSITORY / "docs" / "dependencies.md").read_text()
+    table = page[page.index("| package | MB |") :].split("\n\n")[0]
     names = {name for row in table.splitlines()[2:] for name in re.findall(r"[\w-]+", row.split("|")[1])}
     plain = map(Requirement, PROJECT["project"]["dependencies"] + CLIENT["project"]["dependencies"])
     assert {needed.name for needed in plain if needed.url is None} - names == set()
