@@ -4,10 +4,12 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import HTMLResponse
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from service import openapi
+from service.bodies import unless_unchanged
 
 ASSETS = "/docs/assets"
 
@@ -46,6 +48,16 @@ class DocumentedApi(FastAPI):
         if self.openapi_schema is None:
             self.openapi_schema = openapi.made_for_generators(super().openapi(), self.state.yard.settings)
         return super().openapi()
+
+    def setup(self) -> None:
+        """Serve the document, from a thread: to make it takes most of a second, and nobody else would be answered."""
+
+        def document(request: Request) -> Response:
+            root_path = request.scope["root_path"]
+            servers = {"servers": [{"url": root_path}]} if root_path else {}
+            return unless_unchanged(request, JSONResponse({**self.openapi(), **servers}))
+
+        self.add_route("/openapi.json", document, include_in_schema=False)
 
 
 def install(app: FastAPI) -> None:

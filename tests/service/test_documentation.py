@@ -2,11 +2,19 @@
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from urllib.parse import urljoin
 
 import httpx
+import pytest
 
+from service.slow_clients import Patience
 from tests.service.contract import Contract
+from tests.service.running import served
+from tests.until import CEILING
+from worker.settings import Settings
+from worker.yard import Yard
 
 
 def test_the_page_asks_nobody_else(client: httpx.Client) -> None:
@@ -60,3 +68,27 @@ def test_answers_do_not_say_what_serves_them(client: httpx.Client) -> None:
     headers = client.get("/health/live").headers
     assert "server" not in headers
     assert headers["x-content-type-options"] == "nosniff" and headers["x-request-id"]
+
+
+def test_others_are_answered_while_the_document_is_made(
+    yard: Yard, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = Event(), Event()
+
+    def slowly(document: dict[str, object], _: Settings) -> dict[str, object]:
+        begun.set()
+        assert go_on.wait(CEILING)
+        return document
+
+    monkeypatch.setattr("service.openapi.made_for_generators", slowly)
+    with served(yard, settings, Patience()) as service, ThreadPoolExecutor() as pool:
+        asked = pool.submit(httpx.get, f"{service.url}/openapi.json", timeout=CEILING)
+        assert begun.wait(CEILING)
+        try:
+            assert httpx.get(f"{service.url}/health/live", timeout=CEILING).status_code == 200
+        finally:
+            go_on.set()
+        known = asked.result()
+        assert known.status_code == 200
+        again = httpx.get(f"{service.url}/openapi.json", headers={"If-None-Match": known.headers["etag"]})
+        assert again.status_code == 304
