@@ -13,6 +13,7 @@ from service.slow_clients import Patience
 from tests.service.roads import BESIDE, OTHER_METHODS, ROADS, TEMPLATES, Road
 from tests.service.running import Running, served
 from tests.service.shape import assert_problem
+from tests.until import CEILING
 from worker.settings import Settings
 from worker.yard import Yard
 
@@ -115,7 +116,7 @@ def test_addresses(host: str, loopback: bool) -> None:
 def test_elsewhere_every_name_is_taken_unless_some_are_set(settings: Settings, yard: Yard) -> None:
     for hosts, evil in (((), 200), (("ml.example.org",), 421)):
         chosen = settings.model_copy(update={"host": "0.0.0.0", "allowed_hosts": hosts})  # noqa: S104
-        with served(yard, chosen, Patience()) as service, httpx.Client() as client:
+        with served(yard, chosen, Patience()) as service, httpx.Client(timeout=CEILING) as client:
             url = f"http://127.0.0.1:{service.port}"
             assert client.get(f"{url}/v1/jobs", headers=REBOUND).status_code == evil
             assert client.get(f"{url}/health/live", headers=REBOUND).status_code == 200

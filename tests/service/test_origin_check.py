@@ -11,6 +11,7 @@ from tests.service.roads import CHANGING, READING, Road
 from tests.service.running import Running, served
 from tests.service.shape import assert_problem
 from tests.service.stored import Snapshot
+from tests.until import CEILING
 from worker.settings import Settings
 from worker.yard import Yard
 
@@ -116,7 +117,7 @@ def test_origins_that_are_set_may_send(settings: Settings, yard: Yard) -> None:
     spec = {"data": {"train": "iris", "target": "label"}}
     for origins, evil in ((("https://dash.example",), 403), (("*",), 200)):
         chosen = settings.model_copy(update={"cors_origins": origins})
-        with served(yard, chosen, Patience()) as service, httpx.Client(base_url=service.url) as client:
+        with served(yard, chosen, Patience()) as service, httpx.Client(base_url=service.url, timeout=CEILING) as client:
             for origin, status in (("https://dash.example", 200), (EVIL, evil), ("null", evil)):
                 headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site"}
                 answer = client.post("/v1/jobs?validate_only=true", json=spec, headers=headers)

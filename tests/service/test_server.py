@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.service.shape import assert_problem
+from tests.until import CEILING
 
 SERVE = (
     "from service.server import run_api; from worker.settings import Settings; raise SystemExit(run_api(Settings()))"
@@ -61,9 +62,9 @@ def peak(pid: int) -> int:
 @pytest.mark.parametrize("stop", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.accept)])
 def test_the_api_serves_until_a_signal_and_ends_well(process: "subprocess.Popen[str]", stop: signal.Signals) -> None:
     url = address(process)
-    assert httpx.get(f"{url}/health/live").status_code == 200
+    assert httpx.get(f"{url}/health/live", timeout=CEILING).status_code == 200
     process.send_signal(stop)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=CEILING) == 0
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
 
@@ -76,7 +77,7 @@ def test_an_upload_is_never_in_memory_as_a_whole(process: "subprocess.Popen[str]
     before = peak(process.pid)
     chunks = (noise for _ in range(100))
     answer = httpx.post(
-        f"{url}/v1/datasets?name=noise", content=chunks, headers={"Content-Type": "application/x-npz"}, timeout=60
+        f"{url}/v1/datasets?name=noise", content=chunks, headers={"Content-Type": "application/x-npz"}, timeout=CEILING
     )
     assert_problem(answer, 422)
     growth = peak(process.pid) - before

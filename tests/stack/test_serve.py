@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from service.listener import PortUnavailable
+from tests.until import CEILING
 from trainshed.stack import ChildDied, Stack
 from worker.errors import BrokerUnavailable
 
@@ -39,9 +40,9 @@ def served(folder, environment, started) -> tuple[subprocess.Popen[str], str]:
 @pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM])
 def test_serve_stops_all_of_it_when_asked(way, served, folder, orphanage) -> None:
     process, url = served
-    assert httpx.get(f"{url}/health/ready").json()["ready"]
+    assert httpx.get(f"{url}/health/ready", timeout=CEILING).json()["ready"]
     process.send_signal(way)
-    process.communicate(timeout=120)
+    process.communicate(timeout=CEILING)
 
     assert process.returncode == (0 if way == signal.SIGINT else 128 + way)
     assert orphanage.living() == {}
@@ -57,27 +58,31 @@ def test_a_second_serve_on_the_folder_is_refused_and_a_worker_finds_the_first(
     process, url = served
     environment |= {"TRAINSHED_DATA_DIR": str(folder / "data")}
     command = [sys.executable, "-m", "trainshed", "serve", "--port", "0"]
-    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=CEILING)
     assert second.returncode == 1 and second.stderr.count("\n") == 1
     assert f"process {process.pid}" in second.stderr and url in second.stderr
-    before = {one["id"] for one in httpx.get(f"{url}/v1/workers").json()["data"]}
+
+    def workers() -> int:
+        return len(httpx.get(f"{url}/v1/workers", timeout=CEILING).json()["data"])
+
+    eventually(lambda: workers() == 1)  # the first one's own
     worker = subprocess.Popen([sys.executable, "-m", "trainshed", "worker"], env=environment, text=True)
     started.append(worker)
-    eventually(lambda: len(httpx.get(f"{url}/v1/workers").json()["data"]) > len(before))
-    assert httpx.get(f"{url}/health/ready").json()["ready"]
+    eventually(lambda: workers() == 2)
+    assert httpx.get(f"{url}/health/ready", timeout=CEILING).json()["ready"]
 
 
 @pytest.mark.accept
 def test_a_killed_serve_leaves_no_process_and_no_socket(served, folder, orphanage, eventually) -> None:
     process, url = served
-    assert httpx.get(f"{url}/health/ready").is_success
+    assert httpx.get(f"{url}/health/ready", timeout=CEILING).is_success
     process.kill()
     process.communicate()
 
     eventually(lambda: orphanage.living() == {})
     assert str(folder) not in Path("/proc/net/unix").read_text()
     with pytest.raises(httpx.ConnectError):
-        httpx.get(url)
+        httpx.get(url, timeout=CEILING)
 
 
 def test_a_process_that_dies_is_reported_at_once_with_its_last_words(folder, orphanage) -> None:
