@@ -28,6 +28,7 @@ from service.problems import (
     too_large,
 )
 from service.sentences import joined, sentence
+from service.streams import Over
 from service.uploads import ReceivedForm
 
 
@@ -38,6 +39,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_invalid_parameters)
     app.add_exception_handler(ClientDisconnect, on_disconnect)
+    app.add_exception_handler(Over, on_over)
     app.add_exception_handler(Exception, on_crash)
 
 
@@ -102,6 +104,11 @@ async def on_invalid_parameters(request: Request, error: Exception) -> Response:
 async def on_disconnect(request: Request, error: Exception) -> Response:
     """The client left in the middle of its body: nobody reads this, and nothing is wrong with us."""
     return ProblemResponse.of(request, 400, "the connection ended before the body did")
+
+
+async def on_over(request: Request, error: Exception) -> Response:
+    """No error: an EventSource that is answered 204 does not come back."""
+    return Response(status_code=204)
 
 
 async def on_crash(request: Request, error: Exception) -> Response:

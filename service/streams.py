@@ -7,6 +7,7 @@ from fastapi.sse import ServerSentEvent
 
 from service.views import EventView, JobView
 from service.watching import Watchers
+from worker.jobs import Job
 from worker.records import Event, Page
 from worker.yard import Yard
 
@@ -15,10 +16,21 @@ PATIENCE = 30.0  # seconds until the store is read although nothing rang
 RECONNECT = 2000  # milliseconds a browser waits before it comes back
 
 
+class Over(Exception):
+    """The client has seen `done`, and nothing will come any more."""
+
+
+def refuse_if_over(yard: Yard, job: Job, last_event_id: int) -> None:
+    """Raise Over for who comes back with the id of `done`, or of an event that never was."""
+    if job.done and last_event_id > 0 and not yard.events(job.id, after=last_event_id - 1, limit=1).data:
+        raise Over
+
+
 async def events(yard: Yard, watchers: Watchers, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
     """Every event behind `after`, then `done` with the job itself once nothing more can happen.
 
-    A stream that the service's end cuts short has no `done`; the client comes back with Last-Event-ID.
+    A stream that the service's end cuts short has no `done`; the client comes back with Last-Event-ID. The id of `done`
+    is its own, one behind the last event's: who has seen that event alone is still told.
     """
     yield ServerSentEvent(comment="events of a training job", retry=RECONNECT)
     async with watchers.listening(yard, job_id) as bell:
@@ -30,7 +42,7 @@ async def events(yard: Yard, watchers: Watchers, job_id: str, after: int) -> Asy
                     after = event.seq
                     yield ServerSentEvent(id=str(event.seq), event=event.type, data=EventView.of(event))
             if job.done:
-                yield ServerSentEvent(id=str(after), event="done", data=JobView.of(job))
+                yield ServerSentEvent(id=str(after + 1), event="done", data=JobView.of(job))
                 return
             await bell.rang(PATIENCE)
 

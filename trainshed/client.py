@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -432,30 +433,33 @@ class Client:
     def stream(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
         """Events as they happen, `done` the last; a connection that breaks is taken up where it broke."""
         seen, retries = after, 0
-        while True:
+        over = False
+        while not over:
             try:
-                for event in self._stream_once(job_id, seen):
-                    seen, retries = event["seq"], 0
-                    yield event
-                    if event["type"] == "done":
-                        return
+                with self._stream_opened(job_id, seen) as response:
+                    over = response.status_code == 204  # `after` was the number of `done`
+                    for message in parse(response.iter_lines()):
+                        event = json.loads(message.data)
+                        if message.event == "done":  # it carries the job itself
+                            event = Event(seq=int(message.id), type="done", data=event)
+                        seen, retries = event["seq"], 0
+                        yield cast(Event, event)
+                        if event["type"] == "done":
+                            return
             except httpx.TransportError as error:
                 retries += 1
                 if retries > STREAM_RETRIES:
                     raise Unreachable(without_password(self.url), str(error)) from error
 
-    def _stream_once(self, job_id: str, after: int) -> Iterator[Event]:
+    @contextmanager
+    def _stream_opened(self, job_id: str, after: int) -> Iterator[httpx.Response]:
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(after)} if after else {})
         patience = httpx.Timeout(self._timeout, read=STREAM_SILENCE_SECONDS)
         with self._http.stream("GET", f"/v1/jobs/{job_id}/stream", headers=headers, timeout=patience) as response:
             if response.is_error:
                 response.read()
                 raise ProblemError.of(response)
-            for message in parse(response.iter_lines()):
-                data = json.loads(message.data)
-                if message.event == "done":  # it carries the job itself
-                    data = Event(seq=int(message.id), type="done", data=data)
-                yield cast(Event, data)
+            yield response
 
     # data
 

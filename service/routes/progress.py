@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import chain
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response, StreamingResponse
 
@@ -73,11 +73,28 @@ def list_events(job_id: JobId, yard: YardDep, limit: Limit = 100, after: Sequenc
     return Listing[EventView].of(yard.events(job_id, after=after, limit=limit), EventView.of)
 
 
+def start_of_stream(
+    job: ExistingJob,
+    yard: YardDep,
+    after: Sequence = 0,
+    last_event_id: Annotated[
+        int | None,
+        Header(ge=0, le=2**63 - 1, description="sent by a client that comes back; overrides `after`"),
+    ] = None,
+) -> int:
+    """`seq` of the last event that the client has seen; raises `streams.Over` where that was `done`."""
+    if last_event_id is None:
+        return after
+    streams.refuse_if_over(yard, job, last_event_id)
+    return last_event_id
+
+
 @router.get(
     "/stream",
     response_class=EventSourceResponse,
     responses={
         200: {"description": "Events until `done`; `id` is the event's `seq`"},
+        204: {"description": "`Last-Event-ID` is that of `done`: a browser's EventSource comes back no more"},
         **documented(404, 422),
     },
 )
@@ -85,14 +102,10 @@ async def stream_events(
     job: ExistingJob,
     yard: YardDep,
     watchers: FreeWatchers,
-    after: Sequence = 0,
-    last_event_id: Annotated[
-        int | None,
-        Header(ge=0, le=2**63 - 1, description="sent by a client that comes back; overrides `after`"),
-    ] = None,
+    start: Annotated[int, Depends(start_of_stream)],
 ) -> AsyncIterator[ServerSentEvent]:
     """What happens to the job, as it happens (Server-Sent Events); the last event is `done` with the job."""
-    async for event in streams.events(yard, watchers, job.id, after if last_event_id is None else last_event_id):
+    async for event in streams.events(yard, watchers, job.id, start):
         yield event
 
 

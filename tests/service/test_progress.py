@@ -166,6 +166,16 @@ def test_a_stream_goes_on_where_it_was_cut(client: httpx.Client, job: Submit, wo
     for resumed in ({"headers": {"Last-Event-ID": "3"}}, {"params": {"after": 3}}):
         with client.stream("GET", path, **resumed) as answer:
             assert list(sse(answer.iter_lines())) == everything[3:]
+    *_, last, done = [int(event["id"]) for event in everything]
+    assert done == last + 1
+    for seen, status in ((last, 200), (done, 204), (done + 7, 204)):  # only `done` itself ends it
+        answer = client.get(path, headers={"Last-Event-ID": str(seen)})
+        assert (answer.status_code, "event: done" in answer.text) == (status, status == 200)
+
+
+def test_a_stream_of_a_job_that_lives_never_ends_by_its_number(client: httpx.Client, job: Submit) -> None:
+    with client.stream("GET", f"/v1/jobs/{job()}/stream", headers={"Last-Event-ID": "1000"}) as answer:
+        assert answer.status_code == 200
 
 
 def test_a_stream_says_in_time_that_there_is_no_such_job(client: httpx.Client) -> None:

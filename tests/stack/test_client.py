@@ -97,6 +97,7 @@ def test_the_stream_tells_the_whole_story_and_can_be_taken_up_in_the_middle(clie
     assert [event["seq"] for event in events[:-1]] == list(range(1, len(events)))
     assert [event["data"]["epoch"] for event in events if event["type"] == "epoch"][-1] == 5
     assert list(client.stream(trained, after=3))[:-1] == events[3:-1]
+    assert list(client.stream(trained, after=events[-1]["seq"])) == []
 
 
 def test_a_stream_is_live(client) -> None:
