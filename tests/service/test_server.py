@@ -1,5 +1,6 @@
 """The API as a process: it starts, serves, stays small and stops."""
 
+import gzip
 import json
 import os
 import signal
@@ -80,5 +81,11 @@ def test_an_upload_is_never_in_memory_as_a_whole(process: "subprocess.Popen[str]
         f"{url}/v1/datasets?name=noise", content=chunks, headers={"Content-Type": "application/x-npz"}, timeout=CEILING
     )
     assert_problem(answer, 422)
+    # A hundred kilobytes that become a hundred megabytes, where they may be a file and where they may not be JSON.
+    bomb = gzip.compress(bytes(100 * MIB))
+    for path, kind, status in (("datasets?name=bomb", "application/x-npz", 422), ("jobs", "application/json", 413)):
+        headers = {"Content-Type": kind, "Content-Encoding": "gzip"}
+        answer = httpx.post(f"{url}/v1/{path}", content=bomb, headers=headers, timeout=CEILING)
+        assert_problem(answer, status)
     growth = peak(process.pid) - before
     assert growth < 32 * MIB
