@@ -9,19 +9,18 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator
 from pydantic_settings import NoDecode
 
-SEGMENTS = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
+SEGMENT = "[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
+PATH = re.compile(rf"/?({SEGMENT}(?:/{SEGMENT})*)?/?")
 NAME = re.compile(r"\*|(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 PORTS = {"http": 80, "https": 443}  # which browsers leave out
 
 
 def root_path(text: str) -> str:
     """A path as it stands before other paths: `/ml`, or empty; raises ValueError."""
-    path = "/" + text.strip().strip("/")
-    if path == "/":
-        return ""
-    if not SEGMENTS.fullmatch(path):
+    path = PATH.fullmatch(text.strip())
+    if path is None:
         raise ValueError(f"{text!r} is no path such as /ml: letters, digits and ._~- between slashes")
-    return path
+    return f"/{path[1]}" if path[1] else ""
 
 
 def network(text: str) -> str:
