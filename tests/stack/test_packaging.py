@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
@@ -12,15 +12,8 @@ from packaging.utils import canonicalize_name
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 CLIENT = tomllib.loads((REPOSITORY / "client" / "pyproject.toml").read_text())
-LOCKS = [
-    "requirements-dev.lock",
-    "requirements-check.lock",
-    "requirements.lock",
-    "requirements-engine.lock",
-    "requirements-pip.lock",
-    "deploy/requirements.lock",
-    "deploy/requirements-gpu.lock",
-]
+LOCKS = ["requirements-dev.lock", "requirements.lock", "deploy/requirements-gpu.lock"]
+OTHERS = "tests/generators/requirements.lock"
 
 
 def locked(name: str) -> dict[str, set[str]]:
@@ -35,7 +28,7 @@ def declared() -> list[Requirement]:
     """What `make lock` resolves into requirements-dev.lock."""
     extras, groups = PROJECT["project"]["optional-dependencies"], PROJECT["dependency-groups"]
     lines = [*PROJECT["project"]["dependencies"], *CLIENT["project"]["dependencies"], *extras["postgres"]]
-    lines += [*groups["build"], *(line for line in groups["dev"] if isinstance(line, str))]
+    lines += [*groups["build"], *groups["check"], *(line for line in groups["dev"] if isinstance(line, str))]
     return [needed for needed in map(Requirement, lines) if needed.url is None]
 
 
@@ -45,7 +38,7 @@ def test_every_dependency_is_locked_at_a_version_that_it_allows(requirement) -> 
     assert all(requirement.specifier.contains(pinned) for pinned in versions)
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "deploy/requirements.lock", "deploy/requirements-gpu.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "deploy/requirements-gpu.lock"])
 def test_what_a_plain_install_brings_is_in_every_image(name) -> None:
     plain = map(Requirement, PROJECT["project"]["dependencies"] + CLIENT["project"]["dependencies"])
     wanted = {canonicalize_name(needed.name) for needed in plain if needed.url is None}
@@ -60,13 +53,15 @@ def test_the_documentation_says_what_each_dependency_is_for() -> None:
     assert {needed.name for needed in plain if needed.url is None} - names == set()
 
 
-@pytest.mark.parametrize("line", PROJECT["dependency-groups"]["check"])
-def test_every_check_is_locked_at_a_version_that_it_allows(line) -> None:
-    requirement = Requirement(line)
-    assert all(map(requirement.specifier.contains, locked("requirements-check.lock")[requirement.name]))
+def test_what_is_installed_first_needs_nothing_else() -> None:
+    script = (REPOSITORY / "scripts" / "set-up").read_text()
+    names = set(re.search(r"^engine='(.*)'$", script, re.MULTILINE)[1].split())
+    needs = [Requirement(line) for name in names for line in requires(name) or ()]
+    needed = {canonicalize_name(need.name) for need in needs if not need.marker or need.marker.evaluate({"extra": ""})}
+    assert {"numba", "typing-extensions"} | needed <= names <= set(locked("requirements.lock"))
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, OTHERS])
 def test_a_lock_has_a_hash_for_everything_and_an_address_of_nothing(name) -> None:
     text = (REPOSITORY / name).read_text()
     assert not re.search(r"://|--index|--find-links|^/| @ |^-e", text, re.MULTILINE)
