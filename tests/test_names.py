@@ -11,7 +11,7 @@ from safetensors import safe_open
 from engine import JobSpec, Network, load_sample, prepare, train
 
 REPOSITORY = Path(__file__).parent.parent
-PLACES = ("engine", "worker", "service", "trainshed", "client", "deploy", "docs", "benchmarks", "tests")
+PLACES = ("engine", "worker", "service", "trainshed", "client", "deploy", "docs", "scripts", "benchmarks", "tests")
 TEXTS = (".py", ".md", ".toml", ".yml", ".yaml", ".txt", ".html", ".js", "")
 INDEX_NAME = re.compile(r"""pip install\s+(?:-\S+\s+)*["']?train(?:shed|yard)""")
 FORMER_NAME = re.compile("train" + "yard", re.IGNORECASE)
