@@ -1,4 +1,4 @@
-"""The application: routes, errors and documentation around a yard that is handed in."""
+"""The application: routes, errors and documentation around a backend that is handed in."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -10,13 +10,15 @@ from fastapi import FastAPI, Request
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import Scope
 
-from service import docs, error_handlers, openapi
-from service.feature_samples import FeatureSamples
-from service.gathering import Gatherer
+from service.http import docs, error_handlers, openapi
 from service.http.body_limit import BodyLimitProblems
 from service.http.front import behind_front
+from service.http.long_polls import Watchers
 from service.http.response_encoding import ResponseEncoding
-from service.predictors import Predictors
+from service.predictions.dynamic_batching import DynamicBatcher
+from service.predictions.feature_samples import FeatureSamples
+from service.predictions.model_cache import Predictors
+from service.predictions.serving import Serving
 from service.quick_jobs import QuickJobs
 from service.quick_predictions import QuickPredictions
 from service.routes import (
@@ -39,15 +41,13 @@ from service.routes import (
     schemas,
     workers,
 )
-from service.serving import Serving
-from service.views import ServiceIndex
-from service.watching import Watchers
+from service.views.jobs import ServiceIndex
+from worker.backend import Backend
 from worker.settings import Settings
-from worker.yard import Yard
 
 
-def create_app(yard: Yard, settings: Settings) -> FastAPI:
-    """The service over this yard, which stays open when the application ends: who opened it closes it."""
+def create_app(backend: Backend, settings: Settings) -> FastAPI:
+    """The service over this backend, which stays open when the application ends: who opened it closes it."""
     observed = is_observed()
     app = docs.DocumentedApi(
         title="trainshed",
@@ -62,12 +62,12 @@ def create_app(yard: Yard, settings: Settings) -> FastAPI:
         generate_unique_id_function=openapi.operation_id,
         telemetry={"exclude": is_probe, "tracing": observed, "metrics": observed, "logs": observed},
     )
-    app.state.yard = yard
+    app.state.backend = backend
     app.state.watchers = Watchers()
     app.state.predictors = Predictors(settings.max_predictor_bytes)
-    app.state.serving = Serving(yard, app.state.predictors, settings.look_seconds)
-    app.state.samples = FeatureSamples(yard)
-    app.state.gatherer = Gatherer()
+    app.state.serving = Serving(backend, app.state.predictors, settings.look_seconds)
+    app.state.samples = FeatureSamples(backend)
+    app.state.gatherer = DynamicBatcher()
     app.add_middleware(BodyLimitProblems)
     error_handlers.install(app)
     docs.install(app)
@@ -99,7 +99,7 @@ def create_app(yard: Yard, settings: Settings) -> FastAPI:
     ):
         app.include_router(routes.router, max_body_size=settings.max_body_bytes)
     # The short ways stand outside of the framework's layers, and have the one that they need of their own.
-    jobs_first = QuickJobs(app.build_middleware_stack(), yard, settings.max_body_bytes)
+    jobs_first = QuickJobs(app.build_middleware_stack(), backend, settings.max_body_bytes)
     quick = QuickPredictions(ResponseEncoding(jobs_first), app)
     app.middleware_stack = behind_front(ServerErrorMiddleware(quick, error_handlers.on_crash), settings)
     return app

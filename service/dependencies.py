@@ -5,18 +5,18 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 from pydantic.config import JsonDict
 
-from service.feature_samples import FeatureSamples
-from service.predictors import Predictors
-from service.problems import Fault, RequestRefused
-from service.serving import Serving
-from service.watching import Watchers
-from worker.jobs import Job
-from worker.yard import Yard
+from service.http.long_polls import Watchers
+from service.http.problems import Fault, RequestRefused
+from service.predictions.feature_samples import FeatureSamples
+from service.predictions.model_cache import Predictors
+from service.predictions.serving import Serving
+from worker.backend import Backend
+from worker.domain.jobs import Job
 
 
-def yard_of(request: Request) -> Yard:
-    yard: Yard = request.app.state.yard
-    return yard
+def backend_of(request: Request) -> Backend:
+    backend: Backend = request.app.state.backend
+    return backend
 
 
 def watchers_of(request: Request) -> Watchers:
@@ -39,7 +39,7 @@ def samples_of(request: Request) -> FeatureSamples:
     return samples
 
 
-YardDep = Annotated[Yard, Depends(yard_of)]
+BackendDep = Annotated[Backend, Depends(backend_of)]
 WatchersDep = Annotated[Watchers, Depends(watchers_of)]
 PredictorsDep = Annotated[Predictors, Depends(predictors_of)]
 ServingDep = Annotated[Serving, Depends(serving_of)]
@@ -74,9 +74,9 @@ JobId = Annotated[
 ]
 
 
-def existing_job(job_id: JobId, yard: YardDep) -> Job:
+def existing_job(job_id: JobId, backend: BackendDep) -> Job:
     """The job that the path names; asked before a stream starts, when the status can still say 404."""
-    return yard.job(job_id)
+    return backend.job(job_id)
 
 
 ExistingJob = Annotated[Job, Depends(existing_job)]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from fastapi.concurrency import run_in_threadpool
 
 from engine import EngineError, JobSpec
+from worker.backend import Backend
+from worker.domain.jobs import Job
 from worker.errors import WorkerError
-from worker.jobs import Job
-from worker.yard import Yard
 
 Taken = tuple[Job, bytes]
 """A job, and what it is answered with."""
@@ -28,14 +28,14 @@ class Load:
 class Intake:
     """Belongs to one event loop."""
 
-    def __init__(self, yard: Yard, written: Callable[[Job], bytes]) -> None:
-        self._yard = yard
+    def __init__(self, backend: Backend, written: Callable[[Job], bytes]) -> None:
+        self._backend = backend
         self._written = written
         self._turn = asyncio.Lock()
         self._next: Load | None = None
 
     async def job(self, spec: JobSpec) -> Taken:
-        """The job of a spec; raises what `Yard.submit` raises."""
+        """The job of a spec; raises what `Backend.submit` raises."""
         if self._next is None or len(self._next.specs) >= MOST:
             self._next = Load(self._take)
         load, place = self._next, len(self._next.specs)
@@ -54,9 +54,9 @@ class Intake:
             return await run_in_threadpool(self._together, load.specs)
 
     def _together(self, specs: Sequence[JobSpec]) -> list[Outcome]:
-        outcomes = self._yard.submit_all(specs)
+        outcomes = self._backend.submit_all(specs)
         return [(one, self._written(one)) if isinstance(one, Job) else one for one in outcomes]
 
     def _alone(self, spec: JobSpec) -> Taken:
-        job = self._yard.submit(spec)
+        job = self._backend.submit(spec)
         return job, self._written(job)

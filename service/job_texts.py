@@ -2,9 +2,9 @@
 
 from threading import Lock
 
-from service.views import JobView
-from worker.jobs import Edition
-from worker.yard import Yard
+from service.views.jobs import JobView
+from worker.backend import Backend
+from worker.domain.jobs import Edition
 
 MOST_TEXTS = 2000
 MOST_CHARACTERS = 16_384
@@ -14,14 +14,14 @@ MOST_CHARACTERS = 16_384
 class JobTexts:
     """The texts of the jobs that were listed last, each good for as long as its job is as it was."""
 
-    def __init__(self, yard: Yard) -> None:
-        self._yard = yard
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
         self._texts: dict[Edition, str] = {}
         self._lock = Lock()
 
     def listing(self, limit: int) -> bytes:
         """`Listing[JobView]` of the newest jobs; raises InvalidPage."""
-        page = self._yard.editions(limit=limit)
+        page = self._backend.editions(limit=limit)
         with self._lock:
             known = {edition.id: text for edition in page.data if (text := self._texts.get(edition)) is not None}
         missing = [edition.id for edition in page.data if edition.id not in known]
@@ -32,7 +32,7 @@ class JobTexts:
         return f'{{"data":[{texts}],"has_more":{"true" if page.has_more else "false"}}}'.encode()
 
     def _written(self, job_ids: list[str]) -> dict[str, str]:
-        jobs = self._yard.several(job_ids)
+        jobs = self._backend.several(job_ids)
         texts = {job_id: JobView.of(job).model_dump_json() for job_id, job in jobs.items()}
         with self._lock:
             for job_id, text in texts.items():

@@ -14,18 +14,18 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine import EngineError, JobSpec
-from service import json_text
-from service.bodies import unless_unchanged, validated
-from service.csv_answers import prefers_csv
-from service.error_handlers import on_package_error
+from service.http import strict_json
+from service.http.csv_answers import prefers_csv
+from service.http.error_handlers import on_package_error
+from service.http.plain_requests import again, is_plain, whole_body
+from service.http.problems import RequestRefused
+from service.http.request_bodies import unless_unchanged, validated
 from service.http.root_path import route_path
 from service.intake import Intake
 from service.job_texts import JobTexts
-from service.plain_requests import again, is_plain, whole_body
-from service.problems import RequestRefused
-from service.views import JobView
+from service.views.jobs import JobView
+from worker.backend import Backend
 from worker.errors import WorkerError
-from worker.yard import Yard
 
 PATH = "/v1/jobs"
 JSON = "application/json"
@@ -42,11 +42,11 @@ class QuickRoute:
 class QuickJobs:
     """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, yard: Yard, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, backend: Backend, max_body_bytes: int) -> None:
         self.app = app
-        self.yard = yard
-        self.texts = JobTexts(yard)
-        self.intake = Intake(yard, lambda job: JobView.of(job).model_dump_json().encode())
+        self.backend = backend
+        self.texts = JobTexts(backend)
+        self.intake = Intake(backend, lambda job: JobView.of(job).model_dump_json().encode())
         self.max_body_bytes = max_body_bytes
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -77,7 +77,7 @@ class QuickJobs:
         except (EngineError, WorkerError) as error:
             request = Request(scope)
             if body is not None:
-                request.state.document, _ = json_text.read(body)
+                request.state.document, _ = strict_json.read(body)
             response = await on_package_error(request, error)
         await response(scope, receive, send)
 
@@ -113,7 +113,7 @@ def limit_of(scope: Scope) -> int | None:
 def spec_of(body: bytes) -> JobSpec | None:
     """The spec; None where there is something to say against it, which the route says."""
     try:
-        document, flaws = json_text.read(body)
+        document, flaws = strict_json.read(body)
         return None if flaws else validated(JobSpec, document)
-    except (json_text.Unreadable, RequestRefused):
+    except (strict_json.Unreadable, RequestRefused):
         return None

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine import RowError
-from service import answers, quick_json
-from service.gathering import Gatherer
+from service.http import fast_json
+from service.http.plain_requests import again, is_plain, whole_body
 from service.http.response_encoding import LEAST, Compressing
 from service.http.root_path import route_path
-from service.plain_requests import again, is_plain, whole_body
-from service.serving import Served, Serving
+from service.predictions import answers
+from service.predictions.dynamic_batching import DynamicBatcher
+from service.predictions.serving import Served, Serving
 
 PATH = re.compile(r"/v1/models/([A-Za-z0-9][A-Za-z0-9_.-]{0,63})/predict")
 QUERY = re.compile(rb"(?:(alias)=([A-Za-z][A-Za-z0-9_.-]{0,63})|(version)=([1-9][0-9]{0,8}))?")
@@ -38,7 +39,7 @@ class QuickPredictions:
     def __init__(self, app: ASGIApp, api: FastAPI) -> None:
         self.app = app
         self.serving: Serving = api.state.serving
-        self.gatherer: Gatherer = api.state.gatherer
+        self.gatherer: DynamicBatcher = api.state.gatherer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         served = self._known(scope)
@@ -85,7 +86,7 @@ def inputs(served: Served, body: bytes) -> NDArray[np.floating] | None:
     """The network's inputs of a body that holds rows of numbers and nothing else; None for any other."""
     if body.count(b'"') != 2 or any(letter in body for letter in LETTERS):
         return None
-    document = quick_json.parsed(body)
+    document = fast_json.parsed(body)
     if not isinstance(document, dict) or document.keys() != {"rows"}:
         return None
     rows: Any = document["rows"]

@@ -12,14 +12,14 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app
-from service.heap import keep_large_blocks
+from service.http.client_timeouts import Patience, patient
 from service.listener import listen
+from service.malloc import keep_large_blocks
 from service.processes import run_processes
-from service.slow_clients import Patience, patient
-from worker.logs import configure_logs
+from worker.backend import open_backend
+from worker.process.logs import configure_logs
 from worker.settings import Settings
 from worker.store import open_store
-from worker.yard import open_yard
 
 log = structlog.get_logger("service")
 
@@ -40,7 +40,7 @@ class Server(uvicorn.Server):
             log.info("listening", host=host, port=port)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A second SIGINT does not wait. The signal is not raised again, as uvicorn would: a yard is to be closed."""
+        """A second SIGINT does not wait. The signal is not raised again, as uvicorn would: a backend is to be closed."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
@@ -90,8 +90,8 @@ def _serve(settings: Settings, patience: Patience, listener: socket.socket) -> i
     """One process, on a socket that it may share with others."""
     configure_logs(settings.log_level, settings.log_format)
     keep_large_blocks()
-    with open_yard(settings) as yard:
-        server = make_server(create_app(yard, settings), settings, patience)
+    with open_backend(settings) as backend:
+        server = make_server(create_app(backend, settings), settings, patience)
         _end_with_parent(server)
         server.run([listener])
         return 0 if server.started else 1

@@ -16,14 +16,14 @@ from tests.no_skips import pytest_addoption, pytest_runtest_makereport
 from tests.until import CEILING
 from trainshed import Client
 from trainshed.stack import Stack
-from worker.embedded_redis import EmbeddedRedis
-from worker.loading import lasting
-from worker.logs import Lines
-from worker.redis_server import find_server
+from worker.process.logs import Lines
+from worker.process.module_loading import collected_never
+from worker.queue.embedded_redis import EmbeddedRedis
+from worker.queue.redis_server import find_server
 
 __all__ = ["pytest_addoption", "pytest_runtest_makereport"]  # pytest looks for them here
 
-# Threads of a yard that a test keeps open may log at any time: not into the output that another test reads.
+# Threads of a backend that a test keeps open may log at any time: not into the output that another test reads.
 LINES = Lines(sys.stderr)
 # An exception as Python prints it: Rich would take seconds to draw one with the values of every frame.
 PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
@@ -45,7 +45,7 @@ COMPANIES = {
     "tests/worker/test_store": "postgresql",
     "tests/worker/test_database": "postgresql",
     "tests/worker/test_gradient_check_processes": "postgresql",
-    "tests/worker/test_yard": "postgresql",
+    "tests/worker/test_backend": "postgresql",
 }
 
 
@@ -74,7 +74,7 @@ def no_gpu() -> str:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Tests, and the modules that they import, stay to the end."""
-    with lasting():
+    with collected_never():
         return (yield)
 
 

@@ -13,8 +13,8 @@ from engine import JobSpec, Network, load_sample, prepare, train
 REPOSITORY = Path(__file__).parent.parent
 PLACES = ("engine", "worker", "service", "trainshed", "client", "deploy", "docs", "scripts", "benchmarks", "tests")
 TEXTS = (".py", ".md", ".toml", ".yml", ".yaml", ".txt", ".html", ".js", "")
-INDEX_NAME = re.compile(r"""pip install\s+(?:-\S+\s+)*["']?train(?:shed|yard)""")
-FORMER_NAME = re.compile("train" + "yard", re.IGNORECASE)
+INDEX_NAME = re.compile(r"""pip install\s+(?:-\S+\s+)*["']?train(?:shed|backend)""")
+FORMER_NAME = re.compile("train" + "backend", re.IGNORECASE)
 
 
 def texts() -> Iterator[tuple[Path, str]]:

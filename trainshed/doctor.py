@@ -84,7 +84,7 @@ def _cores(settings: "Settings") -> Finding:
 
 
 def _disk(settings: "Settings") -> Finding:
-    from worker.data_dir import HINT, why_not_writable
+    from worker.storage.data_dir import HINT, why_not_writable
 
     folder = settings.data_dir.absolute()
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
@@ -124,11 +124,11 @@ def _is_trainshed(url: str) -> bool:
 
 def _redis(settings: "Settings") -> Iterator[Finding]:
     """A named one is asked; else one of our own is started for a moment."""
-    from worker.broker import check_broker
-    from worker.embedded_redis import EmbeddedRedis
     from worker.errors import BrokerUnavailable
-    from worker.redis_address import RedisAddress
-    from worker.redis_server import find_server
+    from worker.queue.broker import check_broker
+    from worker.queue.embedded_redis import EmbeddedRedis
+    from worker.queue.redis_address import RedisAddress
+    from worker.queue.redis_server import find_server
 
     if settings.redis_url is not None:
         fault = check_broker(settings)
@@ -154,9 +154,9 @@ def _redis(settings: "Settings") -> Iterator[Finding]:
 
 def _sql(settings: "Settings") -> Iterator[Finding]:
     """A server is asked; a file need not exist yet."""
-    from worker.database import Database
-    from worker.database_address import read_address, sqlite_path
     from worker.errors import StoreUnavailable
+    from worker.storage.database import Database
+    from worker.storage.database_address import read_address, sqlite_path
 
     address = read_address(settings.sql_url)
     file = sqlite_path(address) if address.get_backend_name() == "sqlite" else None
@@ -182,7 +182,7 @@ def _sql(settings: "Settings") -> Iterator[Finding]:
 
 
 def _gpu(settings: "Settings") -> Finding:
-    from worker.gpu_check import NoGpu, find_gpu
+    from worker.process.gpu_check import NoGpu, find_gpu
 
     lacking: Verdict = "broken" if "gpu" in settings.queues else "note"
     installed = next((f"CuPy {version(name)}" for name in CUPY if _has(name)), None)

@@ -19,7 +19,7 @@ from trainshed.client import Client
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from worker.redis_address import RedisAddress
+    from worker.queue.redis_address import RedisAddress
 
 READY_SECONDS = 60.0  # a cold start on a busy laptop compiles every module first
 STOP_SECONDS = 15.0
@@ -57,8 +57,8 @@ class Stack:
 
     def __enter__(self) -> Self:
         from service.listener import listen
-        from worker.broker import open_broker
-        from worker.running_stack import refuse_other_stack
+        from worker.queue.broker import open_broker
+        from worker.queue.running_stack import refuse_other_stack
         from worker.settings import read_settings
 
         chosen = {
@@ -170,7 +170,7 @@ class Stack:
 @contextmanager
 def _folder(given: Path | None) -> "Iterator[Path]":
     if given is not None:
-        from worker.data_dir import make_data_dir
+        from worker.storage.data_dir import make_data_dir
 
         make_data_dir(given)
         yield given.resolve()

@@ -74,12 +74,12 @@ def api(
 ) -> None:
     """Run the API alone; the settings come from the environment (TRAINSHED_…)."""
     _require_service("api")
-    from worker.loading import lasting
+    from worker.process.module_loading import collected_never
 
     with _told_in_a_line():
         settings = _settings_for_work()
         _say_of_redis(settings)
-        with lasting():
+        with collected_never():
             from service.server import run_api
         chosen = settings if workers is None else settings.model_copy(update={"api_processes": workers})
         raise typer.Exit(run_api(chosen, None if listener is None else socket.socket(fileno=listener)))
@@ -89,13 +89,13 @@ def api(
 def worker() -> None:
     """Run a worker alone; the settings come from the environment (TRAINSHED_…)."""
     _require_service("worker")
-    from worker.loading import lasting
+    from worker.process.module_loading import collected_never
 
     with _told_in_a_line():
         settings = _settings_for_work()
         _say_of_redis(settings, end_for_good=True)
-        with lasting():
-            from worker.process import run_worker
+        with collected_never():
+            from worker.process.parent import run_worker
         raise typer.Exit(run_worker(settings))
 
 
@@ -140,12 +140,12 @@ def _say_of_redis(settings: "Settings", *, end_for_good: bool = False) -> None:
     """
     import structlog
 
-    from worker.broker import check_broker
     from worker.errors import BrokerUnavailable
-    from worker.logs import configure_logs
+    from worker.process.logs import configure_logs
+    from worker.queue.broker import check_broker
 
     fault = check_broker(settings)
-    if fault is not None and fault.lasting and end_for_good:
+    if fault is not None and fault.collected_never and end_for_good:
         raise BrokerUnavailable(str(fault))
     if fault is not None:
         configure_logs(settings.log_level, settings.log_format)
@@ -160,7 +160,7 @@ def _read_settings() -> "Settings":
 
 def _settings_for_work() -> "Settings":
     """The settings of a process that works in the data folder, which is there then."""
-    from worker.data_dir import make_data_dir
+    from worker.storage.data_dir import make_data_dir
 
     settings = _read_settings()
     make_data_dir(settings.data_dir)

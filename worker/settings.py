@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from worker.addresses import HostNames, Networks, Origins, RootPath
 from worker.quantities import ByteCount, Count, PositiveByteCount, Seconds, read_count
-from worker.redis_address import RedisAddress
+from worker.queue.redis_address import RedisAddress
 from worker.settings_sources import DOTENV, PREFIX, InvalidSettings, Sources
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
@@ -79,9 +79,9 @@ class Settings(BaseSettings):
     )
     lease_seconds: Seconds = Field(30.0, description="a worker that is silent for longer than this has lost its job")
     heartbeat_seconds: Seconds = Field(10.0, description="a worker renews its lease this often")
-    sweep_seconds: Seconds = Field(5.0, description="lost jobs and unsent nudges are looked for this often")
+    sweep_seconds: Seconds = Field(5.0, description="lost jobs and unpublished jobs are looked for this often")
     republish_seconds: Seconds = Field(
-        10.0, description="a queued job that no worker has claimed is nudged again after this long"
+        10.0, description="a queued job that no worker has claimed is published again after this long"
     )
     max_attempts: Count = Field(5, description="workers that a job may lose before it counts as failed")
     max_runtime_seconds: Seconds = Field(
@@ -175,7 +175,7 @@ class Settings(BaseSettings):
     @classmethod
     def _can_be_connected_to(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            from worker.database_address import read_address  # SQLAlchemy: only where an address is named
+            from worker.storage.database_address import read_address  # SQLAlchemy: only where an address is named
 
             read_address(value.get_secret_value())
         return value

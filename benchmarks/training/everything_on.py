@@ -78,16 +78,16 @@ def bare(shape: Shape, share: float, epochs: int) -> None:
 def job(shape: Shape, share: float, epochs: int) -> None:
     """Train as a worker's process does, pausing after some epochs until the next order comes."""
     from engine import EpochEnded, Event, JobSpec
-    from worker.artifacts import Artifacts
-    from worker.broker import open_broker
-    from worker.bulletin import Bulletin
-    from worker.execution import Execution
-    from worker.ids import new_id
-    from worker.lease import Lease
-    from worker.logs import configure_logs
+    from worker.backend import open_backend
+    from worker.domain.ids import new_id
+    from worker.process.logs import configure_logs
+    from worker.queue.broker import open_broker
+    from worker.queue.notifier import Notifier
     from worker.settings import Settings
+    from worker.storage.artifacts import Artifacts
     from worker.store import open_store
-    from worker.yard import open_yard
+    from worker.work.lease import Lease
+    from worker.work.train import Execution
 
     class Turns(Execution):
         """Waits for an order after every so many epochs; the first turn is for warming up."""
@@ -108,16 +108,16 @@ def job(shape: Shape, share: float, epochs: int) -> None:
     configure_logs("error")  # to stderr
     with tempfile.TemporaryDirectory(prefix="bench-training-") as folder:
         settings = Settings.model_validate({"data_dir": Path(folder)})
-        with open_broker(settings) as broker, open_yard(settings, broker) as yard, yard.receive() as upload:
+        with open_broker(settings) as broker, open_backend(settings, broker) as backend, backend.receive() as upload:
             file = BytesIO()
             np.savez(file, x=x, y=y)
             upload.write(file.getvalue())
-            yard.add_dataset("made", "application/x-npz", upload)
-            submitted = yard.submit(JobSpec.model_validate(document_with_dev(shape, share)))
+            backend.add_dataset("made", "application/x-npz", upload)
+            submitted = backend.submit(JobSpec.model_validate(document_with_dev(shape, share)))
             store = open_store(settings)
             claim = store.claims.claim(submitted.id, new_id("worker"))
             assert claim is not None
-            means = settings, store, Artifacts(settings.data_dir), Bulletin(broker)
+            means = settings, store, Artifacts(settings.data_dir), Notifier(broker)
             Turns(claim, *means, draining=lambda: False).run()
 
 

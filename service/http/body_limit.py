@@ -4,7 +4,7 @@ from starlette.datastructures import Headers
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.problems import ProblemResponse, too_large
+from service.http.problems import ProblemResponse, too_large
 
 
 class BodyLimitProblems:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.http.headers import has_none, header
-from service.problems import ProblemResponse
+from service.http.problems import ProblemResponse
 from worker.addresses import root_path
 
 SENT_HOST = "trainshed.sent_host"

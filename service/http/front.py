@@ -4,15 +4,15 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from service.access_log import AccessLog
+from service.http.access_log import AccessLog
 from service.http.cors import CorsHeaders, Preflights
 from service.http.forwarded_headers import ForwardedHeaders
 from service.http.head import HeadRequests
 from service.http.host_check import HostCheck, allowed_names
 from service.http.origin_check import OriginCheck
+from service.http.problems import documented
 from service.http.request_decoding import RequestDecoding
 from service.http.root_path import RootPath
-from service.problems import documented
 from worker.settings import Settings
 
 

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.http.forwarded_headers import SENT_HOST
 from service.http.headers import header
+from service.http.problems import ProblemResponse
 from service.http.root_path import route_path
-from service.problems import ProblemResponse
 from worker.settings import Settings
 
 LONGEST = 300  # letters of a name and a port

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.http.forwarded_headers import SENT_HOST
 from service.http.headers import has_none
-from service.problems import ProblemResponse
+from service.http.problems import ProblemResponse
 
 NAMES = frozenset({b"sec-fetch-site", b"origin"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

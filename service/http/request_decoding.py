@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.content_coding import KNOWN, Damaged, Decoder, coding_of
 from service.http.headers import has_none, header
-from service.problems import ProblemResponse, RequestRefused
+from service.http.problems import ProblemResponse, RequestRefused
 
 NAMES = frozenset({b"content-encoding"})
 

@@ -14,7 +14,7 @@ from service.inference.datatypes import BYTES, Values, name_of, packed
 from service.inference.refusal import refused
 from service.inference.request import DecodedRequest, RequestOutput
 from service.inference.signature import outputs, ranked
-from service.serving import Served
+from service.predictions.serving import Served
 
 JSON, OCTETS = "application/json", "application/octet-stream"
 

@@ -1,6 +1,6 @@
 """What is said to a client whose request cannot be inferred from: 400, as the protocol has it."""
 
-from service.problems import Fault, RequestRefused, summary
+from service.http.problems import Fault, RequestRefused, summary
 
 
 def refused(pointer: str, detail: str) -> RequestRefused:

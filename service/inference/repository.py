@@ -2,25 +2,25 @@
 
 from collections.abc import Iterator
 
-from worker.yard import Yard
+from worker.backend import Backend
 
 
-def names(yard: Yard) -> Iterator[str]:
+def names(backend: Backend) -> Iterator[str]:
     """All models by name."""
     after: str | None = None
     while True:
-        page = yard.models(limit=yard.settings.max_page, after=after)
+        page = backend.models(limit=backend.settings.max_page, after=after)
         yield from (model.name for model in page.data)
         if not page.has_more:
             return
         after = page.data[-1].name
 
 
-def versions(yard: Yard, name: str) -> Iterator[int]:
+def versions(backend: Backend, name: str) -> Iterator[int]:
     """A model's versions, newest first; raises UnknownModel."""
     after: int | None = None
     while True:
-        page = yard.model_versions(name, limit=yard.settings.max_page, after=after)
+        page = backend.model_versions(name, limit=backend.settings.max_page, after=after)
         yield from (version.version for version in page.data)
         if not page.has_more:
             return

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
 
 from engine.json_pointer import pointer
-from service import quick_json
+from service.http import fast_json
+from service.http.problems import RequestRefused
 from service.inference.datatypes import ALLOWED, BYTES, DTYPES, Values, unpacked
 from service.inference.refusal import refused
-from service.problems import RequestRefused
 
 MOST_TENSORS = 65_536
 MOST = 2**31 - 1
@@ -99,7 +99,7 @@ def read(body: bytes | bytearray, json_bytes: int | None) -> DecodedRequest:
             400, "malformed_body", "The body is not whole",
             f"Inference-Header-Content-Length is {json_bytes}, and the body has {len(body)} bytes",
         )  # fmt: skip
-    document = _validated(quick_json.read(bytes(body if json_bytes is None else body[:json_bytes])))
+    document = _validated(fast_json.read(bytes(body if json_bytes is None else body[:json_bytes])))
     binary = memoryview(body)[len(body) if json_bytes is None else json_bytes :]
     tensors: dict[str, Tensor] = {}
     for place, one in enumerate(document.inputs):

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from engine.data.augmentation.augmentations import AnyAugmentation
-from service.bodies import StrictRoute
-from service.dependencies import Reference, YardDep
-from service.openapi import BINARY
-from service.problems import documented
-from service.query_json import asked_in_query, read_query
+from service.dependencies import BackendDep, Reference
+from service.http.openapi import BINARY
+from service.http.problems import documented
+from service.http.query_json import asked_in_query, read_query
+from service.http.request_bodies import StrictRoute
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictRoute)
 
@@ -30,7 +30,7 @@ class SpecQuery(BaseModel):
 )
 def preview_augmentation(
     dataset: Reference,
-    yard: YardDep,
+    backend: BackendDep,
     spec: Annotated[str, Query(description="as `data.augment` of a job, a list in JSON", max_length=8192)] = USUAL,
     rows: Annotated[int, Query(ge=1, le=32, description="images, one below the other")] = 8,
     draws: Annotated[int, Query(ge=1, le=16, description="what so many epochs would see, side by side")] = 8,
@@ -42,5 +42,5 @@ def preview_augmentation(
     """
     wanted = read_query(SpecQuery, "spec", spec).spec
     with asked_in_query():
-        sheet = yard.augmented(dataset, wanted, rows=rows, draws=draws, seed=seed, pointer="/spec")
+        sheet = backend.augmented(dataset, wanted, rows=rows, draws=draws, seed=seed, pointer="/spec")
     return Response(sheet, media_type="image/png")

@@ -5,15 +5,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from service import downloads
-from service.bodies import StrictRoute, strict
-from service.dependencies import After, Limit, ModelName, WatchersDep, Which, YardDep
-from service.downloads import Download
-from service.idempotency import OnceDep
-from service.model_views import BatchPredictionView, NewBatch
-from service.problems import documented
-from service.views import Listing
-from service.watching import settled
+from service.dependencies import After, BackendDep, Limit, ModelName, WatchersDep, Which
+from service.http import downloads
+from service.http.downloads import Download
+from service.http.idempotency import OnceDep
+from service.http.long_polls import settled
+from service.http.problems import documented
+from service.http.request_bodies import StrictRoute, strict
+from service.views.jobs import Listing
+from service.views.models import BatchPredictionView, NewBatch
 
 router = APIRouter(prefix="/v1/models/{name}/batch-predictions", tags=["models"], route_class=StrictRoute)
 
@@ -30,26 +30,26 @@ def submit_batch_prediction(
     which: Which,
     wanted: Annotated[NewBatch, strict(NewBatch)],
     response: Response,
-    yard: YardDep,
-    once: OnceDep,
+    backend: BackendDep,
+    keyed: OnceDep,
 ) -> BatchPredictionView:
     """Queue the prediction of a dataset with the newest version, or with the one that `alias` or `version` means.
 
     The version is settled now: an alias that is moved later moves no prediction. Columns that the model does not
     predict from are passed over.
     """
-    batch = yard.predict_batch(name, which, wanted.dataset, wanted.format, once=once)
+    batch = backend.predict_batch(name, which, wanted.dataset, wanted.format, keyed=keyed)
     response.headers["Location"] = f"/v1/models/{name}/batch-predictions/{batch.id}"
     return BatchPredictionView.of(batch)
 
 
 @router.get("", responses=documented(404, 422))
 def list_batch_predictions(
-    name: ModelName, yard: YardDep, limit: Limit = 20, after: After = None
+    name: ModelName, backend: BackendDep, limit: Limit = 20, after: After = None
 ) -> Listing[BatchPredictionView]:
     """List a model's batch predictions, newest first."""
     return Listing[BatchPredictionView].of(
-        yard.batch_predictions(name, limit=limit, after=after), BatchPredictionView.of
+        backend.batch_predictions(name, limit=limit, after=after), BatchPredictionView.of
     )
 
 
@@ -57,27 +57,27 @@ def list_batch_predictions(
 async def get_batch_prediction(
     name: ModelName,
     batch: BatchId,
-    yard: YardDep,
+    backend: BackendDep,
     watchers: WatchersDep,
     wait: Annotated[
         float, Query(ge=0, allow_inf_nan=False, description="answer when it is done, or after so many seconds")
     ] = 0,
 ) -> BatchPredictionView:
     """A batch prediction as it stands, or, with `wait`, as it ends; TRAINSHED_MAX_WAIT_SECONDS caps the wait."""
-    read = partial(yard.batch_prediction, name, batch)
-    return BatchPredictionView.of(await settled(yard, watchers, batch, wait, read))
+    read = partial(backend.batch_prediction, name, batch)
+    return BatchPredictionView.of(await settled(backend, watchers, batch, wait, read))
 
 
 @router.get("/{batch}/result", **downloads.described(MEDIA_TYPES.values(), 404, 409, 422))
-def download_batch_prediction(name: ModelName, batch: BatchId, yard: YardDep) -> Download:
+def download_batch_prediction(name: ModelName, batch: BatchId, backend: BackendDep) -> Download:
     """The predictions, a row for each of the dataset's and in their order; of given parts train, dev, test.
 
     Classes: `label` and `probability_…` of each. Several labels: for each whether it is on, and its probability.
     Values: `value`.
     """
-    found = yard.batch_prediction(name, batch)
+    found = backend.batch_prediction(name, batch)
     return Download(
-        str(yard.batch_result(found)),
+        str(backend.batch_result(found)),
         sha256=str(found.sha256),
         media_type=MEDIA_TYPES[found.format],
         filename=f"{name}-{batch}.{found.format}",
@@ -86,6 +86,6 @@ def download_batch_prediction(name: ModelName, batch: BatchId, yard: YardDep) ->
 
 
 @router.delete("/{batch}", status_code=204, responses=documented(404, 422, 507))
-def delete_batch_prediction(name: ModelName, batch: BatchId, yard: YardDep) -> None:
+def delete_batch_prediction(name: ModelName, batch: BatchId, backend: BackendDep) -> None:
     """Delete a batch prediction and its result; one that is being made is given up."""
-    yard.delete_batch_prediction(name, batch)
+    backend.delete_batch_prediction(name, batch)

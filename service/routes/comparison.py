@@ -4,18 +4,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from service.bodies import StrictRoute
-from service.dependencies import YardDep
-from service.problems import documented
-from service.steering_views import ComparisonView
+from service.dependencies import BackendDep
+from service.http.problems import documented
+from service.http.request_bodies import StrictRoute
+from service.views.steering import ComparisonView
 
 router = APIRouter(prefix="/v1/compare", tags=["jobs"], route_class=StrictRoute)
 
 
 @router.get("", responses=documented(404, 422))
 def compare_jobs(
-    yard: YardDep,
+    backend: BackendDep,
     jobs: Annotated[str, Query(description="ids of two to ten jobs, comma-separated", max_length=1024)],
 ) -> ComparisonView:
     """Compare jobs: the fields in which their specs differ, their results, and their curves over the same epochs."""
-    return ComparisonView.of(yard.compare([job_id.strip() for job_id in jobs.split(",")]))
+    return ComparisonView.of(backend.compare([job_id.strip() for job_id in jobs.split(",")]))

@@ -9,14 +9,14 @@ from engine.data.checks import DataReport
 from engine.data.formats.formats import FORMATS
 from engine.data.formats.image_zip_format import SIZE
 from engine.data.splits import Split
-from service import uploads
-from service.data_views import DatasetUsageView, DatasetView
-from service.dependencies import After, Limit, Name, Reference, YardDep
-from service.fields import Selection, fields_of
-from service.idempotency import Idempotent
-from service.problems import documented
-from service.query_json import asked_in_query, read_query
-from service.views import Listing, Object
+from service.dependencies import After, BackendDep, Limit, Name, Reference
+from service.http import uploads
+from service.http.fields import Selection, fields_of
+from service.http.idempotency import Idempotent
+from service.http.problems import documented
+from service.http.query_json import asked_in_query, read_query
+from service.views.data import DatasetUsageView, DatasetView
+from service.views.jobs import Listing, Object
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=uploads.UploadRoute)
 
@@ -65,7 +65,12 @@ class SplitQuery(BaseModel):
     ),
 )
 async def upload_dataset(
-    request: Request, response: Response, yard: YardDep, name: Name, size: ImageSize = None, mode: ImageMode = None
+    request: Request,
+    response: Response,
+    backend: BackendDep,
+    name: Name,
+    size: ImageSize = None,
+    mode: ImageMode = None,
 ) -> DatasetView:
     """Upload a dataset: a file whose media type says which format it has, as the raw body or in a form.
 
@@ -75,7 +80,7 @@ async def upload_dataset(
     asked = {"size": size, "mode": mode}
     options = {option: value for option, value in asked.items() if value is not None}
     record, created = await uploads.received(
-        request, yard, TABLES, lambda media_type, file: yard.add_dataset(name, media_type, file, options)
+        request, backend, TABLES, lambda media_type, file: backend.add_dataset(name, media_type, file, options)
     )
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/datasets/{record.id}"
@@ -84,34 +89,34 @@ async def upload_dataset(
 
 @router.get("", response_model=Listing[DatasetView], responses=documented(422))
 def list_datasets(
-    yard: YardDep,
+    backend: BackendDep,
     fields: DatasetFields,
     limit: Limit = 20,
     after: After = None,
     name: Annotated[str | None, Query(description="only the versions of this name", max_length=64)] = None,
 ) -> Listing[DatasetView] | Response:
     """List datasets, newest first."""
-    return fields.answer(Listing[DatasetView].of(yard.datasets(limit=limit, after=after, name=name), DatasetView.of))
+    return fields.answer(Listing[DatasetView].of(backend.datasets(limit=limit, after=after, name=name), DatasetView.of))
 
 
 @router.get("/{dataset}", response_model=DatasetView, responses=documented(404, 422))
-def get_dataset(dataset: Reference, yard: YardDep, fields: DatasetFields) -> DatasetView | Response:
+def get_dataset(dataset: Reference, backend: BackendDep, fields: DatasetFields) -> DatasetView | Response:
     """A dataset by id, name or `name@version`, with a summary of every column; sample sets have names too."""
-    return fields.answer(DatasetView.of(yard.dataset(dataset)))
+    return fields.answer(DatasetView.of(backend.dataset(dataset)))
 
 
 @router.get("/{dataset}/preview", responses=documented(404, 422))
 def preview_dataset(
-    dataset: Reference, yard: YardDep, limit: Annotated[int, Query(ge=1, le=100, description="rows")] = 10
+    dataset: Reference, backend: BackendDep, limit: Annotated[int, Query(ge=1, le=100, description="rows")] = 10
 ) -> Object:
     """The first rows; and for every column its type, what is missing, and a little histogram over all rows."""
-    return yard.preview(dataset, limit=limit)
+    return backend.preview(dataset, limit=limit)
 
 
 @router.get("/{dataset}/checks", responses=documented(404, 422))
 def check_dataset(
     dataset: Reference,
-    yard: YardDep,
+    backend: BackendDep,
     target: Annotated[str | None, Query(description="the column to predict", min_length=1, max_length=64)] = None,
     split: Annotated[
         str | None, Query(description="as `data.split` of a job, in JSON; by default 60/20/20", max_length=2048)
@@ -124,16 +129,16 @@ def check_dataset(
     """
     wanted = None if split is None else read_query(SplitQuery, "split", split).split
     with asked_in_query():
-        return yard.data_report(dataset, target=target, split=wanted)
+        return backend.data_report(dataset, target=target, split=wanted)
 
 
 @router.get("/{dataset}/usage", responses=documented(404, 422))
-def get_dataset_usage(dataset: Reference, yard: YardDep) -> DatasetUsageView:
+def get_dataset_usage(dataset: Reference, backend: BackendDep) -> DatasetUsageView:
     """What a dataset takes up, and the jobs and models that were made of it."""
-    return DatasetUsageView.of(yard.dataset_usage(dataset))
+    return DatasetUsageView.of(backend.dataset_usage(dataset))
 
 
 @router.delete("/{dataset}", status_code=204, responses=documented(404, 409, 422, 507))
-def delete_dataset(dataset: Reference, yard: YardDep) -> None:
+def delete_dataset(dataset: Reference, backend: BackendDep) -> None:
     """Delete a dataset that no queued or running job needs; by a name, its newest version."""
-    yard.delete_dataset(dataset)
+    backend.delete_dataset(dataset)

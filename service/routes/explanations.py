@@ -7,13 +7,13 @@ from fastapi import APIRouter, Body
 from engine import RowError
 from engine.importance import MOST_ANSWERS, permutation_importance
 from engine.saliency import saliency
-from service.answers import refused
-from service.bodies import StrictRoute, invalid, strict
-from service.dependencies import ModelName, SamplesDep, ServingDep, Which, YardDep
-from service.model_views import DriftView, Explain, Explained
-from service.problems import Fault, documented
-from service.serving import Served
-from worker.yard import Yard
+from service.dependencies import BackendDep, ModelName, SamplesDep, ServingDep, Which
+from service.http.problems import Fault, documented
+from service.http.request_bodies import StrictRoute, invalid, strict
+from service.predictions.answers import refused
+from service.predictions.serving import Served
+from service.views.models import DriftView, Explain, Explained
+from worker.backend import Backend
 
 router = APIRouter(prefix="/v1/models/{name}", tags=["models"], route_class=StrictRoute)
 
@@ -34,7 +34,7 @@ def explain_model(
     name: ModelName,
     which: Which,
     wanted: Annotated[Explain, strict(Explain), Body(openapi_examples=EXAMPLES)],
-    yard: YardDep,
+    backend: BackendDep,
     serving: ServingDep,
 ) -> Explained:
     """What the features are worth on a dataset, by shuffling them; or the gradient of an answer by one row's inputs.
@@ -51,23 +51,23 @@ def explain_model(
                 fault.pointer = "/row" + fault.pointer.removeprefix("/rows/0")
             raise problem from error
         return Explained(model=served.name, version=served.version, importance=None, gradient=found)
-    return importance(served, wanted, yard)
+    return importance(served, wanted, backend)
 
 
 @router.get("/drift", responses=documented(404, 409, 422))
-def get_drift(name: ModelName, which: Which, yard: YardDep, samples: SamplesDep) -> DriftView:
+def get_drift(name: ModelName, which: Which, backend: BackendDep, samples: SamplesDep) -> DriftView:
     """Whether the requests of the last day look like the training rows: can a logistic regression tell them apart?
 
     Needs `PUT /v1/models/{name}` with `{"drift": true}`; what came through other API processes counts, a few seconds
     late.
     """
     samples.flush()
-    return DriftView.of(yard.drift(name, which))
+    return DriftView.of(backend.drift(name, which))
 
 
-def importance(served: Served, wanted: Explain, yard: Yard) -> Explained:
+def importance(served: Served, wanted: Explain, backend: Backend) -> Explained:
     """Permutation importance, unless it would take too long."""
-    table = yard.labelled_table(served.model, str(wanted.dataset), pointer="/dataset")
+    table = backend.labelled_table(served.model, str(wanted.dataset), pointer="/dataset")
     answers = min(wanted.rows, table.rows) * wanted.repeats * len(served.model.preprocessor.shapes)
     if answers > MOST_ANSWERS:
         detail = (

@@ -6,12 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path, Query, Response
 
 from engine import GradientCheckSpec
-from service.bodies import StrictRoute, strict
-from service.dependencies import JobId, Limit, WatchersDep, YardDep
-from service.idempotency import OnceDep
-from service.problems import documented
-from service.views import GradientCheckView, Listing
-from service.watching import settled
+from service.dependencies import BackendDep, JobId, Limit, WatchersDep
+from service.http.idempotency import OnceDep
+from service.http.long_polls import settled
+from service.http.problems import documented
+from service.http.request_bodies import StrictRoute, strict
+from service.views.jobs import GradientCheckView, Listing
 
 router = APIRouter(prefix="/v1/jobs/{job_id}/gradient-checks", tags=["progress"], route_class=StrictRoute)
 
@@ -32,12 +32,12 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="number of a check,
 def check_gradients(
     job_id: JobId,
     response: Response,
-    yard: YardDep,
-    once: OnceDep,
+    backend: BackendDep,
+    keyed: OnceDep,
     wanted: Wanted = USUAL,
 ) -> GradientCheckView:
     """Queue a check of backpropagation against finite differences; a worker makes it beside the job's own course."""
-    check = yard.check_gradients(job_id, wanted, once)
+    check = backend.check_gradients(job_id, wanted, keyed)
     response.headers["Location"] = f"/v1/jobs/{job_id}/gradient-checks/{check.number}"
     return GradientCheckView.of(check)
 
@@ -45,19 +45,21 @@ def check_gradients(
 @router.get("", responses=documented(404, 422))
 def list_gradient_checks(
     job_id: JobId,
-    yard: YardDep,
+    backend: BackendDep,
     limit: Limit = 100,
     after: Annotated[int, Query(ge=0, le=2**63 - 1, description="`number` of the last check that is known")] = 0,
 ) -> Listing[GradientCheckView]:
     """Whether backpropagation agrees with finite differences, tensor by tensor; the oldest check first."""
-    return Listing[GradientCheckView].of(yard.gradient_checks(job_id, after=after, limit=limit), GradientCheckView.of)
+    return Listing[GradientCheckView].of(
+        backend.gradient_checks(job_id, after=after, limit=limit), GradientCheckView.of
+    )
 
 
 @router.get("/{number}", responses=documented(404, 422))
 async def get_gradient_check(
     job_id: JobId,
     number: Number,
-    yard: YardDep,
+    backend: BackendDep,
     watchers: WatchersDep,
     wait: Annotated[
         float,
@@ -65,5 +67,5 @@ async def get_gradient_check(
     ] = 0,
 ) -> GradientCheckView:
     """A check as it stands, or, with `wait`, as it ends; TRAINSHED_MAX_WAIT_SECONDS caps the wait."""
-    read = partial(yard.gradient_check, job_id, number)
-    return GradientCheckView.of(await settled(yard, watchers, job_id, wait, read))
+    read = partial(backend.gradient_check, job_id, number)
+    return GradientCheckView.of(await settled(backend, watchers, job_id, wait, read))

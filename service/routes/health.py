@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from service.dependencies import YardDep
-from service.problems import Fault, ProblemResponse, documented
-from service.views import Alive, Ready
+from service.dependencies import BackendDep
+from service.http.problems import Fault, ProblemResponse, documented
+from service.views.jobs import Alive, Ready
 
 router = APIRouter(prefix="/health", tags=["service"])
 
@@ -16,9 +16,9 @@ async def check_liveness() -> Alive:
 
 
 @router.get("/ready", response_model=Ready, responses=documented())
-def check_readiness(request: Request, yard: YardDep) -> Response | Ready:
+def check_readiness(request: Request, backend: BackendDep) -> Response | Ready:
     """Redis and the database answer; a problem names the one that does not."""
-    state = Ready.of(yard.health())
+    state = Ready.of(backend.health())
     if state.ready:
         return state
     down = {name: part for name, part in state.parts.items() if not part.ok}

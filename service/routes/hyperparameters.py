@@ -6,13 +6,13 @@ from fastapi import APIRouter, Body, Header, Request, Response
 from pydantic import JsonValue, RootModel
 
 from engine import JobSpec
-from service import openapi
-from service.bodies import StrictRoute, invalid, is_among, strict, tag_of, validated
-from service.dependencies import JobId, YardDep
-from service.problems import Fault, RequestRefused, documented
-from service.steering_views import HyperparametersView
-from service.views import JobView
-from worker.hyperparameters import merged
+from service.dependencies import BackendDep, JobId
+from service.http import openapi
+from service.http.problems import Fault, RequestRefused, documented
+from service.http.request_bodies import StrictRoute, invalid, is_among, strict, tag_of, validated
+from service.views.jobs import JobView
+from service.views.steering import HyperparametersView
+from worker.jobs.hyperparameters import merged
 
 router = APIRouter(prefix="/v1/jobs/{job_id}/hyperparameters", tags=["control"], route_class=StrictRoute)
 
@@ -32,9 +32,9 @@ Patch = Annotated[HyperparametersPatch, strict(HyperparametersPatch), Body(opena
 
 
 @router.get("", responses=documented(404, 422))
-def get_hyperparameters(job_id: JobId, yard: YardDep) -> HyperparametersView:
+def get_hyperparameters(job_id: JobId, backend: BackendDep) -> HyperparametersView:
     """What may change while the job trains, its values, and every change so far."""
-    return HyperparametersView.of(yard.hyperparameters(job_id))
+    return HyperparametersView.of(backend.hyperparameters(job_id))
 
 
 @router.patch(
@@ -54,7 +54,7 @@ def change_hyperparameters(
     patch: Patch,
     request: Request,
     response: Response,
-    yard: YardDep,
+    backend: BackendDep,
     if_match: Annotated[
         str | None,
         Header(max_length=1024, description="ETag of the job or of its hyper-parameters: changed since, 412"),
@@ -65,7 +65,7 @@ def change_hyperparameters(
     A running job saves a checkpoint and trains on with them from its next epoch; a queued or paused one when it trains
     again. A field that cannot change is refused by name, and then nothing changes.
     """
-    known = yard.hyperparameters(job_id)
+    known = backend.hyperparameters(job_id)
     if if_match is not None:
         tags = [
             tag_of(view.model_dump_json().encode()) for view in (HyperparametersView.of(known), JobView.of(known.job))
@@ -83,6 +83,6 @@ def change_hyperparameters(
     wanted = {name: value for name, value in patch.root.items() if name != "note"}
     spec = validated(JobSpec, merged(dict(known.spec), wanted))
     who = request.client.host if request.client else None
-    view = HyperparametersView.of(yard.revise(known, spec, wanted, note=note, who=who))
+    view = HyperparametersView.of(backend.revise(known, spec, wanted, note=note, who=who))
     response.headers["ETag"] = tag_of(view.model_dump_json().encode())
     return view

@@ -16,20 +16,20 @@ from starlette.responses import Response
 
 from engine import RowError
 from engine.json_pointer import pointer
-from service import quick_json
-from service.bodies import StrictRoute
-from service.dependencies import ModelName, ServingDep, YardDep
-from service.feature_samples import FeatureSamples
-from service.gathering import Gatherer
+from service.dependencies import BackendDep, ModelName, ServingDep
+from service.http import fast_json
+from service.http.openapi import BINARY, request_body
+from service.http.problems import Fault, RequestRefused, documented, summary
+from service.http.request_bodies import StrictRoute
 from service.inference import repository
 from service.inference.answer import JSON, OCTETS, Answer, InferenceResponse, written
 from service.inference.refusal import refused
 from service.inference.request import DecodedRequest, InferenceRequest, read
 from service.inference.signature import Rows, inputs_of, outputs_of, raw_rows
-from service.openapi import BINARY, request_body
-from service.problems import Fault, RequestRefused, documented, summary
-from service.serving import Served, Serving
-from worker.yard import Yard
+from service.predictions.dynamic_batching import DynamicBatcher
+from service.predictions.feature_samples import FeatureSamples
+from service.predictions.serving import Served, Serving
+from worker.backend import Backend
 
 router = APIRouter(prefix="/v2", tags=["inference"], route_class=StrictRoute)
 
@@ -134,9 +134,9 @@ async def check_server_liveness() -> ServerLive:
 
 
 @router.get("/health/ready", responses=documented())
-def check_server_readiness(yard: YardDep) -> ServerReady:
+def check_server_readiness(backend: BackendDep) -> ServerReady:
     """Models can be looked up."""
-    yard.models(limit=1)
+    backend.models(limit=1)
     return ServerReady()
 
 
@@ -145,28 +145,28 @@ def check_server_readiness(yard: YardDep) -> ServerReady:
     responses=documented(400, 413),
     openapi_extra=request_body("May be left out.", {JSON: IndexRequest}, required=False),
 )
-async def list_repository_models(request: Request, yard: YardDep) -> list[IndexEntry]:
+async def list_repository_models(request: Request, backend: BackendDep) -> list[IndexEntry]:
     """Every version of every model."""
     body = await request.body()
     if body.strip():
         try:
-            IndexRequest.model_validate(quick_json.read(body))
+            IndexRequest.model_validate(fast_json.read(body))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise refused(pointer(first["loc"]), first["msg"]) from error
-    return await run_in_threadpool(lambda: list(listed(yard)))
+    return await run_in_threadpool(lambda: list(listed(backend)))
 
 
 @router.get("/models/{name}", responses=documented(404, 422))
 @router.get("/models/{name}/versions/{version}", name="get_version_metadata", responses=documented(404, 422))
 def get_model_metadata(
-    name: ModelName, serving: ServingDep, yard: YardDep, version: Version | None = None
+    name: ModelName, serving: ServingDep, backend: BackendDep, version: Version | None = None
 ) -> ModelMetadata:
     """The tensors that a model takes and answers; without a version those of the newest."""
     served = serving.served(name, reference(version))
     return ModelMetadata(
         name=name,
-        versions=[str(number) for number in repository.versions(yard, name)],
+        versions=[str(number) for number in repository.versions(backend, name)],
         inputs=[TensorMetadata(**info._asdict()) for info in inputs_of(served.model)],
         outputs=[TensorMetadata(**info._asdict()) for info in outputs_of(served.model)],
     )
@@ -194,7 +194,7 @@ async def infer_with_model(request: Request, name: ModelName, version: Version |
     if len(body) > SMALL:
         return response(await run_in_threadpool(whole, served, samples, body, length))
     asked = read(body, length)
-    gatherer: Gatherer = request.app.state.gatherer
+    gatherer: DynamicBatcher = request.app.state.gatherer
     rows = raw_rows(served.model, asked.inputs)
     answers = await gatherer.answers(served.model, readable(served.model.inputs, rows))
     return response(answered(served, samples, asked, rows, answers))
@@ -258,10 +258,10 @@ def json_length(request: Request) -> int | None:
     return int(text)
 
 
-def listed(yard: Yard) -> Iterator[IndexEntry]:
+def listed(backend: Backend) -> Iterator[IndexEntry]:
     """The entries of the index."""
-    for name in repository.names(yard):
-        for version in repository.versions(yard, name):
+    for name in repository.names(backend):
+        for version in repository.versions(backend, name):
             yield IndexEntry(name=name, version=str(version))
 
 

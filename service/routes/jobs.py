@@ -6,16 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
 from engine import JobSpec
-from service.bodies import StrictRoute, strict
-from service.csv_answers import TABLE, CsvWanted, table
-from service.dependencies import After, JobId, Limit, WatchersDep, YardDep
-from service.fields import Selection, fields_of, paths_of
-from service.idempotency import OnceDep
-from service.problems import documented
-from service.result_view import MEASURED, ResultView
-from service.views import JobView, Listing, Validated
-from service.watching import settled
-from worker.jobs import Status
+from service.dependencies import After, BackendDep, JobId, Limit, WatchersDep
+from service.http.csv_answers import TABLE, CsvWanted, table
+from service.http.fields import Selection, fields_of, paths_of
+from service.http.idempotency import OnceDep
+from service.http.long_polls import settled
+from service.http.problems import documented
+from service.http.request_bodies import StrictRoute, strict
+from service.views.jobs import JobView, Listing, Validated
+from service.views.result import MEASURED, ResultView
+from worker.domain.jobs import Status
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 
@@ -67,14 +67,14 @@ Spec = Annotated[JobSpec, strict(JobSpec), Body(openapi_examples=EXAMPLES)]
 def submit_job(
     spec: Spec,
     response: Response,
-    yard: YardDep,
-    once: OnceDep,
+    backend: BackendDep,
+    keyed: OnceDep,
     validate_only: Annotated[bool, Query(description="say what the job would be and cost, and queue nothing")] = False,
 ) -> JobView | Response:
     """Queue a training job. It is saved when the answer comes, whatever happens to the queue."""
     if validate_only:
-        return Response(Validated.of(yard.outline(spec)).model_dump_json(), media_type="application/json")
-    job = yard.submit(spec, once)
+        return Response(Validated.of(backend.outline(spec)).model_dump_json(), media_type="application/json")
+    job = backend.submit(spec, keyed)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return JobView.of(job)
 
@@ -82,7 +82,7 @@ def submit_job(
 @router.get("", response_model=Listing[JobView], responses={**TABLE, **documented(422)})
 def list_jobs(
     request: Request,
-    yard: YardDep,
+    backend: BackendDep,
     fields: JobFields,
     as_csv: CsvWanted,
     limit: Limit = 20,
@@ -94,14 +94,14 @@ def list_jobs(
     The columns of CSV are named like `fields`: `result.test.accuracy`. A name that begins with `=`, `+`, `-` or `@` is
     a formula to a spreadsheet: import such a file as text.
     """
-    page = Listing[JobView].of(yard.jobs(limit=limit, after=after, state=state), JobView.of)
+    page = Listing[JobView].of(backend.jobs(limit=limit, after=after, state=state), JobView.of)
     return table(page, fields.paths or COLUMNS, request) if as_csv else fields.answer(page)
 
 
 @router.get("/{job_id}", response_model=JobView, responses=documented(404, 422))
 async def get_job(
     job_id: JobId,
-    yard: YardDep,
+    backend: BackendDep,
     watchers: WatchersDep,
     fields: JobFields,
     wait: Annotated[
@@ -110,4 +110,4 @@ async def get_job(
     ] = 0,
 ) -> JobView | Response:
     """A job as it stands, or, with `wait`, as it ends; TRAINSHED_MAX_WAIT_SECONDS caps the wait."""
-    return fields.answer(JobView.of(await settled(yard, watchers, job_id, wait, partial(yard.job, job_id))))
+    return fields.answer(JobView.of(await settled(backend, watchers, job_id, wait, partial(backend.job, job_id))))

@@ -11,17 +11,18 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
 from engine import DataError, Model
-from service import answers, quick_json
-from service.bodies import StrictRoute, validated
-from service.csv_rows import read_rows
 from service.dependencies import AliasQuery, ModelName, VersionQuery, meant
-from service.feature_samples import FeatureSamples
-from service.media_types import essence, unsupported
-from service.openapi import BINARY, TEXT, request_body
-from service.problems import Fault, RequestRefused, documented, too_large
+from service.http import fast_json
+from service.http.media_types import essence, unsupported
+from service.http.openapi import BINARY, TEXT, request_body
+from service.http.problems import Fault, RequestRefused, documented, too_large
+from service.http.request_bodies import StrictRoute, validated
+from service.predictions import answers
+from service.predictions.csv_rows import read_rows
+from service.predictions.feature_samples import FeatureSamples
+from service.predictions.serving import Served, Serving
 from service.routes.predictions import EXAMPLES
-from service.serving import Served, Serving
-from service.views import Object
+from service.views.jobs import Object
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictRoute)
 
@@ -151,7 +152,7 @@ def rows_of(model: Model, kind: str, body: bytes) -> answers.Rows:
 
 def read_json(body: bytes) -> list[Any]:
     """The rows of a JSON body; raises `RequestRefused` as every JSON body does."""
-    document = quick_json.read(body)
+    document = fast_json.read(body)
     if isinstance(document, dict) and document.keys() == {"rows"}:
         rows = document["rows"]
         if isinstance(rows, list) and 0 < len(rows) <= MOST_ROWS and all(type(row) in (dict, list) for row in rows):

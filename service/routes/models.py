@@ -6,13 +6,17 @@ from typing import Annotated, Any, Literal, TypeAlias
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
 from engine import JobSpec
-from service import downloads
-from service.bodies import StrictRoute, strict
-from service.dependencies import ALIAS, NAME, AliasName, Limit, ModelName, ServingDep, Which, YardDep
-from service.downloads import Download
-from service.fields import Selection, fields_of
-from service.idempotency import Idempotent
-from service.model_views import (
+from service.dependencies import ALIAS, NAME, AliasName, BackendDep, Limit, ModelName, ServingDep, Which
+from service.http import downloads
+from service.http.downloads import Download
+from service.http.fields import Selection, fields_of
+from service.http.idempotency import Idempotent
+from service.http.negotiation import preferred
+from service.http.openapi import TEXT
+from service.http.problems import documented
+from service.http.request_bodies import StrictRoute, strict
+from service.views.jobs import Listing
+from service.views.models import (
     AliasChangeView,
     AliasTarget,
     AliasView,
@@ -22,14 +26,10 @@ from service.model_views import (
     ModelView,
     NewVersion,
 )
-from service.negotiation import preferred
-from service.openapi import TEXT
-from service.problems import documented
-from service.views import Listing
-from worker.model_card import markdown
-from worker.models import ModelVersion
-from worker.registry import ModelFormat
-from worker.yard import Yard
+from worker.backend import Backend
+from worker.domain.models import ModelVersion
+from worker.models.card import markdown
+from worker.models.registry import ModelFormat
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictRoute)
 
@@ -74,27 +74,27 @@ CARD: Responses = {200: {"content": {MARKDOWN: {"schema": TEXT}}}}
 
 @router.get("", response_model=Listing[ModelView], responses=documented(422))
 def list_models(
-    yard: YardDep,
+    backend: BackendDep,
     fields: ModelFields,
     limit: Limit = 20,
     after: Annotated[str | None, Query(max_length=64, description="name of the last entry of the page before")] = None,
 ) -> Listing[ModelView] | Response:
     """List registered models by name."""
-    return fields.answer(Listing[ModelView].of(yard.models(limit=limit, after=after), ModelView.of))
+    return fields.answer(Listing[ModelView].of(backend.models(limit=limit, after=after), ModelView.of))
 
 
 @router.get("/{name}", response_model=ModelView, responses=documented(404, 422))
-def get_model(name: ModelName, yard: YardDep, fields: ModelFields) -> ModelView | Response:
+def get_model(name: ModelName, backend: BackendDep, fields: ModelFields) -> ModelView | Response:
     """A registered model: how many versions it has, and what its aliases mean."""
-    return fields.answer(ModelView.of(yard.registered_model(name)))
+    return fields.answer(ModelView.of(backend.registered_model(name)))
 
 
 @router.put("/{name}", responses=documented(400, 404, 413, 415, 422, 507))
 def change_model(
-    name: ModelName, settings: Annotated[ModelSettings, strict(ModelSettings)], yard: YardDep, serving: ServingDep
+    name: ModelName, settings: Annotated[ModelSettings, strict(ModelSettings)], backend: BackendDep, serving: ServingDep
 ) -> ModelView:
     """Have the features of requests sampled for `GET …/drift`, or no longer."""
-    model = yard.sample_features(name, settings.drift)
+    model = backend.sample_features(name, settings.drift)
     serving.changed(name)
     return ModelView.of(model)
 
@@ -115,11 +115,11 @@ def register_version(
     name: NewName,
     wanted: Annotated[NewVersion, strict(NewVersion)],
     response: Response,
-    yard: YardDep,
+    backend: BackendDep,
     serving: ServingDep,
 ) -> ModelVersionView:
     """Make the model of a job that has succeeded the next version of a name; the first one makes the name, too."""
-    version, created = yard.register_model(name, wanted.job, wanted.checkpoint)
+    version, created = backend.register_model(name, wanted.job, wanted.checkpoint)
     serving.changed(name)
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/models/{name}/versions/{version.version}"
@@ -128,67 +128,69 @@ def register_version(
 
 @router.get("/{name}/versions", response_model=Listing[ModelVersionView], responses=documented(404, 422))
 def list_versions(
-    name: ModelName, yard: YardDep, fields: VersionFields, limit: Limit = 20, after: Before = None
+    name: ModelName, backend: BackendDep, fields: VersionFields, limit: Limit = 20, after: Before = None
 ) -> Listing[ModelVersionView] | Response:
     """List a model's versions, newest first."""
-    page = yard.model_versions(name, limit=limit, after=after)
+    page = backend.model_versions(name, limit=limit, after=after)
     return fields.answer(Listing[ModelVersionView].of(page, ModelVersionView.of))
 
 
 @router.get("/{name}/versions/{version}", response_model=ModelVersionView, responses=documented(404, 422))
-def get_version(name: ModelName, version: Number, yard: YardDep, fields: VersionFields) -> ModelVersionView | Response:
+def get_version(
+    name: ModelName, version: Number, backend: BackendDep, fields: VersionFields
+) -> ModelVersionView | Response:
     """A version: its spec, the hash of its data, its metrics and what it was trained with."""
-    return fields.answer(ModelVersionView.of(yard.model_version(name, version)))
+    return fields.answer(ModelVersionView.of(backend.model_version(name, version)))
 
 
 @router.delete("/{name}/versions/{version}", status_code=204, responses=documented(404, 409, 422, 507))
-def delete_version(name: ModelName, version: Number, yard: YardDep, serving: ServingDep) -> None:
+def delete_version(name: ModelName, version: Number, backend: BackendDep, serving: ServingDep) -> None:
     """Delete a version that no alias means and no batch prediction is being made with."""
-    yard.delete_model_version(name, version)
+    backend.delete_model_version(name, version)
     serving.changed(name)
 
 
 @router.get("/{name}/versions/{version}/artifact", **FILE)
-def download_version(name: ModelName, version: Number, yard: YardDep, format: Format = "safetensors") -> Download:
+def download_version(name: ModelName, version: Number, backend: BackendDep, format: Format = "safetensors") -> Download:
     """The model as a file: safetensors for `trainshed.engine.load`, plain NPZ, or ONNX with the preprocessing in it."""
-    return download(yard, yard.model_version(name, version), format)
+    return download(backend, backend.model_version(name, version), format)
 
 
 @router.get("/{name}/artifact", **FILE)
-def download_model(name: ModelName, which: Which, yard: YardDep, format: Format = "safetensors") -> Download:
+def download_model(name: ModelName, which: Which, backend: BackendDep, format: Format = "safetensors") -> Download:
     """The same of the version that is meant: by `alias`, by `version`, or the newest."""
-    return download(yard, yard.model_version(name, which), format)
+    return download(backend, backend.model_version(name, which), format)
 
 
 @router.get("/{name}/versions/{version}/card", response_model=ModelCard, responses={**CARD, **documented(404, 422)})
 def get_version_card(
-    name: ModelName, version: Number, yard: YardDep, format: CardFormat = None, accept: Accept = ""
+    name: ModelName, version: Number, backend: BackendDep, format: CardFormat = None, accept: Accept = ""
 ) -> Response | ModelCard:
     """What the version learned from, how well it does and where not to trust it, as JSON or Markdown."""
-    return card(yard.model_version(name, version), format, accept)
+    return card(backend.model_version(name, version), format, accept)
 
 
 @router.get("/{name}/card", response_model=ModelCard, responses={**CARD, **documented(404, 422)})
 def get_model_card(
-    name: ModelName, which: Which, yard: YardDep, format: CardFormat = None, accept: Accept = ""
+    name: ModelName, which: Which, backend: BackendDep, format: CardFormat = None, accept: Accept = ""
 ) -> Response | ModelCard:
     """The same of the version that is meant: by `alias`, by `version`, or the newest."""
-    return card(yard.model_version(name, which), format, accept)
+    return card(backend.model_version(name, which), format, accept)
 
 
 # aliases
 
 
 @router.get("/{name}/aliases", responses=documented(404, 422))
-def list_aliases(name: ModelName, yard: YardDep) -> Listing[AliasView]:
+def list_aliases(name: ModelName, backend: BackendDep) -> Listing[AliasView]:
     """What every alias of a model means now."""
-    return Listing[AliasView](data=[AliasView.of(alias) for alias in yard.aliases(name)], has_more=False)
+    return Listing[AliasView](data=[AliasView.of(alias) for alias in backend.aliases(name)], has_more=False)
 
 
 @router.get("/{name}/aliases/{alias}", responses=documented(404, 422))
-def get_alias(name: ModelName, alias: AliasName, yard: YardDep) -> AliasView:
+def get_alias(name: ModelName, alias: AliasName, backend: BackendDep) -> AliasView:
     """What an alias means now."""
-    return AliasView.of(yard.alias(name, alias))
+    return AliasView.of(backend.alias(name, alias))
 
 
 @router.put("/{name}/aliases/{alias}", responses=documented(400, 404, 413, 415, 422, 507))
@@ -196,46 +198,46 @@ def set_alias(
     name: ModelName,
     alias: NewAlias,
     target: Annotated[AliasTarget, strict(AliasTarget)],
-    yard: YardDep,
+    backend: BackendDep,
     serving: ServingDep,
 ) -> AliasView:
     """Have an alias mean another version: at once, with no request lost.
 
     The version is loaded first. Other API processes follow within TRAINSHED_LOOK_SECONDS.
     """
-    serving.warm(yard.model_version(name, target.version, pointer="/version"))
-    changed = yard.set_alias(name, alias, target.version)
+    serving.warm(backend.model_version(name, target.version, pointer="/version"))
+    changed = backend.set_alias(name, alias, target.version)
     serving.changed(name)
     return AliasView.of(changed)
 
 
 @router.delete("/{name}/aliases/{alias}", status_code=204, responses=documented(404, 422, 507))
-def delete_alias(name: ModelName, alias: AliasName, yard: YardDep, serving: ServingDep) -> None:
+def delete_alias(name: ModelName, alias: AliasName, backend: BackendDep, serving: ServingDep) -> None:
     """Delete an alias; its history stays."""
-    yard.remove_alias(name, alias)
+    backend.remove_alias(name, alias)
     serving.changed(name)
 
 
 @router.post("/{name}/aliases/{alias}/rollback", responses=documented(404, 409, 422, 507))
-def roll_back_alias(name: ModelName, alias: AliasName, yard: YardDep, serving: ServingDep) -> AliasView:
+def roll_back_alias(name: ModelName, alias: AliasName, backend: BackendDep, serving: ServingDep) -> AliasView:
     """Have an alias mean what it meant before; once more goes back once more."""
-    changed = yard.roll_back_alias(name, alias)
+    changed = backend.roll_back_alias(name, alias)
     serving.changed(name)
     return AliasView.of(changed)
 
 
 @router.get("/{name}/aliases/{alias}/history", responses=documented(404, 422))
 def list_alias_changes(
-    name: ModelName, alias: AliasName, yard: YardDep, limit: Limit = 20, after: Before = None
+    name: ModelName, alias: AliasName, backend: BackendDep, limit: Limit = 20, after: Before = None
 ) -> Listing[AliasChangeView]:
     """Every change of an alias, newest first; also of one that was deleted."""
-    return Listing[AliasChangeView].of(yard.alias_history(name, alias, limit=limit, after=after), AliasChangeView.of)
+    return Listing[AliasChangeView].of(backend.alias_history(name, alias, limit=limit, after=after), AliasChangeView.of)
 
 
-def download(yard: Yard, version: ModelVersion, format: ModelFormat) -> Download:
+def download(backend: Backend, version: ModelVersion, format: ModelFormat) -> Download:
     """A version's file in one of its formats; what is made for this answer is removed behind it."""
     stack = ExitStack()
-    path, sha256 = stack.enter_context(yard.model_artifact(version, format))
+    path, sha256 = stack.enter_context(backend.model_artifact(version, format))
     return Download(
         str(path),
         sha256=sha256,

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from engine.foreign_weights import Origin
-from service import uploads
-from service.data_views import ParameterSetView
-from service.dependencies import After, Limit, Name, Reference, YardDep
-from service.idempotency import Idempotent
-from service.problems import documented
-from service.views import Listing
+from service.dependencies import After, BackendDep, Limit, Name, Reference
+from service.http import uploads
+from service.http.idempotency import Idempotent
+from service.http.problems import documented
+from service.views.data import ParameterSetView
+from service.views.jobs import Listing
 
 router = APIRouter(prefix="/v1/parameters", tags=["parameters"], route_class=uploads.UploadRoute)
 
@@ -40,13 +40,13 @@ TENSORS = uploads.Kinds(
 async def upload_parameters(
     request: Request,
     response: Response,
-    yard: YardDep,
+    backend: BackendDep,
     name: Name,
     layout: Annotated[Origin, Query(description="whose names the tensors have; auto goes by the names")] = "auto",
 ) -> ParameterSetView:
     """Upload initial parameters for `{"initializer": {"type": "given", "parameters": name}}`."""
     stored, created = await uploads.received(
-        request, yard, TENSORS, lambda media_type, file: yard.add_parameters(name, media_type, file, layout)
+        request, backend, TENSORS, lambda media_type, file: backend.add_parameters(name, media_type, file, layout)
     )
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/parameters/{stored.id}"
@@ -54,12 +54,12 @@ async def upload_parameters(
 
 
 @router.get("", responses=documented(422))
-def list_parameters(yard: YardDep, limit: Limit = 20, after: After = None) -> Listing[ParameterSetView]:
+def list_parameters(backend: BackendDep, limit: Limit = 20, after: After = None) -> Listing[ParameterSetView]:
     """List parameter sets, newest first."""
-    return Listing[ParameterSetView].of(yard.parameter_sets(limit=limit, after=after), ParameterSetView.of)
+    return Listing[ParameterSetView].of(backend.parameter_sets(limit=limit, after=after), ParameterSetView.of)
 
 
 @router.get("/{parameters}", responses=documented(404, 422))
-def get_parameters(parameters: Reference, yard: YardDep) -> ParameterSetView:
+def get_parameters(parameters: Reference, backend: BackendDep) -> ParameterSetView:
     """A parameter set by id or name."""
-    return ParameterSetView.of(yard.parameters(parameters))
+    return ParameterSetView.of(backend.parameters(parameters))

@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from service.answers import predictions
-from service.bodies import StrictRoute, strict
-from service.dependencies import ExistingJob, PredictorsDep, YardDep
-from service.problems import documented
-from service.views import Predictions
+from service.dependencies import BackendDep, ExistingJob, PredictorsDep
+from service.http.problems import documented
+from service.http.request_bodies import StrictRoute, strict
+from service.predictions.answers import predictions
+from service.views.jobs import Predictions
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["predictions"], route_class=StrictRoute)
 
@@ -36,9 +36,9 @@ EXAMPLES = {
 def predict_with_job(
     body: Annotated[Rows, strict(Rows), Body(openapi_examples=EXAMPLES)],
     job: ExistingJob,
-    yard: YardDep,
+    backend: BackendDep,
     predictors: PredictorsDep,
 ) -> Predictions:
     """Predict with the model that a succeeded job kept."""
-    model = predictors.get(yard.model(job.id).sha256, lambda: yard.model_path(job.id))
+    model = predictors.get(backend.model(job.id).sha256, lambda: backend.model_path(job.id))
     return Predictions.of(predictions(model, body.rows))

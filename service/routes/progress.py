@@ -9,13 +9,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response, StreamingResponse
 
 from engine.diagnosis import Diagnosis
-from service import streams
-from service.bodies import StrictRoute
-from service.csv_answers import CSV, TABLE, CsvWanted, csv_text, next_page
-from service.dependencies import ExistingJob, FreeWatchers, JobId, Limit, YardDep
-from service.problems import documented
-from service.views import EventView, LayersMeasuredView, Listing, MetricsPage
-from worker.records import DatedRow
+from service.dependencies import BackendDep, ExistingJob, FreeWatchers, JobId, Limit
+from service.http import event_streams
+from service.http.csv_answers import CSV, TABLE, CsvWanted, csv_text, next_page
+from service.http.problems import documented
+from service.http.request_bodies import StrictRoute
+from service.views.jobs import EventView, LayersMeasuredView, Listing, MetricsPage
+from worker.domain.records import DatedRow
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["progress"], route_class=StrictRoute)
 
@@ -33,7 +33,7 @@ Sequence = Annotated[int, Query(ge=0, le=2**63 - 1, description="`seq` of the la
 def get_metrics(
     request: Request,
     job: ExistingJob,
-    yard: YardDep,
+    backend: BackendDep,
     as_csv: CsvWanted,
     limit: Annotated[
         int | None, Query(ge=1, description="rows of the page; by default 1000 of JSON, and all of CSV")
@@ -58,9 +58,9 @@ def get_metrics(
     `max_points` goes before `limit`.
     """
     if as_csv and limit is None and max_points is None:
-        rows = yard.metric_rows(job.id, after=after, smoothing=smoothing)
+        rows = backend.metric_rows(job.id, after=after, smoothing=smoothing)
         return StreamingResponse(rows_as_csv(rows), media_type=CSV)
-    page = yard.metrics(job.id, after=after, limit=limit or PAGE, max_points=max_points, smoothing=smoothing)
+    page = backend.metrics(job.id, after=after, limit=limit or PAGE, max_points=max_points, smoothing=smoothing)
     if not as_csv:
         return MetricsPage.of(page)
     link = next_page(request, page.data[-1]["epoch"]) if page.has_more else {}
@@ -68,24 +68,24 @@ def get_metrics(
 
 
 @router.get("/events", responses=documented(404, 422))
-def list_events(job_id: JobId, yard: YardDep, limit: Limit = 100, after: Sequence = 0) -> Listing[EventView]:
+def list_events(job_id: JobId, backend: BackendDep, limit: Limit = 100, after: Sequence = 0) -> Listing[EventView]:
     """What happened to the job, oldest first."""
-    return Listing[EventView].of(yard.events(job_id, after=after, limit=limit), EventView.of)
+    return Listing[EventView].of(backend.events(job_id, after=after, limit=limit), EventView.of)
 
 
 def start_of_stream(
     job: ExistingJob,
-    yard: YardDep,
+    backend: BackendDep,
     after: Sequence = 0,
     last_event_id: Annotated[
         int | None,
         Header(ge=0, le=2**63 - 1, description="sent by a client that comes back; overrides `after`"),
     ] = None,
 ) -> int:
-    """`seq` of the last event that the client has seen; raises `streams.Over` where that was `done`."""
+    """`seq` of the last event that the client has seen; raises `event_streams.Over` where that was `done`."""
     if last_event_id is None:
         return after
-    streams.refuse_if_over(yard, job, last_event_id)
+    event_streams.refuse_if_over(backend, job, last_event_id)
     return last_event_id
 
 
@@ -100,25 +100,27 @@ def start_of_stream(
 )
 async def stream_events(
     job: ExistingJob,
-    yard: YardDep,
+    backend: BackendDep,
     watchers: FreeWatchers,
     start: Annotated[int, Depends(start_of_stream)],
 ) -> AsyncIterator[ServerSentEvent]:
     """What happens to the job, as it happens (Server-Sent Events); the last event is `done` with the job."""
-    async for event in streams.events(yard, watchers, job.id, start):
+    async for event in event_streams.events(backend, watchers, job.id, start):
         yield event
 
 
 @router.get("/layers", responses=documented(404, 422))
-def list_layers(job_id: JobId, yard: YardDep, limit: Limit = 100, after: Sequence = 0) -> Listing[LayersMeasuredView]:
+def list_layers(
+    job_id: JobId, backend: BackendDep, limit: Limit = 100, after: Sequence = 0
+) -> Listing[LayersMeasuredView]:
     """Gradients, weights, dead and saturated units of every layer, by epoch; `after` is the last epoch known."""
-    return Listing[LayersMeasuredView].of(yard.layers(job_id, after=after, limit=limit), LayersMeasuredView.of)
+    return Listing[LayersMeasuredView].of(backend.layers(job_id, after=after, limit=limit), LayersMeasuredView.of)
 
 
 @router.get("/diagnosis", responses=documented(404, 409, 422))
-def get_diagnosis(job_id: JobId, yard: YardDep) -> Diagnosis:
+def get_diagnosis(job_id: JobId, backend: BackendDep) -> Diagnosis:
     """Bias or variance: the verdict on a finished job, its evidence, and the next jobs to try, best first."""
-    return yard.diagnosis(job_id)
+    return backend.diagnosis(job_id)
 
 
 def rows_as_csv(rows: Iterable[DatedRow]) -> Iterator[str]:

@@ -6,20 +6,20 @@ from fastapi import APIRouter
 
 from engine.presets import PRESETS
 from engine.spec_schema import job_schema
-from service.bodies import StrictRoute
-from service.dependencies import YardDep
-from service.problems import documented
-from service.schema_limits import limit_fields
-from service.views import Presets, PresetView
+from service.dependencies import BackendDep
+from service.http.problems import documented
+from service.http.request_bodies import StrictRoute
+from service.http.schema_limits import limit_fields
+from service.views.jobs import Presets, PresetView
 
 router = APIRouter(prefix="/v1", tags=["specs"], route_class=StrictRoute)
 
 
 @router.get("/schemas/job", responses=documented(422))
-def get_job_schema(yard: YardDep) -> dict[str, Any]:
+def get_job_schema(backend: BackendDep) -> dict[str, Any]:
     """The JSON Schema of a job: per field title, help, default, range, importance, whether it may change."""
     schema = job_schema()
-    limit_fields({"JobSpec": schema, **schema["$defs"]}, yard.settings)
+    limit_fields({"JobSpec": schema, **schema["$defs"]}, backend.settings)
     return schema
 
 

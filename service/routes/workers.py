@@ -2,17 +2,17 @@
 
 from fastapi import APIRouter
 
-from service.bodies import StrictRoute
-from service.dependencies import YardDep
-from service.problems import documented
-from service.steering_views import WorkerView
-from service.views import Listing
-from worker.records import Page
+from service.dependencies import BackendDep
+from service.http.problems import documented
+from service.http.request_bodies import StrictRoute
+from service.views.jobs import Listing
+from service.views.steering import WorkerView
+from worker.domain.records import Page
 
 router = APIRouter(prefix="/v1/workers", tags=["service"], route_class=StrictRoute)
 
 
 @router.get("", responses=documented(422))
-def list_workers(yard: YardDep) -> Listing[WorkerView]:
+def list_workers(backend: BackendDep) -> Listing[WorkerView]:
     """The worker processes that were seen in the last half minute, and what they are busy with."""
-    return Listing[WorkerView].of(Page(yard.workers(), has_more=False), WorkerView.of)
+    return Listing[WorkerView].of(Page(backend.workers(), has_more=False), WorkerView.of)

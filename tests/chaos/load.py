@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from engine import JobSpec
-from worker.yard import Yard
+from worker.backend import Backend
 
 DENSE = [{"type": "dense", "units": 24}, {"type": "relu"}]
 WIDE = [{"type": "dense", "units": 400}, {"type": "relu"}, {"type": "dense", "units": 400}, {"type": "relu"}]
@@ -54,11 +54,11 @@ def specs(seed: int, length: float = 1.0) -> dict[str, JobSpec]:
     }
 
 
-def upload(yard: Yard, rows: int = 3000) -> None:
+def upload(backend: Backend, rows: int = 3000) -> None:
     """Little pictures that have to stay in their file where `max_data_bytes` is less than they take."""
     x = np.random.default_rng(0).integers(0, 256, (rows, 12, 12), np.uint8)
     content = BytesIO()
     np.savez(content, x=x, y=x[:, 0, 0] // 64)
-    with yard.receive() as received:
+    with backend.receive() as received:
         received.write(content.getvalue())
-        yard.add_dataset("pixels", "application/x-npz", received)
+        backend.add_dataset("pixels", "application/x-npz", received)

@@ -73,14 +73,14 @@ def position_lost() -> None:
 
 def sweeper_off() -> None:
     """Nobody looks for what was left behind."""
-    from worker import sweeper
+    from worker.maintenance import sweeper
 
     sweeper.Sweeper.sweep = lambda _: None  # type: ignore[method-assign]
 
 
 def sync_late() -> None:
     """A file gets its name, and is registered, before its content is safe: that follows with the next file."""
-    from worker import artifacts
+    from worker.storage import artifacts
 
     keep = artifacts.Artifacts.keep
     late: list[Path] = []

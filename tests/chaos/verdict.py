@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from engine import load
-from worker.artifacts import Artifacts
+from worker.backend import Backend
+from worker.domain.jobs import Job, Status
 from worker.errors import NoModel
-from worker.jobs import Job, Status
-from worker.orphans import sweep_orphans
-from worker.yard import Yard
+from worker.maintenance.orphans import sweep_orphans
+from worker.storage.artifacts import Artifacts
 
 TERMINAL = {"succeeded", "failed", "cancelled"}
 
@@ -29,52 +29,52 @@ class Verdict:
             self.complaints.append(complaint)
 
 
-def twin_of(yard: Yard, job: Job) -> dict[str, Any]:
+def twin_of(backend: Backend, job: Job) -> dict[str, Any]:
     """All that two jobs of one spec must have in common, to the last bit."""
     return {
         "result": job.result,
         "warnings": job.warnings,
-        "rows": [{k: v for k, v in row.items() if k not in ("seconds", "at")} for row in yard.metric_rows(job.id)],
-        "layers": [(one.epoch, one.layers) for one in all_layers(yard, job.id)],
-        "checks": [check.report for check in yard.gradient_checks(job.id).data],
+        "rows": [{k: v for k, v in row.items() if k not in ("seconds", "at")} for row in backend.metric_rows(job.id)],
+        "layers": [(one.epoch, one.layers) for one in all_layers(backend, job.id)],
+        "checks": [check.report for check in backend.gradient_checks(job.id).data],
     }
 
 
-def all_layers(yard: Yard, job_id: str) -> list[Any]:
-    found, page = [], yard.layers(job_id, limit=1000)
+def all_layers(backend: Backend, job_id: str) -> list[Any]:
+    found, page = [], backend.layers(job_id, limit=1000)
     while True:
         found += page.data
         if not page.has_more:
             return found
-        page = yard.layers(job_id, after=found[-1].epoch, limit=1000)
+        page = backend.layers(job_id, after=found[-1].epoch, limit=1000)
 
 
-def all_events(yard: Yard, job_id: str) -> list[Any]:
-    found, page = [], yard.events(job_id, limit=1000)
+def all_events(backend: Backend, job_id: str) -> list[Any]:
+    found, page = [], backend.events(job_id, limit=1000)
     while True:
         found += page.data
         if not page.has_more:
             return found
-        page = yard.events(job_id, after=found[-1].seq, limit=1000)
+        page = backend.events(job_id, after=found[-1].seq, limit=1000)
 
 
-def recoveries(yard: Yard, struck: list[tuple[str, float]]) -> list[float]:
+def recoveries(backend: Backend, struck: list[tuple[str, float]]) -> list[float]:
     """Seconds from the loss of a job's worker until another one trained it."""
     waited = []
     for job_id, at in struck:
-        begun = [event.at.timestamp() for event in all_events(yard, job_id) if event.data.get("to") == "running"]
+        begun = [event.at.timestamp() for event in all_events(backend, job_id) if event.data.get("to") == "running"]
         waited += [min(time for time in begun if time > at) - at] if any(time > at for time in begun) else []
     return waited
 
 
-def judge(verdict: Verdict, yard: Yard, job_id: str, twin: dict[str, Any] | None) -> None:
+def judge(verdict: Verdict, backend: Backend, job_id: str, twin: dict[str, Any] | None) -> None:
     """One job: an end, only one, the twin's result, a model that is whole, and a story without gaps."""
-    job = yard.job(job_id)
+    job = backend.job(job_id)
     verdict.figures["jobs"] += 1
     verdict.figures[str(job.state)] += 1
     verdict.figures["attempts"] += job.attempt
     verdict.expect(job.done, f"{job_id} is still {job.state}")
-    events = all_events(yard, job_id)
+    events = all_events(backend, job_id)
     verdict.expect([e.seq for e in events] == list(range(1, len(events) + 1)), f"{job_id}: the events have gaps")
     moves = [(event.data["from"], event.data["to"]) for event in events if event.type == "state"]
     verdict.expect(
@@ -97,34 +97,34 @@ def judge(verdict: Verdict, yard: Yard, job_id: str, twin: dict[str, Any] | None
         f"{job_id}: a registered checkpoint was damaged",
     )
     if job.state is Status.SUCCEEDED:
-        model = yard.model(job_id)
+        model = backend.model(job_id)
         verdict.expect(
-            yard.model_path(job_id).is_file() and load(model.path).weights_sha256 == model.weights_sha256,
+            backend.model_path(job_id).is_file() and load(model.path).weights_sha256 == model.weights_sha256,
             f"{job_id}: the model is not the one that was stored",
         )
         if twin is not None:
-            found = twin_of(yard, job)
+            found = twin_of(backend, job)
             differing = [name for name in twin if twin[name] != found[name]]
             verdict.expect(not differing, f"{job_id} differs from its undisturbed twin in {', '.join(differing)}")
             verdict.figures["equal to their twin"] += not differing
     else:
         try:
-            yard.model(job_id)
+            backend.model(job_id)
             verdict.complaints.append(f"{job_id} is {job.state} and has a model")
         except NoModel:
             pass
         verdict.expect(twin is None or not job.done, f"{job_id} {job.state}: {job.error}")
 
 
-def superfluous(verdict: Verdict, yard: Yard, data_dir: Path) -> None:
+def superfluous(verdict: Verdict, backend: Backend, data_dir: Path) -> None:
     """Files that no row names: a lost attempt may leave its last ones, which are swept, and a job in peace none."""
-    orphans = sweep_orphans(yard._store, Artifacts(data_dir), stale_seconds=0)
+    orphans = sweep_orphans(backend._store, Artifacts(data_dir), stale_seconds=0)
     verdict.figures["files that a kill left without a row, swept"] += len(orphans)
     for job_id, left in Counter(Path(orphan).parts[1] for orphan in orphans).items():
-        lost = max(0, yard.job(job_id).attempt - 1)
+        lost = max(0, backend.job(job_id).attempt - 1)
         verdict.expect(left <= 2 * lost, f"{job_id} had left {left} files without a row, with {lost} attempts lost")
     for folder in (data_dir / "checkpoints").glob("*"):
-        named = {Path(one.file).name for one in yard.checkpoints(folder.name)}
+        named = {Path(one.file).name for one in backend.checkpoints(folder.name)}
         extra = {path.name for path in folder.glob("*")} - named
         verdict.expect(not extra, f"{folder.name} has left {', '.join(sorted(extra))}")
         verdict.expect(not named - {p.name for p in folder.glob("*")}, f"{folder.name} lacks files that rows name")

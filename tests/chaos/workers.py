@@ -20,7 +20,7 @@ PROGRAM = """
 import sys
 from tests.chaos.mutants import become
 become(sys.argv[1], sys.argv[2])
-from worker.process import run_worker
+from worker.process.parent import run_worker
 from worker.settings import Settings
 sys.exit(run_worker(Settings()))
 """

@@ -1,4 +1,4 @@
-"""A real service on a real port, without a worker: uvicorn in a thread, over a yard on SQLite."""
+"""A real service on a real port, without a worker: uvicorn in a thread, over a backend on SQLite."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -6,15 +6,15 @@ from contextlib import closing
 import httpx
 import pytest
 
-from service.slow_clients import Patience
+from service.http.client_timeouts import Patience
 from tests.service.contract import Contract
 from tests.service.running import Running, served
 from tests.service.stored import Snapshot, Stored
 from tests.service.work import Work
 from tests.until import CEILING
+from worker.backend import Backend, open_backend
+from worker.process.child import WorkerProcess
 from worker.settings import Settings
-from worker.station import Station
-from worker.yard import Yard, open_yard
 
 
 @pytest.fixture(scope="session")
@@ -27,15 +27,15 @@ def settings(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Settin
 
 
 @pytest.fixture(scope="session")
-def yard(settings: Settings) -> Iterator[Yard]:
-    with open_yard(settings) as opened:
+def backend(settings: Settings) -> Iterator[Backend]:
+    with open_backend(settings) as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
-def running(yard: Yard, settings: Settings) -> Iterator[Running]:
+def running(backend: Backend, settings: Settings) -> Iterator[Running]:
     """The service, as patient with its clients as any."""
-    with served(yard, settings, Patience()) as service:
+    with served(backend, settings, Patience()) as service:
         yield service
 
 
@@ -58,9 +58,9 @@ def client(running: Running, contract: Contract) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def stored(yard: Yard, settings: Settings) -> Snapshot:
+def stored(backend: Backend, settings: Settings) -> Snapshot:
     """What was stored when the test began, and, when called, what is stored now."""
-    return Snapshot(lambda: Stored.of(yard, settings))
+    return Snapshot(lambda: Stored.of(backend, settings))
 
 
 @pytest.fixture
@@ -84,9 +84,9 @@ def job(client: httpx.Client) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def train(yard: Yard, settings: Settings, client: httpx.Client) -> Iterator[Callable[..., str]]:
+def train(backend: Backend, settings: Settings, client: httpx.Client) -> Iterator[Callable[..., str]]:
     """Really trains a small job in this process, before all that wait; returns its id."""
-    with closing(Station(settings, yard.broker, draining=lambda: False)) as station:
+    with closing(WorkerProcess(settings, backend.broker, draining=lambda: False)) as process:
 
         def job(**fields: object) -> str:
             spec = {"data": {"train": "iris", "target": "label"}, "training": {"epochs": 3}, "priority": 9, **fields}
@@ -94,7 +94,7 @@ def train(yard: Yard, settings: Settings, client: httpx.Client) -> Iterator[Call
             assert answer.status_code == 201, answer.text
             job_id = str(answer.json()["id"])
             for _ in range(3):  # a message may bring another job, one of a test before that is as urgent
-                station.train(job_id)
+                process.train(job_id)
                 done = client.get(f"/v1/jobs/{job_id}").json()
                 if done["done"]:
                     break

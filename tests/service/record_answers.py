@@ -13,15 +13,15 @@ from unittest.mock import patch
 
 import httpx
 
-from service.slow_clients import Patience
+from service.http.client_timeouts import Patience
 from tests.service.contract import Contract
 from tests.service.running import served
 from tests.until import CEILING
 from trainshed.stack import Stack
-from worker.embedded_redis import EmbeddedRedis
-from worker.redis_server import find_server
+from worker.backend import open_backend
+from worker.queue.embedded_redis import EmbeddedRedis
+from worker.queue.redis_server import find_server
 from worker.settings import Settings
-from worker.yard import open_yard
 
 LONGEST_TEXT = 1500
 FILE = Path(__file__).parents[2] / "service" / "examples.json"
@@ -213,8 +213,8 @@ def fail(recorder: Recorder) -> None:
             chosen = {"data_dir": folder, "port": 0, "redis_url": redis.address.url}
             settings = Settings.model_validate(chosen | limits)
             with (
-                open_yard(settings) as yard,
-                served(yard, settings, Patience()) as service,
+                open_backend(settings) as backend,
+                served(backend, settings, Patience()) as service,
                 httpx.Client(base_url=service.url, event_hooks={"response": [recorder]}) as client,
             ):
                 job = client.post("/v1/jobs", json=SMALLEST).json().get("id")

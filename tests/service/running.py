@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from service.app import create_app
+from service.http.client_timeouts import Patience
 from service.server import Server, make_server
-from service.slow_clients import Patience
 from tests.until import CEILING, until
+from worker.backend import Backend
 from worker.settings import Settings
-from worker.yard import Yard
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Running:
 
 
 @contextmanager
-def served(yard: Yard, settings: Settings, patience: Patience) -> Iterator[Running]:
+def served(backend: Backend, settings: Settings, patience: Patience) -> Iterator[Running]:
     """The service in a thread until the block ends."""
-    server = make_server(create_app(yard, settings), settings, patience)
+    server = make_server(create_app(backend, settings), settings, patience)
     thread = threading.Thread(target=server.run, name="service")
     thread.start()
     try:

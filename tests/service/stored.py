@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from worker.backend import Backend
 from worker.settings import Settings
-from worker.yard import Yard
 
 
 @dataclass(frozen=True)
@@ -15,12 +15,12 @@ class Stored:
     files: frozenset[str]
 
     @classmethod
-    def of(cls, yard: Yard, settings: Settings) -> "Stored":
+    def of(cls, backend: Backend, settings: Settings) -> "Stored":
         files = (path for path in settings.data_dir.rglob("*") if path.is_file())
         return cls(
-            frozenset(job.id for job in yard.jobs(limit=1000).data),
-            frozenset(record.id for record in yard.datasets(limit=1000).data),
-            frozenset(stored.id for stored in yard.parameter_sets(limit=1000).data),
+            frozenset(job.id for job in backend.jobs(limit=1000).data),
+            frozenset(record.id for record in backend.datasets(limit=1000).data),
+            frozenset(stored.id for stored in backend.parameter_sets(limit=1000).data),
             # The database's own files, and messages on their way to a worker, come and go.
             frozenset(
                 str(path.relative_to(settings.data_dir))

@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from engine import load
-from service.predictors import Predictors
-from service.serving import Serving
-from service.slow_clients import Patience
+from service.http.client_timeouts import Patience
+from service.predictions.model_cache import Predictors
+from service.predictions.serving import Serving
 from tests.service.running import Running, served
 from tests.until import until
+from worker.backend import Backend, open_backend
 from worker.errors import UnknownAlias, UnknownVersion
 from worker.settings import Settings
-from worker.yard import Yard, open_yard
 
 ROW = [5.9, 3.0, 4.2, 1.5]
 VERSIONS = (1, 2, 3)
@@ -26,12 +26,14 @@ SWITCHES = 12
 
 
 @pytest.fixture(scope="module")
-def expected(client: httpx.Client, yard: Yard, train: Callable[..., str]) -> dict[int, object]:
+def expected(client: httpx.Client, backend: Backend, train: Callable[..., str]) -> dict[int, object]:
     """What each of three versions answers; all differ."""
     for seed in VERSIONS:
         answer = client.post("/v1/models/switched/versions", json={"job": train(seed=seed)})
         assert answer.status_code == 201, answer.text
-    models = {number: load(yard.model_version_path(yard.model_version("switched", number))) for number in VERSIONS}
+    models = {
+        number: load(backend.model_version_path(backend.model_version("switched", number))) for number in VERSIONS
+    }
     answers = {number: json.loads(json.dumps(model.predict([ROW]))) for number, model in models.items()}
     assert len({json.dumps(answer) for answer in answers.values()}) == len(VERSIONS)
     return answers
@@ -77,14 +79,14 @@ def test_no_request_is_lost_or_answered_by_another_version(
 
 
 def test_another_process_follows(
-    yard: Yard, settings: Settings, client: httpx.Client, expected: dict[int, object], tmp_path: Path
+    backend: Backend, settings: Settings, client: httpx.Client, expected: dict[int, object], tmp_path: Path
 ) -> None:
     """Two services over one store share nothing else."""
     alias = "/v1/models/switched/aliases/staging"
     client.put(alias, json={"version": 1})
     quick = settings.model_copy(update={"look_seconds": 0.05})
     with (
-        open_yard(quick, yard.broker) as other,
+        open_backend(quick, backend.broker) as other,
         served(other, quick, Patience()) as second,
         httpx.Client(base_url=second.url, timeout=60) as there,
     ):
@@ -103,9 +105,9 @@ def test_another_process_follows(
 
 
 @pytest.fixture
-def serving(yard: Yard) -> Serving:
+def serving(backend: Backend) -> Serving:
     """What a process serves, with nobody looking for changes."""
-    return Serving(yard, Predictors(), look_seconds=3600)
+    return Serving(backend, Predictors(), look_seconds=3600)
 
 
 def test_what_is_known_is_served_without_asking_the_store(serving: Serving, expected: dict[int, object]) -> None:
@@ -119,8 +121,8 @@ def test_what_is_known_is_served_without_asking_the_store(serving: Serving, expe
     serving.close()
 
 
-def test_a_model_that_went_for_want_of_room_is_read_again(yard: Yard, expected: dict[int, object]) -> None:
-    serving = Serving(yard, Predictors(capacity=1), look_seconds=3600)  # room for one at a time
+def test_a_model_that_went_for_want_of_room_is_read_again(backend: Backend, expected: dict[int, object]) -> None:
+    serving = Serving(backend, Predictors(capacity=1), look_seconds=3600)  # room for one at a time
     for number in VERSIONS:
         assert serving.served("switched", number).model.predict([ROW]) is not None
     assert serving.known("switched", 1) is None

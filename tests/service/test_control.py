@@ -7,20 +7,20 @@ import pytest
 
 from tests.service.shape import assert_problem
 from tests.service.work import Work
-from worker.jobs import Claim, Progress, Saved
+from worker.backend import Backend
+from worker.domain.jobs import Claim, Progress, Saved
 from worker.store import SavedModel
-from worker.yard import Yard
 
 Submit = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
-def nothing_left(yard: Yard) -> Iterator[None]:
+def nothing_left(backend: Backend) -> Iterator[None]:
     """Jobs of one test are not ahead in the queue of another."""
     yield
-    for job in yard.jobs(limit=1000).data:
+    for job in backend.jobs(limit=1000).data:
         if not job.done:
-            yard.cancel(job.id)
+            backend.cancel(job.id)
 
 
 def finished(work: Work, claim: Claim, weights: str = "b" * 64) -> None:
@@ -259,11 +259,11 @@ def test_jobs_are_compared_where_they_differ(client: httpx.Client, job: Submit, 
     assert_problem(client.get("/v1/compare", params={"jobs": f"{first},{gone}"}), 404)
 
 
-def test_a_job_that_is_done_can_be_deleted(client: httpx.Client, job: Submit, work: Work, yard: Yard) -> None:
+def test_a_job_that_is_done_can_be_deleted(client: httpx.Client, job: Submit, work: Work, backend: Backend) -> None:
     job_id = job()
     claim = work.claim(job_id)
     assert "running" in assert_problem(client.delete(f"/v1/jobs/{job_id}"), 409)["detail"]
-    folder = yard.settings.data_dir / "models"
+    folder = backend.settings.data_dir / "models"
     folder.mkdir(exist_ok=True)
     (folder / "mine").write_bytes(b"model")
     work.store.claims.finish(claim, SavedModel("models/mine", "a" * 64, "b" * 64), {}, stop_reason="completed")

@@ -9,12 +9,12 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from service.slow_clients import Patience
+from service.http.client_timeouts import Patience
 from tests.service.contract import Contract
 from tests.service.running import served
 from tests.until import CEILING
+from worker.backend import Backend
 from worker.settings import Settings
-from worker.yard import Yard
 
 
 def test_the_page_asks_nobody_else(client: httpx.Client) -> None:
@@ -71,7 +71,7 @@ def test_answers_do_not_say_what_serves_them(client: httpx.Client) -> None:
 
 
 def test_others_are_answered_while_the_document_is_made(
-    yard: Yard, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    backend: Backend, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = Event(), Event()
 
@@ -80,8 +80,8 @@ def test_others_are_answered_while_the_document_is_made(
         assert go_on.wait(CEILING)
         return document
 
-    monkeypatch.setattr("service.openapi.made_for_generators", slowly)
-    with served(yard, settings, Patience()) as service, ThreadPoolExecutor() as pool:
+    monkeypatch.setattr("service.http.openapi.made_for_generators", slowly)
+    with served(backend, settings, Patience()) as service, ThreadPoolExecutor() as pool:
         asked = pool.submit(httpx.get, f"{service.url}/openapi.json", timeout=CEILING)
         assert begun.wait(CEILING)
         try:

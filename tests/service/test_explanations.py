@@ -10,7 +10,7 @@ from engine import load
 from engine.importance import permutation_importance
 from engine.saliency import saliency
 from tests.service.shape import assert_problem
-from worker.yard import Yard
+from worker.backend import Backend
 
 ROW = [5.1, 3.5, 1.4, 0.2]
 
@@ -23,21 +23,21 @@ def flowers(client: httpx.Client, train: Callable[..., str]) -> str:
     return "/v1/models/explained"
 
 
-def test_importance_is_the_engines(client: httpx.Client, yard: Yard, flowers: str) -> None:
+def test_importance_is_the_engines(client: httpx.Client, backend: Backend, flowers: str) -> None:
     wanted = {"dataset": "iris", "rows": 100, "repeats": 3, "seed": 4}
     answer = client.post(f"{flowers}/explain", json=wanted)
     assert answer.status_code == 200, answer.text
     told = answer.json()
     assert (told["model"], told["version"], told["gradient"]) == ("explained", 1, None)
-    model = load(yard.model_version_path(yard.model_version("explained")))
-    table = yard.labelled_table(model, "iris", pointer="")
+    model = load(backend.model_version_path(backend.model_version("explained")))
+    table = backend.labelled_table(model, "iris", pointer="")
     expected = permutation_importance(model, table, rows=100, repeats=3, seed=4)
     assert told["importance"] == expected.model_dump(mode="json")
     assert told["importance"]["score"] > 0.8 and told["importance"]["features"][0]["importance"] > 0.05
 
 
-def test_the_gradient_is_the_engines(client: httpx.Client, yard: Yard, flowers: str) -> None:
-    model = load(yard.model_version_path(yard.model_version("explained")))
+def test_the_gradient_is_the_engines(client: httpx.Client, backend: Backend, flowers: str) -> None:
+    model = load(backend.model_version_path(backend.model_version("explained")))
     told = client.post(f"{flowers}/explain", json={"row": ROW}, params={"version": 1}).json()
     assert told["gradient"] == saliency(model, ROW).model_dump(mode="json")
     named = dict(zip(model.preprocessor.shapes, ROW, strict=True))
@@ -65,13 +65,13 @@ def test_what_cannot_be_explained_is_refused(
     assert pointer in [error["pointer"] for error in problem["errors"]], problem
 
 
-def test_drift_is_watched_where_it_is_wanted(client: httpx.Client, yard: Yard, flowers: str) -> None:
+def test_drift_is_watched_where_it_is_wanted(client: httpx.Client, backend: Backend, flowers: str) -> None:
     path = f"{flowers}/drift"
     problem = assert_problem(client.get(path), 409)
     assert problem["code"] == "nothing_to_compare" and '{"drift": true}' in problem["detail"]
     assert client.put(flowers, json={"drift": True}).json()["drift"] is True
-    table = yard._datasets.load("iris").training
-    names = list(load(yard.model_version_path(yard.model_version("explained"))).preprocessor.shapes)
+    table = backend._datasets.load("iris").training
+    names = list(load(backend.model_version_path(backend.model_version("explained"))).preprocessor.shapes)
     rows = np.stack([table.whole(name) for name in names], axis=1)
     for start in range(0, len(rows), 30):  # in all forms of rows
         part = rows[start : start + 30].astype(float)

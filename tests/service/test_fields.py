@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.metrics import METRICS
-from service.csv_answers import value_at
-from service.fields import Selection, selected
-from service.result_view import ResultView
+from service.http.csv_answers import value_at
+from service.http.fields import Selection, selected
 from service.routes.jobs import COLUMNS
+from service.views.result import ResultView
 from tests.service.bad_uploads import npz
 from tests.service.shape import assert_problem
 

@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.data.formats.formats import FORMATS
-from service.forms import MOST_FIELD, FormHash, FormReader
-from service.problems import RequestRefused
+from service.http.forms import MOST_FIELD, FormHash, FormReader
+from service.http.problems import RequestRefused
 from service.routes.datasets import TABLES
 from service.routes.parameters import TENSORS
 from tests.service.bad_uploads import npz

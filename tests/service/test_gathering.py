@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from engine import Model
-from service import gathering
-from service.gathering import Gatherer
+from service.predictions import dynamic_batching
+from service.predictions.dynamic_batching import DynamicBatcher
 from tests.engine.jobs import events_of, finished, spec_of, toy
 
 
@@ -25,7 +25,7 @@ def inputs(model: Model, rows: int, seed: int = 0) -> np.ndarray:
 def test_what_arrives_in_one_turn_goes_together_with_the_bits_it_has_alone(model: Model) -> None:
     sizes = [1, 1, 3, 1, 20, 1]
     asked = [inputs(model, size, seed) for seed, size in enumerate(sizes)]
-    gatherer = Gatherer()
+    gatherer = DynamicBatcher()
 
     async def all_at_once() -> list[np.ndarray]:
         return list(await asyncio.gather(*(gatherer.answers(model, X) for X in asked)))
@@ -36,7 +36,7 @@ def test_what_arrives_in_one_turn_goes_together_with_the_bits_it_has_alone(model
 
 
 def test_a_lone_request_is_answered_in_the_same_turn_of_the_loop(model: Model) -> None:
-    gatherer = Gatherer()
+    gatherer = DynamicBatcher()
 
     async def alone() -> int:
         waiting = asyncio.ensure_future(gatherer.answers(model, inputs(model, 1)))
@@ -54,7 +54,7 @@ def test_two_models_are_not_mixed(model: Model) -> None:
     X = inputs(model, 1)
 
     async def both() -> list[np.ndarray]:
-        return list(await asyncio.gather(Gatherer().answers(model, X), Gatherer().answers(other, X)))
+        return list(await asyncio.gather(DynamicBatcher().answers(model, X), DynamicBatcher().answers(other, X)))
 
     first, second = asyncio.run(both())
     assert (first == model.answers(X)).all() and (second == other.answers(X)).all() and (first != second).any()
@@ -63,8 +63,8 @@ def test_two_models_are_not_mixed(model: Model) -> None:
 def test_what_arrives_during_a_long_product_goes_together_after_it(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gathering, "INLINE", 0)  # every product is a long one
-    gatherer, X = Gatherer(), inputs(model, 1)
+    monkeypatch.setattr(dynamic_batching, "INLINE", 0)  # every product is a long one
+    gatherer, X = DynamicBatcher(), inputs(model, 1)
 
     async def in_waves() -> list[np.ndarray]:
         arrived = Event()
@@ -84,7 +84,7 @@ def test_what_arrives_during_a_long_product_goes_together_after_it(
 
 
 def test_a_client_that_left_is_forgotten(model: Model) -> None:
-    gatherer = Gatherer()
+    gatherer = DynamicBatcher()
 
     async def one_leaves() -> np.ndarray:
         gone = asyncio.ensure_future(gatherer.answers(model, inputs(model, 1)))

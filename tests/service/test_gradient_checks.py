@@ -11,9 +11,9 @@ from engine import JobSpec, Network, check_gradients, examples_of, initial_param
 from tests.service.running import Running
 from tests.service.shape import assert_problem
 from tests.service.work import Work
+from worker.backend import Backend
+from worker.process.child import WorkerProcess
 from worker.settings import Settings
-from worker.station import Station
-from worker.yard import Yard
 
 TANH = {
     "layers": [{"type": "dense", "units": 6}, {"type": "tanh"}],
@@ -24,27 +24,27 @@ TANH = {
 
 
 @pytest.fixture(scope="module")
-def station(yard: Yard, settings: Settings) -> Iterator[Station]:
+def process(backend: Backend, settings: Settings) -> Iterator[WorkerProcess]:
     """What a worker's process does, in this one."""
-    opened = Station(settings, yard.broker, draining=lambda: False)
+    opened = WorkerProcess(settings, backend.broker, draining=lambda: False)
     yield opened
     opened.close()
 
 
 @pytest.fixture(scope="module")
-def trained(station: Station, client: httpx.Client) -> str:
+def trained(process: WorkerProcess, client: httpx.Client) -> str:
     """The path of a job that has succeeded, with a smooth network."""
-    return train(station, client, **TANH)
+    return train(process, client, **TANH)
 
 
-def train(station: Station, client: httpx.Client, **fields: object) -> str:
+def train(process: WorkerProcess, client: httpx.Client, **fields: object) -> str:
     # Before all that other tests have left waiting; one of them may be as urgent, and come first.
     spec = {"data": {"train": "iris", "target": "label"}, "priority": 9, **fields}
     answer = client.post("/v1/jobs", json=spec)
     assert answer.status_code == 201, answer.text
     path = str(answer.headers["location"])
     for _ in range(3):
-        station.train(answer.json()["id"])
+        process.train(answer.json()["id"])
         if client.get(path).json()["done"]:
             break
     assert client.get(path).json()["state"] == "succeeded"
@@ -52,13 +52,13 @@ def train(station: Station, client: httpx.Client, **fields: object) -> str:
 
 
 @pytest.fixture
-def report(station: Station, client: httpx.Client) -> Callable[..., dict[str, Any]]:
+def report(process: WorkerProcess, client: httpx.Client) -> Callable[..., dict[str, Any]]:
     """Asks for a check of the job at the path, has it made, and gives its report."""
 
     def make(job: str, **wanted: object) -> dict[str, Any]:
         answer = client.post(f"{job}/gradient-checks", json=wanted)
         assert answer.status_code == 201, answer.text
-        station.check_gradients(job.rpartition("/")[2], answer.json()["number"])
+        process.check_gradients(job.rpartition("/")[2], answer.json()["number"])
         check = client.get(answer.headers["location"]).json()
         assert check["state"] == "succeeded", check
         made: dict[str, Any] = check["report"]
@@ -68,7 +68,7 @@ def report(station: Station, client: httpx.Client) -> Callable[..., dict[str, An
 
 
 def test_a_check_is_a_resource_that_waits_for_a_worker(
-    running: Running, client: httpx.Client, station: Station, trained: str
+    running: Running, client: httpx.Client, process: WorkerProcess, trained: str
 ) -> None:
     before = client.get(f"{trained}/events").json()
     answer = client.post(f"{trained}/gradient-checks")  # a body is not needed
@@ -82,7 +82,7 @@ def test_a_check_is_a_resource_that_waits_for_a_worker(
     with ThreadPoolExecutor(1) as pool:
         poll = pool.submit(lambda: client.get(answer.headers["location"], params={"wait": 60}).json())
         running.await_watchers(1)
-        station.check_gradients(trained.rpartition("/")[2], queued["number"])
+        process.check_gradients(trained.rpartition("/")[2], queued["number"])
         done = poll.result()
     assert (done["state"], done["report"]["verdict"]) == ("succeeded", "great")
 
@@ -118,9 +118,9 @@ def test_the_job_s_own_reports_are_made_again_to_the_bit(
 
 
 def test_the_parameters_of_the_start_are_those_of_the_seed(
-    client: httpx.Client, station: Station, report: Callable[..., dict[str, Any]]
+    client: httpx.Client, process: WorkerProcess, report: Callable[..., dict[str, Any]]
 ) -> None:
-    job = train(station, client, **TANH, seed=11)
+    job = train(process, client, **TANH, seed=11)
     spec = JobSpec.model_validate(client.get(job).json()["spec"])
     data = prepare(spec.data, {"iris": load_sample("iris")}, dtype=spec.precision)
     network = Network.of(spec, data.preprocessor)
@@ -130,10 +130,10 @@ def test_the_parameters_of_the_start_are_those_of_the_seed(
 
 
 def test_a_big_network_is_sampled_with_every_tensor_represented(
-    client: httpx.Client, station: Station, report: Callable[..., dict[str, Any]]
+    client: httpx.Client, process: WorkerProcess, report: Callable[..., dict[str, Any]]
 ) -> None:
     layers = [{"type": "dense", "units": 100}, {"type": "batch_norm"}, {"type": "tanh"}, {"type": "dense", "units": 50}]
-    job = train(station, client, layers=layers, training={"epochs": 1}, checks={"gradients": []})
+    job = train(process, client, layers=layers, training={"epochs": 1}, checks={"gradients": []})
     made = report(job, sample=60, seed=3)
     assert made["parameters"] > 5000
     assert 60 <= made["checked"] <= 120
@@ -185,17 +185,17 @@ def test_an_epoch_that_was_not_kept_is_answered_with_those_that_can_be_had(clien
     assert f"epoch {kept}" in problem["detail"] and '"start"' in problem["detail"] and '"end"' in problem["detail"]
 
 
-def test_a_job_whose_data_are_gone_says_so(client: httpx.Client, station: Station) -> None:
+def test_a_job_whose_data_are_gone_says_so(client: httpx.Client, process: WorkerProcess) -> None:
     lines = "".join(f"{x},{3 * x + 1}\n" for x in range(40))
     headers = {"Content-Type": "text/csv"}
     stored = client.post("/v1/datasets", params={"name": "gone"}, content=f"x,y\n{lines}", headers=headers)
     assert stored.status_code == 201, stored.text
-    job = train(station, client, data={"train": "gone", "target": "y"}, training={"epochs": 1})
+    job = train(process, client, data={"train": "gone", "target": "y"}, training={"epochs": 1})
     waiting = client.post(f"{job}/gradient-checks").json()
     client.delete("/v1/datasets/gone")
     problem = assert_problem(client.post(f"{job}/gradient-checks"), 409)
     assert problem["code"] == "input_gone" and "'gone'" in problem["detail"]
-    station.check_gradients(job.rpartition("/")[2], waiting["number"])
+    process.check_gradients(job.rpartition("/")[2], waiting["number"])
     failed = client.get(f"{job}/gradient-checks/{waiting['number']}").json()
     assert (failed["state"], failed["report"], failed["error"]["code"]) == ("failed", None, "input_gone")
 

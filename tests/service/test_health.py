@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from tests.service.shape import assert_problem
-from worker.records import Condition
-from worker.yard import Yard
+from worker.backend import Backend
+from worker.domain.records import Condition
 
 
 def test_a_service_that_answers_is_alive(client: httpx.Client) -> None:
@@ -18,10 +18,10 @@ def test_a_service_with_all_its_parts_is_ready(client: httpx.Client) -> None:
 
 
 def test_a_service_that_lacks_a_part_names_it(
-    client: httpx.Client, yard: Yard, monkeypatch: pytest.MonkeyPatch
+    client: httpx.Client, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     down = {"sql": Condition(True, "sqlite", ""), "redis": Condition(False, "redis", "connection refused")}
-    monkeypatch.setattr(type(yard), "health", lambda _: down)
+    monkeypatch.setattr(type(backend), "health", lambda _: down)
     problem = assert_problem(client.get("/health/ready"), 503)
     assert problem["code"] == "not_ready"
     assert [error["pointer"] for error in problem["errors"]] == ["/redis"]

@@ -8,14 +8,14 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
+from service.http.client_timeouts import Patience
 from service.http.host_check import HostCheck, is_loopback
-from service.slow_clients import Patience
 from tests.service.roads import BESIDE, OTHER_METHODS, ROADS, TEMPLATES, Road
 from tests.service.running import Running, served
 from tests.service.shape import assert_problem
 from tests.until import CEILING
+from worker.backend import Backend
 from worker.settings import Settings
-from worker.yard import Yard
 
 REBOUND = {"Host": "evil.example:8000"}
 
@@ -46,13 +46,13 @@ def test_another_name_is_refused_on_every_road(client: httpx.Client, road: Road)
 
 
 def test_the_short_ways_are_no_way_around(
-    running: Running, client: httpx.Client, train: Callable[..., str], yard: Yard
+    running: Running, client: httpx.Client, train: Callable[..., str], backend: Backend
 ) -> None:
     """A model in memory, a spec and a list of jobs, which are answered in front of the framework."""
     client.post("/v1/models/rebound/versions", json={"job": train()}).raise_for_status()
     rows = {"rows": [[5.1, 3.5, 1.4, 0.2]]}
     client.post("/v1/models/rebound/predict", json=rows).raise_for_status()
-    jobs, predictions = yard.jobs(limit=1), running.server.app.state.gatherer.requests
+    jobs, predictions = backend.jobs(limit=1), running.server.app.state.gatherer.requests
     inputs = [{"name": "input", "shape": [1, 4], "datatype": "FP32", "data": rows["rows"]}]
     for road, body in (
         (Road("POST", "/v1/models/rebound/predict"), rows),
@@ -62,7 +62,7 @@ def test_the_short_ways_are_no_way_around(
         headers = {**REBOUND, "Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
         assert client.request(road.method, road.path, content=json.dumps(body), headers=headers).status_code == 421
     assert asked(client, Road("GET", "/v1/jobs?limit=1")).status_code == 421
-    assert yard.jobs(limit=1) == jobs and running.server.app.state.gatherer.requests == predictions
+    assert backend.jobs(limit=1) == jobs and running.server.app.state.gatherer.requests == predictions
 
 
 def test_what_a_page_can_add_does_not_help(client: httpx.Client) -> None:
@@ -113,10 +113,10 @@ def test_addresses(host: str, loopback: bool) -> None:
     assert is_loopback(host) == loopback
 
 
-def test_elsewhere_every_name_is_taken_unless_some_are_set(settings: Settings, yard: Yard) -> None:
+def test_elsewhere_every_name_is_taken_unless_some_are_set(settings: Settings, backend: Backend) -> None:
     for hosts, evil in (((), 200), (("ml.example.org",), 421)):
         chosen = settings.model_copy(update={"host": "0.0.0.0", "allowed_hosts": hosts})  # noqa: S104
-        with served(yard, chosen, Patience()) as service, httpx.Client(timeout=CEILING) as client:
+        with served(backend, chosen, Patience()) as service, httpx.Client(timeout=CEILING) as client:
             url = f"http://127.0.0.1:{service.port}"
             assert client.get(f"{url}/v1/jobs", headers=REBOUND).status_code == evil
             assert client.get(f"{url}/health/live", headers=REBOUND).status_code == 200

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from tests.service.shape import assert_problem
 from tests.service.stored import Snapshot
 from tests.service.work import Work
-from worker import tables
-from worker.yard import Yard
+from worker.backend import Backend
+from worker.storage import tables
 
 SPEC = {"data": {"train": "iris", "target": "label"}}
 
@@ -84,7 +84,7 @@ def test_an_answer_that_was_never_stored_is_made_again(
 
 
 def test_uploads_and_checks_take_keys_too(
-    client: httpx.Client, key: dict[str, str], job: Callable[..., str], yard: Yard
+    client: httpx.Client, key: dict[str, str], job: Callable[..., str], backend: Backend
 ) -> None:
     csv = {"Content-Type": "text/csv"} | key
     for content, status in ((b"a,b\n1,2\n3,4\n", 201), (b"a,b\n1,2\n3,4\n", 201), (b"a,b\n1,2\n3,5\n", 422)):
@@ -93,7 +93,7 @@ def test_uploads_and_checks_take_keys_too(
     path = f"/v1/jobs/{job()}/gradient-checks"
     numbers = [client.post(path, json={"at": "start"}, headers=key).json()["number"] for _ in range(2)]
     assert numbers == [1, 1]
-    assert len(yard.gradient_checks(path.split("/")[3]).data) == 1
+    assert len(backend.gradient_checks(path.split("/")[3]).data) == 1
 
 
 def test_every_route_that_creates_takes_a_key(client: httpx.Client) -> None:

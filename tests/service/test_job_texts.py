@@ -9,67 +9,69 @@ import pytest
 from engine import JobSpec
 from service import job_texts
 from service.job_texts import JobTexts
-from service.views import JobView, Listing
+from service.views.jobs import JobView, Listing
 from tests.service.work import Work
 from tests.worker.conftest import quick
-from worker.yard import Yard, open_yard
+from worker.backend import Backend, open_backend
 
 SPEC = JobSpec.model_validate({"data": {"train": "iris", "target": "label"}})
 
 
 @pytest.fixture
-def yard(tmp_path: Path, redis_url: str) -> Iterator[Yard]:
-    with open_yard(quick(tmp_path, redis_url=redis_url, sweep_seconds=60.0)) as opened:
+def backend(tmp_path: Path, redis_url: str) -> Iterator[Backend]:
+    with open_backend(quick(tmp_path, redis_url=redis_url, sweep_seconds=60.0)) as opened:
         yield opened
 
 
-def test_a_list_is_that_of_the_views_whatever_becomes_of_the_jobs(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_is_that_of_the_views_whatever_becomes_of_the_jobs(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(job_texts, "MOST_TEXTS", 9)
-    texts = JobTexts(yard)
+    texts = JobTexts(backend)
     written: list[str] = []
-    several = yard.several
-    monkeypatch.setattr(yard, "several", lambda ids: written.extend(ids) or several(ids))
+    several = backend.several
+    monkeypatch.setattr(backend, "several", lambda ids: written.extend(ids) or several(ids))
 
     def looked(limit: int = 4) -> list[str]:
         """Which jobs had to be written anew."""
         written.clear()
-        expected = Listing[JobView].of(yard.jobs(limit=limit), JobView.of).model_dump_json().encode()
+        expected = Listing[JobView].of(backend.jobs(limit=limit), JobView.of).model_dump_json().encode()
         assert texts.listing(limit) == expected
         return written.copy()
 
     assert looked() == []
-    jobs = [yard.submit(SPEC).id for _ in range(3)]
+    jobs = [backend.submit(SPEC).id for _ in range(3)]
     assert looked() == jobs[::-1]
     assert looked() == []
-    jobs.append(yard.submit(SPEC).id)
+    jobs.append(backend.submit(SPEC).id)
     assert looked() == jobs[3:]
-    yard.cancel(jobs[1])
+    backend.cancel(jobs[1])
     assert looked() == [jobs[1]]
-    yard.pause(jobs[2])
+    backend.pause(jobs[2])
     assert looked() == [jobs[2]]
-    yard.delete_job(jobs[1])
+    backend.delete_job(jobs[1])
     assert looked() == []
-    with Work.on(yard.settings) as work:  # a worker: those that wait now wait for another reason
+    with Work.on(backend.settings) as work:  # a worker: those that wait now wait for another reason
         work.store.workers.seen("worker", host="here", pid=1, queues=["cpu"], job_id=None)
         assert looked() == [jobs[3], jobs[0]]
         claim = work.claim(jobs[0])
         assert looked() == [jobs[0]]
         work.store.claims.record(claim, 1)
     for _ in range(9):
-        jobs.append(yard.submit(SPEC).id)
+        jobs.append(backend.submit(SPEC).id)
         looked(12)
     assert len(texts._texts) == 9
 
 
-def test_a_job_that_is_deleted_in_between_is_left_out(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    jobs = [yard.submit(SPEC).id for _ in range(2)]
-    several = yard.several
+def test_a_job_that_is_deleted_in_between_is_left_out(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [backend.submit(SPEC).id for _ in range(2)]
+    several = backend.several
 
     def late(ids: list[str]) -> object:
-        yard.cancel(jobs[1])
-        yard.delete_job(jobs[1])
+        backend.cancel(jobs[1])
+        backend.delete_job(jobs[1])
         return several(ids)
 
-    monkeypatch.setattr(yard, "several", late)
-    listed = json.loads(JobTexts(yard).listing(10))
+    monkeypatch.setattr(backend, "several", late)
+    listed = json.loads(JobTexts(backend).listing(10))
     assert [job["id"] for job in listed["data"]] == jobs[:1]

@@ -11,7 +11,7 @@ import pytest
 
 from engine import Model, load
 from tests.service.running import Running
-from worker.yard import Yard
+from worker.backend import Backend
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-clients/bin/python"
@@ -32,7 +32,7 @@ PEOPLE = [[39.0, "State-gov", True], [61.0, "Never-seen", False]]
 
 @pytest.mark.clients
 def test_kserves_client_is_understood(
-    running: Running, client: httpx.Client, yard: Yard, train: Callable[..., str]
+    running: Running, client: httpx.Client, backend: Backend, train: Callable[..., str]
 ) -> None:
     assert PYTHON.exists(), "KServe's client is not installed; `make clients` does it"
     content = HEADER + b"\n" + LINES * 20
@@ -46,7 +46,7 @@ def test_kserves_client_is_understood(
     for kind, source in data.items():
         job = train(data=source)
         client.post(f"/v1/models/clients-{kind}/versions", json={"job": job}).raise_for_status()
-        models[kind] = load(yard.model_path(job))
+        models[kind] = load(backend.model_path(job))
     session = subprocess.run(
         [PYTHON, Path(__file__).with_name("kserve_session.py"), running.url],
         capture_output=True,

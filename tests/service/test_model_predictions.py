@@ -12,7 +12,7 @@ import pytest
 from engine import Model, load
 from engine.data import Table
 from tests.service.shape import assert_problem
-from worker.yard import Yard
+from worker.backend import Backend
 
 HEADER = "age,work,hours,sex,income\n"
 ADULTS = """39,State-gov,40,Male,<=50K
@@ -38,11 +38,11 @@ PEOPLE: list[dict[str, object]] = [
 class Registered:
     """A model that is served, and the same model in Python."""
 
-    def __init__(self, client: httpx.Client, yard: Yard, name: str, job: str) -> None:
+    def __init__(self, client: httpx.Client, backend: Backend, name: str, job: str) -> None:
         self.client, self.path = client, f"/v1/models/{name}"
         answer = client.post(f"{self.path}/versions", json={"job": job})
         assert answer.status_code in (200, 201), answer.text
-        self.model: Model = load(yard.model_path(job))
+        self.model: Model = load(backend.model_path(job))
 
     @property
     def features(self) -> list[str]:
@@ -57,29 +57,29 @@ class Registered:
 
 
 @pytest.fixture(scope="module")
-def flowers(client: httpx.Client, yard: Yard, train: Callable[..., str]) -> Registered:
+def flowers(client: httpx.Client, backend: Backend, train: Callable[..., str]) -> Registered:
     """Three classes from four numbers."""
-    return Registered(client, yard, "flowers", train(layers=[{"type": "dense", "units": 5}, {"type": "relu"}]))
+    return Registered(client, backend, "flowers", train(layers=[{"type": "dense", "units": 5}, {"type": "relu"}]))
 
 
 @pytest.fixture(scope="module")
-def progression(client: httpx.Client, yard: Yard, train: Callable[..., str]) -> Registered:
+def progression(client: httpx.Client, backend: Backend, train: Callable[..., str]) -> Registered:
     """A value from ten numbers."""
-    return Registered(client, yard, "progression", train(data={"train": "diabetes", "target": "target"}))
+    return Registered(client, backend, "progression", train(data={"train": "diabetes", "target": "target"}))
 
 
 @pytest.fixture(scope="module")
-def adults(client: httpx.Client, yard: Yard, train: Callable[..., str]) -> Registered:
+def adults(client: httpx.Client, backend: Backend, train: Callable[..., str]) -> Registered:
     """Two classes from numbers and categories, some of them missing."""
     uploaded = client.post(
         "/v1/datasets?name=adults", content=(HEADER + ADULTS * 20).encode(), headers={"Content-Type": "text/csv"}
     )
     assert uploaded.status_code in (200, 201), uploaded.text
-    return Registered(client, yard, "adults", train(data={"train": "adults", "target": "income"}))
+    return Registered(client, backend, "adults", train(data={"train": "adults", "target": "income"}))
 
 
 @pytest.fixture(scope="module")
-def tags(client: httpx.Client, yard: Yard, train: Callable[..., str]) -> Registered:
+def tags(client: httpx.Client, backend: Backend, train: Callable[..., str]) -> Registered:
     """Three labels at once from two numbers."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 2))
@@ -89,7 +89,7 @@ def tags(client: httpx.Client, yard: Yard, train: Callable[..., str]) -> Registe
         "/v1/datasets?name=tags", content=archive.getvalue(), headers={"Content-Type": "application/x-npz"}
     )
     assert uploaded.status_code in (200, 201), uploaded.text
-    return Registered(client, yard, "tags", train(data={"train": "tags", "target": "label"}))
+    return Registered(client, backend, "tags", train(data={"train": "tags", "target": "label"}))
 
 
 @pytest.fixture(params=["flowers", "progression", "adults", "tags"])
@@ -160,10 +160,10 @@ def test_csv_is_answered_in_csv_and_typed_as_an_upload_is(adults: Registered) ->
     assert as_json.json()["predictions"] == expected
 
 
-def test_csv_means_what_it_means_in_an_upload(adults: Registered, client: httpx.Client, yard: Yard) -> None:
+def test_csv_means_what_it_means_in_an_upload(adults: Registered, client: httpx.Client, backend: Backend) -> None:
     answer = adults.send(HEADER.replace(",income", "") + ADULTS.replace(",<=50K", "").replace(",>50K", ""), "text/csv")
     assert answer.status_code == 200, answer.text
-    table = yard._datasets.load("adults").training.select(adults.features)  # what the same text became as an upload
+    table = backend._datasets.load("adults").training.select(adults.features)  # what the same text became as an upload
     head: Table = table.take(slice(0, 10))
     expected = adults.model.answers(adults.model.preprocessor.features(head, np.float32))
     found = [float(row["probability_>50K"]) for row in csv.DictReader(io.StringIO(answer.text))]

@@ -12,8 +12,8 @@ from engine import load, load_sample
 from tests.service.shape import assert_problem
 from tests.service.stored import Snapshot
 from tests.until import until
+from worker.backend import Backend
 from worker.settings import Settings
-from worker.yard import Yard
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +32,14 @@ def flowers(client: httpx.Client, trained: tuple[str, str], request: pytest.Fixt
     return path
 
 
-def test_a_job_becomes_a_version(client: httpx.Client, yard: Yard, trained: tuple[str, str], flowers: str) -> None:
+def test_a_job_becomes_a_version(
+    client: httpx.Client, backend: Backend, trained: tuple[str, str], flowers: str
+) -> None:
     job = client.get(f"/v1/jobs/{trained[0]}").json()
     version = client.get(f"{flowers}/versions/1").json()
     assert version["job"] == job["id"] and version["checkpoint"] is None
     assert version["metrics"] == job["result"] and version["data_hash"] == job["data_hash"]
-    assert version["weights_sha256"] == load(yard.model_path(job["id"])).weights_sha256
+    assert version["weights_sha256"] == load(backend.model_path(job["id"])).weights_sha256
     assert version["spec"]["data"]["train"] == "iris"
     assert [one["version"] for one in client.get(f"{flowers}/versions").json()["data"]] == [2, 1]
     model = client.get(flowers).json()
@@ -103,11 +105,11 @@ def test_a_version_that_is_meant_cannot_be_deleted(client: httpx.Client, flowers
 
 
 def test_the_file_is_that_of_the_job_and_survives_it(
-    client: httpx.Client, yard: Yard, settings: Settings, train: Callable[..., str], flowers: str
+    client: httpx.Client, backend: Backend, settings: Settings, train: Callable[..., str], flowers: str
 ) -> None:
     job = train(seed=7)
     version = client.post(f"{flowers}/versions", json={"job": job}).json()
-    own = yard.model_path(job)
+    own = backend.model_path(job)
     expected = own.read_bytes()
     own.unlink()  # as if the job were deleted
     answer = client.get(f"{flowers}/versions/{version['version']}/artifact")
@@ -118,16 +120,16 @@ def test_the_file_is_that_of_the_job_and_survives_it(
 
 
 def test_the_artifact_comes_as_npz_too(
-    client: httpx.Client, yard: Yard, trained: tuple[str, str], flowers: str
+    client: httpx.Client, backend: Backend, trained: tuple[str, str], flowers: str
 ) -> None:
     answer = client.get(f"{flowers}/versions/1/artifact", params={"format": "npz"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-npz")
     with np.load(io.BytesIO(answer.content), allow_pickle=False) as archive:
         arrays = dict(archive)
-    for name, array in load(yard.model_path(trained[0])).parameters.named().items():
+    for name, array in load(backend.model_path(trained[0])).parameters.named().items():
         np.testing.assert_array_equal(arrays[name], array)
     assert_problem(client.get(f"{flowers}/versions/1/artifact", params={"format": "pickle"}), 422)
-    until(lambda: not list((yard.settings.data_dir / "unfinished").glob("*")))  # it goes behind the answer
+    until(lambda: not list((backend.settings.data_dir / "unfinished").glob("*")))  # it goes behind the answer
 
 
 def test_the_card_says_what_the_model_is(client: httpx.Client, flowers: str) -> None:

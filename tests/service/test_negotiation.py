@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.negotiation import preferred
+from service.http.negotiation import preferred
 
 OFFERS = ("application/json", "text/csv")
 

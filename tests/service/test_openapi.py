@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.docs import TAGS
-from service.openapi import schemas_of
-from service.schema_limits import inside
+from service.http.docs import TAGS
+from service.http.openapi import schemas_of
+from service.http.schema_limits import inside
 from tests.service.contract import Contract, Node
+from worker.backend import Backend
 from worker.settings import Settings
-from worker.yard import Yard
 
 VERBS = {
     "GET": {"get", "list", "check", "compare", "download", "preview", "stream"},
@@ -147,7 +147,9 @@ def test_unions_are_models_told_apart_by_a_tag(components: Node) -> None:
     assert {"Layer", "Optimizer", "Loss", "Schedule", "Initializer", "Split", "Normalizer", "Augmentation"} <= found
     for name, schema in components.items():
         for inner in inside(schema):
-            assert inner is schema or "discriminator" not in inner, f"name the union in {name}: service.openapi.UNIONS"
+            assert inner is schema or "discriminator" not in inner, (
+                f"name the union in {name}: service.http.openapi.UNIONS"
+            )
     for name in found:
         tag = components[name]["discriminator"]["propertyName"]
         for word, reference in components[name]["discriminator"]["mapping"].items():
@@ -226,8 +228,10 @@ def test_uploads_may_be_every_format(contract: Contract) -> None:
     } <= taken
 
 
-def test_two_services_in_one_process_have_the_same_document(yard: Yard, settings: Settings, contract: Contract) -> None:
-    assert create_app(yard, settings).openapi() == create_app(yard, settings).openapi() == contract.document
+def test_two_services_in_one_process_have_the_same_document(
+    backend: Backend, settings: Settings, contract: Contract
+) -> None:
+    assert create_app(backend, settings).openapi() == create_app(backend, settings).openapi() == contract.document
 
 
 def test_the_document_shows_the_answers(contract: Contract, client: httpx.Client) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from service.slow_clients import Patience
+from service.http.client_timeouts import Patience
 from tests.service.roads import CHANGING, READING, Road
 from tests.service.running import Running, served
 from tests.service.shape import assert_problem
 from tests.service.stored import Snapshot
 from tests.until import CEILING
+from worker.backend import Backend
 from worker.settings import Settings
-from worker.yard import Yard
 
 EVIL = "https://evil.example"
 WITHOUT_PREFLIGHT = {
@@ -113,11 +113,14 @@ def test_its_own_pages_and_what_is_no_browser_are_let_through(
     assert client.post("/v1/jobs?validate_only=true", json=spec, headers=sent).status_code == 200
 
 
-def test_origins_that_are_set_may_send(settings: Settings, yard: Yard) -> None:
+def test_origins_that_are_set_may_send(settings: Settings, backend: Backend) -> None:
     spec = {"data": {"train": "iris", "target": "label"}}
     for origins, evil in ((("https://dash.example",), 403), (("*",), 200)):
         chosen = settings.model_copy(update={"cors_origins": origins})
-        with served(yard, chosen, Patience()) as service, httpx.Client(base_url=service.url, timeout=CEILING) as client:
+        with (
+            served(backend, chosen, Patience()) as service,
+            httpx.Client(base_url=service.url, timeout=CEILING) as client,
+        ):
             for origin, status in (("https://dash.example", 200), (EVIL, evil), ("null", evil)):
                 headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site"}
                 answer = client.post("/v1/jobs?validate_only=true", json=spec, headers=headers)

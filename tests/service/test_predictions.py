@@ -10,22 +10,22 @@ import pytest
 from engine import load
 from tests.service.running import Running
 from tests.service.shape import assert_problem
-from worker.yard import Yard
+from worker.backend import Backend
 
 FLOWERS = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
 
 
 @pytest.fixture(scope="module")
 def trained(train: Callable[..., str]) -> str:
-    """A job that a worker's station has really trained, in this process."""
+    """A job that a worker's process has really trained, in this process."""
     return train(training={"epochs": 5}, checks={"gradients": ["end"]})
 
 
-def test_rows_may_be_arrays_or_objects(client: httpx.Client, yard: Yard, trained: str) -> None:
+def test_rows_may_be_arrays_or_objects(client: httpx.Client, backend: Backend, trained: str) -> None:
     path = f"/v1/jobs/{trained}/predict"
     arrays = client.post(path, json={"rows": FLOWERS})
     assert arrays.status_code == 200, arrays.text
-    model = load(yard.model_path(trained))
+    model = load(backend.model_path(trained))
     names = list(model.preprocessor.shapes)
     objects = client.post(path, json={"rows": [dict(zip(names, row, strict=True)) for row in FLOWERS]})
     assert objects.json() == arrays.json()
@@ -34,8 +34,8 @@ def test_rows_may_be_arrays_or_objects(client: httpx.Client, yard: Yard, trained
         assert sum(said["probabilities"].values()) == pytest.approx(1)
 
 
-def test_every_bad_row_is_named(client: httpx.Client, yard: Yard, trained: str) -> None:
-    names = list(load(yard.model_path(trained)).preprocessor.shapes)
+def test_every_bad_row_is_named(client: httpx.Client, backend: Backend, trained: str) -> None:
+    names = list(load(backend.model_path(trained)).preprocessor.shapes)
     good = dict(zip(names, FLOWERS[0], strict=True))
     rows = [
         good,

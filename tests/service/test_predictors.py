@@ -7,7 +7,7 @@ import pytest
 
 from engine import JobSpec, Network, RandomStreams, load_sample, prepare
 from engine.model import Model
-from service.predictors import Predictors, size
+from service.predictions.model_cache import Predictors, size
 
 
 @pytest.fixture(scope="module")

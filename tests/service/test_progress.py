@@ -12,12 +12,12 @@ from datetime import datetime
 import httpx
 import pytest
 
-from service.slow_clients import Patience
+from service.http.client_timeouts import Patience
 from tests.service.running import Running, served
 from tests.service.shape import assert_problem
 from tests.service.work import Work
+from worker.backend import Backend
 from worker.settings import Settings
-from worker.yard import Yard
 
 Submit = Callable[..., str]
 
@@ -214,10 +214,10 @@ def test_no_more_streams_than_are_allowed(
     assert client.get(path, params={"wait": 30}).json()["state"] == "queued"
 
 
-def test_streams_and_long_polls_end_with_the_service(yard: Yard, settings: Settings, job: Submit) -> None:
+def test_streams_and_long_polls_end_with_the_service(backend: Backend, settings: Settings, job: Submit) -> None:
     job_id = job()
     with ThreadPoolExecutor(2) as pool:
-        with served(yard, settings, Patience()) as service:
+        with served(backend, settings, Patience()) as service:
             path = f"{service.url}/v1/jobs/{job_id}"
             stream = pool.submit(lambda: httpx.get(f"{path}/stream", timeout=90).text)
             poll = pool.submit(lambda: httpx.get(path, params={"wait": 60}, timeout=90).json())

@@ -9,12 +9,12 @@ import pytest
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-from service.slow_clients import Patience
+from service.http.client_timeouts import Patience
 from tests.service.running import Running, served
 from tests.service.shape import assert_problem
 from tests.until import until
+from worker.backend import Backend
 from worker.settings import Settings
-from worker.yard import Yard
 
 SPEC = {"data": {"train": "iris", "target": "label"}}
 FORWARDED = {"X-Forwarded-Prefix": "/ml", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "api.example.com"}
@@ -22,9 +22,9 @@ LONG = {"Accept": "application/json, */*"}  # which the short ways leave to the 
 
 
 @pytest.fixture(scope="module")
-def under_ml(settings: Settings, yard: Yard) -> Iterator[Running]:
+def under_ml(settings: Settings, backend: Backend) -> Iterator[Running]:
     """A service that knows by its setting where the proxy shows it."""
-    with served(yard, settings.model_copy(update={"root_path": "/ml"}), Patience()) as service:
+    with served(backend, settings.model_copy(update={"root_path": "/ml"}), Patience()) as service:
         yield service
 
 
@@ -82,11 +82,11 @@ def test_paths_that_only_look_alike_are_not_there(under_ml: Running) -> None:
         assert httpx.get(under_ml.url + path, timeout=60).status_code == status, path
 
 
-def test_nobody_else_is_believed(settings: Settings, yard: Yard) -> None:
+def test_nobody_else_is_believed(settings: Settings, backend: Backend) -> None:
     """Without a trusted proxy the headers are anybody's, and mean nothing."""
     chosen = settings.model_copy(update={"trusted_proxies": ("10.0.0.0/8",)})
     with (
-        served(yard, chosen, Patience()) as service,
+        served(backend, chosen, Patience()) as service,
         httpx.Client(base_url=service.url, headers=FORWARDED) as client,
         capture_logs() as logs,
     ):

@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from service import quick_jobs
-from service.slow_clients import Patience
+from service.http.client_timeouts import Patience
 from tests.service.running import served
 from tests.worker.conftest import quick
-from worker.yard import open_yard
+from worker.backend import open_backend
 
 SMALL = {"data": {"train": "digits", "target": "label"}}
 LONG = "application/json, */*"  # an Accept header that the short way leaves to the route
@@ -101,8 +101,8 @@ def test_a_full_queue_and_a_small_limit_count_on_both_ways(tmp_path: Path, redis
     body = json.dumps(SMALL).encode()
     large = json.dumps({**SMALL, "name": "x" * 1000}).encode()
     with (
-        open_yard(settings) as yard,
-        served(yard, settings, Patience()) as running,
+        open_backend(settings) as backend,
+        served(backend, settings, Patience()) as running,
         httpx.Client(base_url=running.url, timeout=60) as client,
     ):
         assert ask(client, body, "*/*").status_code == 201

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service import json_text
-from service.problems import RequestRefused
-from service.quick_json import quickly, read
+from service.http import strict_json
+from service.http.fast_json import quickly, read
+from service.http.problems import RequestRefused
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 # What UTF-8 can write; said as `codec`, hypothesis would try every character there is, which takes seconds.
@@ -26,14 +26,14 @@ def test_what_is_read_quickly_is_what_the_strict_reader_reads(document: object, 
     found = quickly(body)
     if found is None:
         return
-    strictly, flaws = json_text.read(body)
+    strictly, flaws = strict_json.read(body)
     assert not flaws and found == strictly
 
 
 @given(st.binary(max_size=40) | st.text(alphabet='{}[]",:0123456789.eE-+ tfnul\\a', max_size=40).map(str.encode))
 def test_what_is_refused_strictly_is_refused(body: bytes) -> None:
     if quickly(body) is not None:
-        assert json_text.read(body)[1] == []
+        assert strict_json.read(body)[1] == []
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from contextlib import ExitStack, contextmanager
 import httpx
 import pytest
 
-from service.slow_clients import Patience
+from service.http.client_timeouts import Patience
 from tests.service.running import Running, served
 from tests.until import CEILING, until
+from worker.backend import Backend
 from worker.settings import Settings
-from worker.yard import Yard
 
 IMPATIENT = Patience(head=1.0, body=1.0, answer=1.0)
 POST = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
@@ -43,9 +43,9 @@ def answer(connection: socket.socket) -> http.client.HTTPResponse:
 
 
 @pytest.fixture(scope="module")
-def impatient(yard: Yard, settings: Settings) -> Iterator[Running]:
+def impatient(backend: Backend, settings: Settings) -> Iterator[Running]:
     """A service that gives its clients a second."""
-    with served(yard, settings, IMPATIENT) as service:
+    with served(backend, settings, IMPATIENT) as service:
         yield service
 
 

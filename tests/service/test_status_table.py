@@ -8,7 +8,7 @@ import pytest
 
 import engine.errors
 import worker.errors
-from service.problems import STATUS
+from service.http.problems import STATUS
 
 
 def leaves(module: ModuleType) -> Iterator[type[Exception]]:
@@ -19,7 +19,7 @@ def leaves(module: ModuleType) -> Iterator[type[Exception]]:
 
 @pytest.mark.parametrize("kind", [*leaves(engine.errors), *leaves(worker.errors)], ids=lambda kind: kind.__name__)
 def test_every_error_has_a_row_of_its_own(kind: type[Exception]) -> None:
-    assert kind in STATUS, f"{kind.__qualname__} needs a row in service.problems.STATUS"
+    assert kind in STATUS, f"{kind.__qualname__} needs a row in service.http.problems.STATUS"
     assert 400 <= STATUS[kind] < 600
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from worker.jobs import Claim, Failure
-from worker.records import MetricsRow
+from worker.domain.jobs import Claim, Failure
+from worker.domain.records import MetricsRow
 from worker.settings import Settings
 from worker.store import Note, Store, open_store
 

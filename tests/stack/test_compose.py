@@ -9,7 +9,7 @@ import yaml
 from typer.main import get_command
 
 from trainshed.cli import app
-from worker.embedded_redis import CONFIGURATION
+from worker.queue.embedded_redis import CONFIGURATION
 from worker.settings import Settings, read_settings
 
 REPOSITORY = Path(__file__).parents[2]

@@ -29,7 +29,7 @@ import worker
 from engine.data.formats import parquet_reading
 from tests.until import CEILING, until
 from trainshed import Client
-from worker import redis_supervisor
+from worker.queue import redis_supervisor
 
 ELSEWHERE = Path(__file__).with_name("elsewhere")
 SERVICE = Path(__file__).parents[2]

@@ -5,8 +5,8 @@ import structlog
 from typer.testing import CliRunner
 
 import service.server
-import worker.logs
-import worker.process
+import worker.process.logs
+import worker.process.parent
 from trainshed.cli import app
 
 
@@ -15,8 +15,8 @@ def start(monkeypatch, tmp_path):
     """Run a command over this Redis; `start.began` has what would go on, and `start.logged` what was logged."""
     began, logged = [], []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(worker.logs, "configure_logs", lambda *_: None)  # the test's own hold on
-    monkeypatch.setattr(worker.process, "run_worker", lambda *_: began.append("worker") or 0)
+    monkeypatch.setattr(worker.process.logs, "configure_logs", lambda *_: None)  # the test's own hold on
+    monkeypatch.setattr(worker.process.parent, "run_worker", lambda *_: began.append("worker") or 0)
     monkeypatch.setattr(service.server, "run_api", lambda *_: began.append("api") or 0)
 
     def run(command: str, redis_url: str | None):

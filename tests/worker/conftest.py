@@ -1,4 +1,4 @@
-"""What the worker's tests stand on: stores on both databases, drafts of jobs, yards, and real worker processes."""
+"""What the worker's tests stand on: stores on both databases, drafts of jobs, backends, and real worker processes."""
 
 import os
 import shutil
@@ -16,18 +16,18 @@ from pydantic import SecretStr
 
 import tests.until
 from engine import JobSpec
-from worker import tables
-from worker.broker import open_broker
-from worker.database import Database, open_database
-from worker.jobs import Job
-from worker.redis_address import RedisAddress
+from worker.backend import Backend, open_backend
+from worker.domain.jobs import Job
+from worker.queue.broker import open_broker
+from worker.queue.redis_address import RedisAddress
 from worker.settings import Settings
+from worker.storage import tables
+from worker.storage.database import Database, open_database
 from worker.store import Draft, Store
-from worker.yard import Yard, open_yard
 
 ROOT = Path(__file__).parents[2]
 WORKER = (
-    "import sys; from worker.process import run_worker; from worker.settings import Settings; "
+    "import sys; from worker.process.parent import run_worker; from worker.settings import Settings; "
     "sys.exit(run_worker(Settings()))"
 )
 
@@ -176,9 +176,9 @@ def table_names() -> set[str]:
 
 
 @pytest.fixture
-def yard(settings: Settings) -> Iterator[Yard]:
-    """A yard on SQLite, with no worker."""
-    with open_yard(settings) as opened:
+def backend(settings: Settings) -> Iterator[Backend]:
+    """A backend on SQLite, with no worker."""
+    with open_backend(settings) as opened:
         yield opened
 
 
@@ -195,12 +195,12 @@ def spec() -> Callable[..., JobSpec]:
 
 
 class Fleet:
-    """A Redis of its own, a yard, and workers that are real processes."""
+    """A Redis of its own, a backend, and workers that are real processes."""
 
     def __init__(self, settings: Settings, exits: ExitStack) -> None:
         self.settings = settings
         self.broker: RedisAddress = exits.enter_context(open_broker(settings))
-        self.yard: Yard = exits.enter_context(open_yard(settings, self.broker))
+        self.backend: Backend = exits.enter_context(open_backend(settings, self.broker))
         self._exits = exits
 
     def start_worker(

@@ -12,7 +12,9 @@ from arro3.io import read_parquet
 
 from engine import JobSpec, load
 from tests.worker.conftest import ROOT
-from worker.batch_predictions import BatchState
+from worker.backend import Backend
+from worker.domain.batch_predictions import BatchState
+from worker.domain.jobs import Failure
 from worker.errors import (
     DatasetInUse,
     LeaseLost,
@@ -21,11 +23,9 @@ from worker.errors import (
     UnknownDataset,
     VersionInUse,
 )
-from worker.jobs import Failure
+from worker.process.child import WorkerProcess
 from worker.settings import Settings
-from worker.station import Station
 from worker.store.batch_predictions import BatchPredictions
-from worker.yard import Yard
 
 HEADER = "a,b,color,extra,y"
 
@@ -41,47 +41,47 @@ def table(rows: int, seed: int = 0) -> bytes:
     return text.getvalue().encode()
 
 
-def upload(yard: Yard, name: str, content: bytes) -> str:
-    with yard.receive() as file:
+def upload(backend: Backend, name: str, content: bytes) -> str:
+    with backend.receive() as file:
         file.write(content)
-        return yard.add_dataset(name, "text/csv", file)[0].id
+        return backend.add_dataset(name, "text/csv", file)[0].id
 
 
 @pytest.fixture
-def station(yard: Yard, settings: Settings) -> Iterator[Station]:
-    station = Station(settings, yard.broker, draining=lambda: False)
-    yield station
-    station.close()
+def process(backend: Backend, settings: Settings) -> Iterator[WorkerProcess]:
+    process = WorkerProcess(settings, backend.broker, draining=lambda: False)
+    yield process
+    process.close()
 
 
 @pytest.fixture
-def model(yard: Yard, station: Station) -> str:
+def model(backend: Backend, process: WorkerProcess) -> str:
     """A registered model of a job that was really trained."""
-    upload(yard, "small", table(60))
+    upload(backend, "small", table(60))
     spec = {
         "data": {"train": "small", "target": "y", "columns": {"extra": {"type": "ignore"}}},
         "layers": [{"type": "dense", "units": 4}, {"type": "relu"}],
         "training": {"epochs": 2},
         "checks": {"gradients": []},
     }
-    job = yard.submit(JobSpec.model_validate(spec))
-    station.train(job.id)
-    yard.register_model("colors", job.id)
+    job = backend.submit(JobSpec.model_validate(spec))
+    process.train(job.id)
+    backend.register_model("colors", job.id)
     return "colors"
 
 
-def test_the_result_is_what_the_engine_answers_row_by_row(yard: Yard, station: Station, model: str) -> None:
-    upload(yard, "large", table(5000, seed=1))
-    asked = yard.predict_batch(model, None, "large", "csv")
+def test_the_result_is_what_the_engine_answers_row_by_row(backend: Backend, process: WorkerProcess, model: str) -> None:
+    upload(backend, "large", table(5000, seed=1))
+    asked = backend.predict_batch(model, None, "large", "csv")
     assert (asked.state, asked.rows, asked.rows_done) == (BatchState.QUEUED, 5000, 0)
-    station.predict_batch(asked.id)
-    done = yard.batch_prediction(model, asked.id)
+    process.predict_batch(asked.id)
+    done = backend.batch_prediction(model, asked.id)
     assert (done.state, done.rows_done, done.error) == (BatchState.SUCCEEDED, 5000, None)
-    served = load(yard.model_version_path(yard.model_version(model)))
+    served = load(backend.model_version_path(backend.model_version(model)))
     rows = list(csv.DictReader(io.StringIO(table(5000, seed=1).decode())))
     sent = [{"a": float(row["a"]), "b": int(row["b"]), "color": row["color"]} for row in rows]
     expected = served.predict(sent)
-    with yard.batch_result(done).open() as file:
+    with backend.batch_result(done).open() as file:
         found = list(csv.DictReader(file))
     assert [row["label"] for row in found] == [one["label"] for one in expected]
     for name in ("yes", "no"):
@@ -89,11 +89,11 @@ def test_the_result_is_what_the_engine_answers_row_by_row(yard: Yard, station: S
         np.testing.assert_array_equal(np.array([row[f"probability_{name}"] for row in found], np.float32), wanted)
 
 
-def test_parquet_holds_the_same(yard: Yard, station: Station, model: str) -> None:
-    batches = [yard.predict_batch(model, None, "small", form) for form in ("csv", "parquet")]
+def test_parquet_holds_the_same(backend: Backend, process: WorkerProcess, model: str) -> None:
+    batches = [backend.predict_batch(model, None, "small", form) for form in ("csv", "parquet")]
     for batch in batches:
-        station.predict_batch(batch.id)
-    as_csv, as_parquet = (yard.batch_result(yard.batch_prediction(model, batch.id)) for batch in batches)
+        process.predict_batch(batch.id)
+    as_csv, as_parquet = (backend.batch_result(backend.batch_prediction(model, batch.id)) for batch in batches)
     with as_csv.open() as file:
         expected = list(csv.DictReader(file))
     read = read_parquet(str(as_parquet)).read_all()
@@ -105,70 +105,72 @@ def test_parquet_holds_the_same(yard: Yard, station: Station, model: str) -> Non
     )
 
 
-def test_what_does_not_fit_is_refused_or_fails_with_its_row(yard: Yard, station: Station, model: str) -> None:
-    upload(yard, "narrow", b"a,color\n1,red\n2,blue\n")
+def test_what_does_not_fit_is_refused_or_fails_with_its_row(
+    backend: Backend, process: WorkerProcess, model: str
+) -> None:
+    upload(backend, "narrow", b"a,color\n1,red\n2,blue\n")
     with pytest.raises(Exception, match="no column 'b'") as refused:
-        yard.predict_batch(model, None, "narrow", "csv")
+        backend.predict_batch(model, None, "narrow", "csv")
     assert refused.value.pointer == "/dataset"  # type: ignore[attr-defined]
     with pytest.raises(UnknownDataset):
-        yard.predict_batch(model, None, "nothing", "csv")
-    upload(yard, "holes", b"a,b,color\n1,2,red\n2,NA,blue\n3,1,red\n")
-    batch = yard.predict_batch(model, None, "holes", "csv")
+        backend.predict_batch(model, None, "nothing", "csv")
+    upload(backend, "holes", b"a,b,color\n1,2,red\n2,NA,blue\n3,1,red\n")
+    batch = backend.predict_batch(model, None, "holes", "csv")
     with pytest.raises(NoResult):
-        yard.batch_result(batch)
-    station.predict_batch(batch.id)
-    failed = yard.batch_prediction(model, batch.id)
+        backend.batch_result(batch)
+    process.predict_batch(batch.id)
+    failed = backend.batch_prediction(model, batch.id)
     assert failed.state is BatchState.FAILED and failed.error is not None
     assert "row 1 lacks 'b'" in failed.error.message
 
 
-def test_what_is_needed_cannot_be_deleted(yard: Yard, station: Station, model: str) -> None:
-    upload(yard, "other", table(40, seed=2))
-    batch = yard.predict_batch(model, 1, "other", "csv")
+def test_what_is_needed_cannot_be_deleted(backend: Backend, process: WorkerProcess, model: str) -> None:
+    upload(backend, "other", table(40, seed=2))
+    batch = backend.predict_batch(model, 1, "other", "csv")
     with pytest.raises(DatasetInUse, match=batch.id):
-        yard.delete_dataset("other")
+        backend.delete_dataset("other")
     with pytest.raises(VersionInUse, match=batch.id):
-        yard.delete_model_version(model, 1)
-    station.predict_batch(batch.id)
-    yard.delete_dataset("other")
-    path = yard.batch_result(yard.batch_prediction(model, batch.id))
-    yard.delete_batch_prediction(model, batch.id)
+        backend.delete_model_version(model, 1)
+    process.predict_batch(batch.id)
+    backend.delete_dataset("other")
+    path = backend.batch_result(backend.batch_prediction(model, batch.id))
+    backend.delete_batch_prediction(model, batch.id)
     assert not path.exists()
     with pytest.raises(UnknownBatch):
-        yard.batch_prediction(model, batch.id)
-    yard.delete_model_version(model, 1)
+        backend.batch_prediction(model, batch.id)
+    backend.delete_model_version(model, 1)
 
 
 def test_one_that_is_deleted_while_it_is_made_leaves_nothing(
-    yard: Yard, station: Station, model: str, settings: Settings
+    backend: Backend, process: WorkerProcess, model: str, settings: Settings
 ) -> None:
-    batch = yard.predict_batch(model, None, "small", "csv")
-    claim = station._store.batch_predictions.claim(batch.id, "worker")
+    batch = backend.predict_batch(model, None, "small", "csv")
+    claim = process._store.batch_predictions.claim(batch.id, "worker")
     assert claim is not None
-    yard.delete_batch_prediction(model, batch.id)
+    backend.delete_batch_prediction(model, batch.id)
     with pytest.raises(LeaseLost):
-        station._store.batch_predictions.renew(claim, 3)
-    station.predict_batch(batch.id)  # there is nothing to claim any more
+        process._store.batch_predictions.renew(claim, 3)
+    process.predict_batch(batch.id)  # there is nothing to claim any more
     assert not list((settings.data_dir / "predictions").glob("*"))
 
 
-def test_a_worker_that_falls_silent_loses_it(yard: Yard, station: Station, model: str) -> None:
-    for sweeper in (yard._sweeper, station._sweeper):
+def test_a_worker_that_falls_silent_loses_it(backend: Backend, process: WorkerProcess, model: str) -> None:
+    for sweeper in (backend._sweeper, process._sweeper):
         sweeper.close()  # they would take the claims back that this test takes back
-    batch = yard.predict_batch(model, None, "small", "csv")
-    hasty = BatchPredictions(station._store.database, lease_seconds=-1, max_attempts=2)
+    batch = backend.predict_batch(model, None, "small", "csv")
+    hasty = BatchPredictions(process._store.database, lease_seconds=-1, max_attempts=2)
     late = hasty.claim(batch.id, "worker")
     assert late is not None and batch.id in hasty.expired()
     assert hasty.reclaim(batch.id) is BatchState.QUEUED
     with pytest.raises(LeaseLost):
         hasty.fail(late, Failure("late", "too late"))
-    station.predict_batch(batch.id)
-    assert yard.batch_prediction(model, batch.id).state is BatchState.SUCCEEDED
-    again = yard.predict_batch(model, None, "small", "csv")
+    process.predict_batch(batch.id)
+    assert backend.batch_prediction(model, batch.id).state is BatchState.SUCCEEDED
+    again = backend.predict_batch(model, None, "small", "csv")
     for _ in range(2):
         hasty.claim(again.id, "worker")
     assert hasty.reclaim(again.id) is BatchState.FAILED
-    error = yard.batch_prediction(model, again.id).error
+    error = backend.batch_prediction(model, again.id).error
     assert error is not None and error.code == "worker_lost"
 
 
@@ -176,21 +178,21 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 from worker.settings import Settings
-from worker.broker import find_broker
-from worker.station import Station
+from worker.queue.broker import find_broker
+from worker.process.child import WorkerProcess
 
 settings = Settings(data_dir=Path(sys.argv[1]), redis_url=sys.argv[3])
-station = Station(settings, find_broker(settings), draining=lambda: False)
+process = WorkerProcess(settings, find_broker(settings), draining=lambda: False)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-station.predict_batch(sys.argv[2])
+process.predict_batch(sys.argv[2])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-station.close()
+process.close()
 """
 
 
 @pytest.mark.accept
 def test_a_million_rows_need_no_more_memory_than_a_few_thousand(
-    yard: Yard, station: Station, model: str, settings: Settings, redis_url: str
+    backend: Backend, process: WorkerProcess, model: str, settings: Settings, redis_url: str
 ) -> None:
     rng = np.random.default_rng(3)
     rows = 1_000_000
@@ -199,12 +201,12 @@ def test_a_million_rows_need_no_more_memory_than_a_few_thousand(
     for _ in range(100):
         part = np.char.mod("%.4f", rng.normal(size=rows // 100))
         file.write("\n".join(f"{a},3,red" for a in part.tolist()).encode() + b"\n")
-    upload(yard, "million", file.getvalue())
-    batch = yard.predict_batch(model, None, "million", "csv")
+    upload(backend, "million", file.getvalue())
+    batch = backend.predict_batch(model, None, "million", "csv")
     command = [sys.executable, "-P", "-c", PEAK, str(settings.data_dir), batch.id, redis_url]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    finished = yard.batch_prediction(model, batch.id)
+    finished = backend.batch_prediction(model, batch.id)
     assert finished.state is BatchState.SUCCEEDED and finished.rows_done == rows
-    with yard.batch_result(finished).open() as lines:
+    with backend.batch_result(finished).open() as lines:
         assert sum(1 for _ in lines) == rows + 1
     assert int(done.stdout.splitlines()[-1]) < 150 * 1024  # kilobytes; the rows as floats alone would take 24 MB a copy

@@ -10,12 +10,12 @@ import pytest
 from pydantic import ValidationError
 
 from engine import JobSpec
-from worker.broker import check_broker, find_broker, open_broker
-from worker.celery_app import make_app
+from worker.backend import open_backend
 from worker.errors import BrokerUnavailable
-from worker.redis_address import RedisAddress
+from worker.queue.broker import check_broker, find_broker, open_broker
+from worker.queue.celery_app import make_app
+from worker.queue.redis_address import RedisAddress
 from worker.settings import Settings
-from worker.yard import open_yard
 
 Make = Callable[..., JobSpec]
 
@@ -104,21 +104,21 @@ def test_a_job_is_taken_at_once_while_the_broker_is_away(
     settings: Settings, spec: Make, black_hole: str, broker_is: str
 ) -> None:
     url = black_hole if broker_is == "a black hole" else "redis://127.0.0.1:1/0"
-    with open_yard(Settings.model_validate(settings.model_dump() | {"redis_url": url})) as yard:
-        yard.dataset("iris")  # made once, so that only the submission is measured
+    with open_backend(Settings.model_validate(settings.model_dump() | {"redis_url": url})) as backend:
+        backend.dataset("iris")  # made once, so that only the submission is measured
         for _ in range(5):
             started = time.monotonic()
-            job = yard.submit(spec())
+            job = backend.submit(spec())
             assert time.monotonic() - started < 5
-            assert yard.job(job.id).state == "queued"
+            assert backend.job(job.id).state == "queued"
         started = time.monotonic()
-        health = yard.health()
+        health = backend.health()
         assert time.monotonic() - started < 8
         assert (health["sql"].ok, health["redis"].ok) == (True, False)
 
 
-def test_nothing_is_left_of_a_yard_that_could_not_publish(settings: Settings, spec: Make) -> None:
+def test_nothing_is_left_of_a_backend_that_could_not_publish(settings: Settings, spec: Make) -> None:
     down = Settings.model_validate(settings.model_dump() | {"redis_url": "redis://127.0.0.1:1/0"})
-    with open_yard(down) as yard:
-        yard.submit(spec())
-    assert not yard._nudger._thread.is_alive()
+    with open_backend(down) as backend:
+        backend.submit(spec())
+    assert not backend._publisher._thread.is_alive()

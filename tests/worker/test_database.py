@@ -19,11 +19,11 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 import worker
-from worker.database import Database, open_database
 from worker.errors import StoreUnavailable
-from worker.lock import WriteLock
-from worker.migrations import HEAD
-from worker.tables import alembic_version, metadata
+from worker.storage.database import Database, open_database
+from worker.storage.migrations import HEAD
+from worker.storage.tables import alembic_version, metadata
+from worker.storage.write_lock import WriteLock
 
 WRITES = 40
 
@@ -101,7 +101,7 @@ def test_a_table_that_sqlite_makes_anew_keeps_what_points_to_it(
         connection.exec_driver_sql(JOB)
         connection.exec_driver_sql("INSERT INTO events VALUES ('job_1', 1, 'state', 1.0, 0, '{}')")
         connection.execute(alembic_version.update().values(version_num="0000"))
-    monkeypatch.setattr("worker.database._migrate", anew)
+    monkeypatch.setattr("worker.storage.database._migrate", anew)
     database.upgrade()
     with database.write() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM events")) == 1

@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from engine import JobSpec
-from worker.environment import differences, environment
-from worker.gpu_check import require_gpu
-from worker.jobs import Status
+from worker.backend import Backend
+from worker.domain.jobs import Status
+from worker.process.gpu_check import require_gpu
 from worker.settings import Settings
 from worker.settings_sources import InvalidSettings
-from worker.yard import Yard
+from worker.work.environment import differences, environment
 
 ROOT = Path(__file__).parents[2]
 BROKEN = """
@@ -28,7 +28,7 @@ raise ImportError("libcuda.so.1 is missing")
 CPU_JOB = """
 import sys
 import numpy as np
-import worker.process, worker.station, worker.execution
+import worker.process.parent, worker.process.child, worker.work.train
 from engine import Dataset, JobSpec, Network, Table, prepare, train
 fields = {"data": {"train": "toy", "target": "label"}, "training": {"epochs": 2}, "device": "cpu"}
 spec = JobSpec.model_validate(fields)
@@ -67,20 +67,20 @@ def test_the_one_child_of_a_gpu_worker_loads_cupy_and_the_parent_never_does(
     broken_cupy: Path, fleet: Callable[..., Any], spec: Callable[..., JobSpec], until: Callable[..., None]
 ) -> None:
     running = fleet(queues=("gpu", "cpu"), concurrency=2)
-    yard: Yard = running.yard
+    backend: Backend = running.backend
     worker = running.start_worker(NO_CHECK)  # as if the GPU had gone after the worker has looked for it
-    until(lambda: yard.workers())
-    (child,) = yard.workers()
+    until(lambda: backend.workers())
+    (child,) = backend.workers()
     assert child.device == "cpu"  # as long as no GPU has been found
 
-    job = yard.wait(yard.submit(spec(device="gpu")).id, 60)
+    job = backend.wait(backend.submit(spec(device="gpu")).id, 60)
     assert job.state is Status.FAILED and job.error is not None
     assert job.error.code == "device_unavailable" and "libcuda.so.1 is missing" in job.error.message
 
-    job = yard.wait(yard.submit(spec(device="auto")).id, 60)
+    job = backend.wait(backend.submit(spec(device="auto")).id, 60)
     assert job.state is Status.SUCCEEDED and job.environment is not None
     assert job.environment["device"] == "cpu"
-    (started,) = (event for event in yard.events(job.id, limit=100).data if event.type == "started")
+    (started,) = (event for event in backend.events(job.id, limit=100).data if event.type == "started")
     assert started.data["device"] == "cpu" and "libcuda.so.1 is missing" in str(started.data["because"])
 
     assert {int(pid) for pid in broken_cupy.read_text().split()} == {child.pid}

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from engine import JobSpec
-from worker.artifacts import Artifacts, room
+from worker.backend import Backend
+from worker.domain.jobs import Claim, Saved
+from worker.domain.records import MetricsRow
 from worker.errors import StorageFull, StoreUnavailable
-from worker.jobs import Claim, Saved
-from worker.records import MetricsRow
 from worker.settings import Settings
+from worker.storage.artifacts import Artifacts, room
 from worker.store import SavedModel, Store, open_store
-from worker.yard import Yard
 
 SPEC = {"data": {"train": "iris", "target": "label"}, "training": {"epochs": 1}}
 ROWS: list[MetricsRow] = [{"epoch": epoch, "train_cost": 0.1} for epoch in range(1, 2000)]
@@ -35,16 +35,16 @@ def full() -> Iterator[None]:
 
 
 @pytest.fixture
-def store(settings: Settings, yard: Yard) -> Iterator[Store]:
-    """The worker's own store beside the yard's."""
+def store(settings: Settings, backend: Backend) -> Iterator[Store]:
+    """The worker's own store beside the backend's."""
     opened = open_store(settings)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def claim(yard: Yard, store: Store) -> Claim:
-    claimed = store.claims.claim(yard.submit(JobSpec.model_validate(SPEC)).id, "worker")
+def claim(backend: Backend, store: Store) -> Claim:
+    claimed = store.claims.claim(backend.submit(JobSpec.model_validate(SPEC)).id, "worker")
     assert claimed is not None
     return claimed
 
@@ -55,18 +55,18 @@ def whole(settings: Settings) -> None:
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-SITES: dict[str, Callable[[Yard, Store, Claim], object]] = {
-    "a job": lambda yard, store, claim: yard.submit(JobSpec.model_validate(SPEC)),
-    "a gradient check": lambda yard, store, claim: store.gradient_checks.create(claim.job_id, {}, max_queued=9),
-    "a key": lambda yard, store, claim: yard.begin("key", "/v1/jobs"),
-    "a wish": lambda yard, store, claim: yard.pause(claim.job_id),
-    "a claim": lambda yard, store, claim: store.claims.next(claim.job_id, "worker"),
-    "a heartbeat": lambda yard, store, claim: store.claims.renew(claim),
-    "metrics": lambda yard, store, claim: store.claims.record(claim, 1, rows=ROWS),
-    "a checkpoint": lambda yard, store, claim: store.claims.checkpoint(
+SITES: dict[str, Callable[[Backend, Store, Claim], object]] = {
+    "a job": lambda backend, store, claim: backend.submit(JobSpec.model_validate(SPEC)),
+    "a gradient check": lambda backend, store, claim: store.gradient_checks.create(claim.job_id, {}, max_queued=9),
+    "a key": lambda backend, store, claim: backend.begin("key", "/v1/jobs"),
+    "a wish": lambda backend, store, claim: backend.pause(claim.job_id),
+    "a claim": lambda backend, store, claim: store.claims.next(claim.job_id, "worker"),
+    "a heartbeat": lambda backend, store, claim: store.claims.renew(claim),
+    "metrics": lambda backend, store, claim: store.claims.record(claim, 1, rows=ROWS),
+    "a checkpoint": lambda backend, store, claim: store.claims.checkpoint(
         claim, Saved(1, 1, "periodic", "checkpoints/x", "a" * 64, 1)
     ),
-    "a model": lambda yard, store, claim: store.claims.finish(
+    "a model": lambda backend, store, claim: store.claims.finish(
         claim, SavedModel("models/x", "a" * 64, "b" * 64), {}, stop_reason="completed"
     ),
 }
@@ -74,27 +74,27 @@ SITES: dict[str, Callable[[Yard, Store, Claim], object]] = {
 
 @pytest.mark.parametrize("site", SITES)
 def test_a_row_that_finds_no_room_leaves_everything_as_it_was(
-    yard: Yard, store: Store, claim: Claim, settings: Settings, site: str
+    backend: Backend, store: Store, claim: Claim, settings: Settings, site: str
 ) -> None:
-    another = yard.submit(JobSpec.model_validate(SPEC))  # for whoever claims
-    before = store.jobs.get(claim.job_id), store.jobs.get(another.id), len(yard.jobs().data)
+    another = backend.submit(JobSpec.model_validate(SPEC))  # for whoever claims
+    before = store.jobs.get(claim.job_id), store.jobs.get(another.id), len(backend.jobs().data)
     with full(), pytest.raises((StorageFull, StoreUnavailable)):
-        SITES[site](yard, store, claim)
-    assert (store.jobs.get(claim.job_id), store.jobs.get(another.id), len(yard.jobs().data)) == before
+        SITES[site](backend, store, claim)
+    assert (store.jobs.get(claim.job_id), store.jobs.get(another.id), len(backend.jobs().data)) == before
     whole(settings)
-    SITES[site](yard, store, claim)
-    assert yard.submit(JobSpec.model_validate(SPEC)).state == "queued"
+    SITES[site](backend, store, claim)
+    assert backend.submit(JobSpec.model_validate(SPEC)).state == "queued"
     whole(settings)
 
 
-def test_an_upload_that_finds_no_room_leaves_no_file(yard: Yard, settings: Settings) -> None:
+def test_an_upload_that_finds_no_room_leaves_no_file(backend: Backend, settings: Settings) -> None:
     content = io.BytesIO()
     np.savez(content, W1=np.zeros((4, 3)), b1=np.zeros(3))
 
     def upload() -> None:
-        with yard.receive() as file:
+        with backend.receive() as file:
             file.write(content.getvalue())
-            yard.add_parameters("mine", "application/x-npz", file)
+            backend.add_parameters("mine", "application/x-npz", file)
 
     folders = [settings.data_dir / name for name in ("unfinished", "parameters", "datasets")]
 
@@ -106,7 +106,7 @@ def test_an_upload_that_finds_no_room_leaves_no_file(yard: Yard, settings: Setti
         upload()
     assert files() == before
     upload()
-    assert yard.parameters("mine").tensors == {"W1": (4, 3), "b1": (3,)}
+    assert backend.parameters("mine").tensors == {"W1": (4, 3), "b1": (3,)}
     whole(settings)
 
 

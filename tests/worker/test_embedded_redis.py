@@ -14,13 +14,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from worker.embedded_redis import EmbeddedRedis
-from worker.redis_server import find_server
+from worker.queue.embedded_redis import EmbeddedRedis
+from worker.queue.redis_server import find_server
 
 OWNER = """
 import sys, time
 from pathlib import Path
-from worker.embedded_redis import EmbeddedRedis
+from worker.queue.embedded_redis import EmbeddedRedis
 server = EmbeddedRedis(Path(sys.argv[1]))
 print(server.supervisor_pid, server.folder, flush=True)
 time.sleep(60)

@@ -6,10 +6,10 @@ from typing import Protocol
 import pytest
 
 from engine import GradientCheckSpec, JobSpec
-from worker.gradient_checks import CheckState, GradientCheck
-from worker.jobs import Status
-from worker.nudge import Nudger
-from worker.yard import Yard
+from worker.backend import Backend
+from worker.domain.gradient_checks import CheckState, GradientCheck
+from worker.domain.jobs import Status
+from worker.queue.publisher import Publisher
 
 Make = Callable[..., JobSpec]
 WIDE = [{"type": "dense", "units": 4000}, {"type": "tanh"}, {"type": "dense", "units": 1000}, {"type": "tanh"}]
@@ -23,7 +23,7 @@ class Process(Protocol):
 
 
 class Fleet(Protocol):
-    yard: Yard
+    backend: Backend
 
     def start_worker(self) -> Process: ...
     def end_leases(self) -> None: ...
@@ -32,27 +32,29 @@ class Fleet(Protocol):
 Until = Callable[[Callable[[], object]], None]
 
 
-def made(yard: Yard, check: GradientCheck, until: Until) -> GradientCheck:
-    until(lambda: yard.gradient_check(check.job_id, check.number).done)
-    return yard.gradient_check(check.job_id, check.number)
+def made(backend: Backend, check: GradientCheck, until: Until) -> GradientCheck:
+    until(lambda: backend.gradient_check(check.job_id, check.number).done)
+    return backend.gradient_check(check.job_id, check.number)
 
 
 def test_a_check_is_made_whatever_became_of_its_message(
     fleet: Callable[..., Fleet], spec: Make, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = fleet()
-    yard = running.yard
-    job = yard.submit(spec())
-    early = yard.check_gradients(job.id, GradientCheckSpec(at="start"))
+    backend = running.backend
+    job = backend.submit(spec())
+    early = backend.check_gradients(job.id, GradientCheckSpec(at="start"))
     running.start_worker()
-    assert yard.wait(job.id, 60).state is Status.SUCCEEDED
-    report = made(yard, early, until).report
+    assert backend.wait(job.id, 60).state is Status.SUCCEEDED
+    report = made(backend, early, until).report
     assert report is not None
     assert (report["at"], report["verdict"]) == ("start", "great")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Nudger, "nudge", lambda *_, **__: None)  # this process says nothing; the worker's sweeper does
-        check = made(yard, yard.check_gradients(job.id, GradientCheckSpec()), until)
+        patched.setattr(
+            Publisher, "publish", lambda *_, **__: None
+        )  # this process says nothing; the worker's sweeper does
+        check = made(backend, backend.check_gradients(job.id, GradientCheckSpec()), until)
     assert (check.state, check.attempt, check.number) == (CheckState.SUCCEEDED, 1, 2)
 
 
@@ -62,13 +64,13 @@ def test_a_check_of_a_worker_that_ends_or_dies_is_taken_up_by_another(
     database_url: str, fleet: Callable[..., Fleet], spec: Make, until: Until
 ) -> None:
     running = fleet(database_url=database_url)
-    yard, worker = running.yard, running.start_worker()
-    job = yard.submit(spec(layers=WIDE, training={"epochs": 1}, data={"train": "digits", "target": "label"}))
-    assert yard.wait(job.id, 60).state is Status.SUCCEEDED
-    check = yard.check_gradients(job.id, LONG)
+    backend, worker = running.backend, running.start_worker()
+    job = backend.submit(spec(layers=WIDE, training={"epochs": 1}, data={"train": "digits", "target": "label"}))
+    assert backend.wait(job.id, 60).state is Status.SUCCEEDED
+    check = backend.check_gradients(job.id, LONG)
 
     def state() -> tuple[CheckState, int]:
-        now = yard.gradient_check(job.id, check.number)
+        now = backend.gradient_check(job.id, check.number)
         return now.state, now.attempt
 
     until(lambda: state() == (CheckState.RUNNING, 1))
@@ -80,4 +82,4 @@ def test_a_check_of_a_worker_that_ends_or_dies_is_taken_up_by_another(
     following.terminate()  # asked to end, it gives the check back at once
     assert following.wait(60) == 0
     assert state() == (CheckState.QUEUED, 2)
-    assert yard.job(job.id).state is Status.SUCCEEDED
+    assert backend.job(job.id).state is Status.SUCCEEDED

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from worker.logs import Lines
+from worker.process.logs import Lines
 
 
 def test_a_line_is_written_whole_and_at_once() -> None:
@@ -30,7 +30,7 @@ def test_a_line_that_finds_no_room_ends_nobody() -> None:
 SPEAKER = """
 import logging, sys, warnings
 import structlog
-from worker.logs import Quick, configure_logs
+from worker.process.logs import Quick, configure_logs
 configure_logs(*sys.argv[1:])
 log = structlog.get_logger("worker")
 log.debug("looked")

@@ -7,13 +7,13 @@ import pytest
 
 from engine import JobSpec
 from tests.worker.conftest import quick
-from worker.artifacts import Artifacts
-from worker.bulletin import Bulletin
-from worker.execution import Execution
-from worker.ids import new_id
-from worker.jobs import Job
+from worker.backend import Backend, open_backend
+from worker.domain.ids import new_id
+from worker.domain.jobs import Job
+from worker.queue.notifier import Notifier
+from worker.storage.artifacts import Artifacts
 from worker.store import open_store
-from worker.yard import Yard, open_yard
+from worker.work.train import Execution
 
 SPEC = JobSpec.model_validate(
     {
@@ -25,33 +25,33 @@ SPEC = JobSpec.model_validate(
 )
 
 
-def uploaded(yard: Yard, folder: Path) -> None:
+def uploaded(backend: Backend, folder: Path) -> None:
     """Eight megabytes of pixels: more than is read at once."""
     x = np.random.default_rng(0).integers(0, 256, (10_000, 28, 28), np.uint8)
     np.savez(folder / "big.npz", x=x, y=x[:, 0, 0] // 64)
-    with yard.receive() as upload:
+    with backend.receive() as upload:
         upload.write((folder / "big.npz").read_bytes())
-        yard.add_dataset("big", "application/x-npz", upload)
+        backend.add_dataset("big", "application/x-npz", upload)
 
 
-def trained(yard: Yard) -> Job:
+def trained(backend: Backend) -> Job:
     """The job as this very process trains it."""
-    job = yard.submit(SPEC)
-    store = open_store(yard.settings)
+    job = backend.submit(SPEC)
+    store = open_store(backend.settings)
     claim = store.claims.claim(job.id, new_id("worker"))
     assert claim is not None
-    artifacts, bulletin = Artifacts(yard.settings.data_dir), Bulletin(yard.broker)
-    Execution(claim, yard.settings, store, artifacts, bulletin, draining=lambda: False).run()
+    artifacts, notifier = Artifacts(backend.settings.data_dir), Notifier(backend.broker)
+    Execution(claim, backend.settings, store, artifacts, notifier, draining=lambda: False).run()
     store.close()
-    return yard.job(job.id)
+    return backend.job(job.id)
 
 
 @pytest.mark.parametrize(("memory", "held"), [(1 << 20, "file"), (10 << 20, "rows"), (1 << 30, "memory")])
 def test_a_job_says_how_its_data_was_held(tmp_path: Path, redis_url: str, memory: int, held: str) -> None:
-    with open_yard(quick(tmp_path / "yard", redis_url=redis_url, max_data_bytes=memory)) as yard:
-        uploaded(yard, tmp_path)
-        jobs = [trained(yard) for _ in range(2)]
-        events = yard.events(jobs[0].id).data
+    with open_backend(quick(tmp_path / "backend", redis_url=redis_url, max_data_bytes=memory)) as backend:
+        uploaded(backend, tmp_path)
+        jobs = [trained(backend) for _ in range(2)]
+        events = backend.events(jobs[0].id).data
     said = next(event.data for event in events if event.type == "data_held")
     assert (said["held"], said["rows"]) == (held, 10_000)
     assert said["order"] == ("blockwise" if held == "file" else "shuffled")

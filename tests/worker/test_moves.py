@@ -10,10 +10,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.database import open_database
+from worker.domain.jobs import MOVES, Claim, Failure, Saved, Status
 from worker.errors import ControlPending, IllegalMove, LeaseLost, NothingToKeep
-from worker.jobs import MOVES, Claim, Failure, Saved, Status
 from worker.settings import Settings
+from worker.storage.database import open_database
 from worker.store import Draft, SavedModel, Store
 from worker.store.claims import Claims
 

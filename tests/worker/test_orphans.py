@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from worker.artifacts import Artifacts
+from worker.domain.jobs import Saved
 from worker.errors import StorageFull
-from worker.jobs import Saved
-from worker.orphans import sweep_orphans
+from worker.maintenance.orphans import sweep_orphans
 from worker.settings import Settings
+from worker.storage.artifacts import Artifacts
 from worker.store import Draft, SavedModel, Store, open_store
 
 HOURS = 3600.0

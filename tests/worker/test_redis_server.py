@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from worker import redis_server
 from worker.errors import BrokerUnavailable
-from worker.redis_server import find_server
+from worker.queue import redis_server
+from worker.queue.redis_server import find_server
 
 Install = Callable[[str, str], Path]
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from worker.errors import DataFolderInUse
-from worker.running_stack import RunningStack, claim_folder, find_stack
+from worker.queue.running_stack import RunningStack, claim_folder, find_stack
 
 URL = "http://127.0.0.1:8000"
 OWNER = """
 import sys
 from pathlib import Path
-from worker.running_stack import claim_folder
+from worker.queue.running_stack import claim_folder
 with claim_folder(Path(sys.argv[1]), sys.argv[2]) as tell:
     tell("unix:///own.sock")
     print("claimed", flush=True)

@@ -15,16 +15,16 @@ from engine import Checkpoint, JobSpec, Placement, load
 from engine.gpu.device import Processor
 from tests.chaos import mutants
 from tests.worker.conftest import quick
-from worker import tables
-from worker.artifacts import Artifacts
-from worker.bulletin import Bulletin
+from worker.backend import Backend, open_backend
+from worker.domain.ids import new_id
+from worker.domain.jobs import Job, Status
 from worker.errors import IllegalMove
-from worker.execution import Execution
-from worker.ids import new_id
-from worker.jobs import Job, Status
+from worker.queue.notifier import Notifier
+from worker.storage import tables
+from worker.storage.artifacts import Artifacts
 from worker.store import open_store
 from worker.store.claims import Claims
-from worker.yard import Yard, open_yard
+from worker.work.train import Execution
 
 LAYERS = [{"type": "dense", "units": 8}, {"type": "batch_norm"}, {"type": "relu"}, {"type": "dropout"}]
 FIELDS: dict[str, Any] = {
@@ -44,18 +44,18 @@ class Killed(BaseException):
 
 
 class Workshop:
-    """A yard, and workers of it that do one thing at the chosen moment."""
+    """A backend, and workers of it that do one thing at the chosen moment."""
 
-    def __init__(self, yard: Yard, bulletin: Bulletin) -> None:
-        self.yard = yard
-        self.store = open_store(yard.settings)
-        self.artifacts = Artifacts(yard.settings.data_dir)
-        self.bulletin = bulletin
+    def __init__(self, backend: Backend, notifier: Notifier) -> None:
+        self.backend = backend
+        self.store = open_store(backend.settings)
+        self.artifacts = Artifacts(backend.settings.data_dir)
+        self.notifier = notifier
 
     def submit(self, **changes: Any) -> Job:
         """Queue a job of FIELDS, with changes."""
         data = {"data": {"train": "iris", "target": "label"}}
-        return self.yard.submit(JobSpec.model_validate(data | FIELDS | changes))
+        return self.backend.submit(JobSpec.model_validate(data | FIELDS | changes))
 
     def attempt(self, job_id: str, after: int = 0, then: Callable[[], object] = lambda: None) -> Job:
         """Claim the job and train it; `then` is called when the worker has looked up `after` times from its work.
@@ -72,8 +72,8 @@ class Workshop:
             answer = answer or (looks == after and bool(then()))
             return answer
 
-        Execution(claim, self.yard.settings, self.store, self.artifacts, self.bulletin, draining=draining).run()
-        return self.yard.job(job_id)
+        Execution(claim, self.backend.settings, self.store, self.artifacts, self.notifier, draining=draining).run()
+        return self.backend.job(job_id)
 
     def lost(self, job_id: str, after: int) -> None:
         """An attempt whose process is killed; its lease is over at once."""
@@ -95,7 +95,7 @@ class Workshop:
         def sleep() -> None:
             self.expire(job_id)
             self.attempt(job_id)
-            events.extend(self.yard.events(job_id, limit=1000).data)
+            events.extend(self.backend.events(job_id, limit=1000).data)
 
         self.attempt(job_id, after, sleep)
         return events
@@ -108,25 +108,25 @@ class Workshop:
 
     def told(self, job_id: str) -> dict[str, object]:
         """All that must be the same for two jobs of one spec."""
-        job, events = self.yard.job(job_id), self.yard.events(job_id, limit=1000).data
+        job, events = self.backend.job(job_id), self.backend.events(job_id, limit=1000).data
         assert [event.seq for event in events] == list(range(1, len(events) + 1))
         return {
             "state": job.state,
             "result": job.result,
             "warnings": job.warnings,
             "rows": [
-                {k: v for k, v in row.items() if k not in ("seconds", "at")} for row in self.yard.metric_rows(job_id)
+                {k: v for k, v in row.items() if k not in ("seconds", "at")} for row in self.backend.metric_rows(job_id)
             ],
-            "layers": self.yard.layers(job_id).data,
-            "checks": [check.report for check in self.yard.gradient_checks(job_id).data],
-            "weights": load(self.yard.model_path(job_id)).weights_sha256,
+            "layers": self.backend.layers(job_id).data,
+            "checks": [check.report for check in self.backend.gradient_checks(job_id).data],
+            "weights": load(self.backend.model_path(job_id)).weights_sha256,
         }
 
     def files(self, job_id: str) -> set[str]:
-        return {path.name for path in (self.yard.settings.data_dir / "checkpoints" / job_id).glob("*")}
+        return {path.name for path in (self.backend.settings.data_dir / "checkpoints" / job_id).glob("*")}
 
     def types(self, job_id: str) -> list[str]:
-        return [event.type for event in self.yard.events(job_id, limit=1000).data]
+        return [event.type for event in self.backend.events(job_id, limit=1000).data]
 
 
 @pytest.fixture(scope="module")
@@ -136,10 +136,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[W
     settings = quick(tmp_path_factory.mktemp("shop"), redis_url=redis_url, checkpoint_seconds=1e-6, **leases)
     with (
         pytest.MonkeyPatch.context() as patched,
-        open_yard(settings) as yard,
+        open_backend(settings) as backend,
     ):
         patched.setattr(engine.training, "TICK_SECONDS", -1.0)  # an event a batch
-        workshop = Workshop(yard, Bulletin(yard.broker))
+        workshop = Workshop(backend, Notifier(backend.broker))
         yield workshop
         workshop.store.close()
 
@@ -162,12 +162,12 @@ def test_a_job_that_is_interrupted_ends_like_its_undisturbed_twin(
         elif how == "drained":
             assert shop.attempt(job.id, after, lambda: True).state is Status.QUEUED
         else:
-            assert shop.attempt(job.id, after, lambda: shop.yard.pause(job.id) and None).state is Status.PAUSED
-            shop.yard.resume(job.id)
+            assert shop.attempt(job.id, after, lambda: shop.backend.pause(job.id) and None).state is Status.PAUSED
+            shop.backend.resume(job.id)
     done = shop.attempt(job.id)
     assert (done.state, done.attempt) == (Status.SUCCEEDED, 3)
     assert shop.told(job.id) == undisturbed
-    kept = shop.yard.checkpoints(job.id)
+    kept = shop.backend.checkpoints(job.id)
     assert shop.files(job.id) == {Path(one.file).name for one in kept}
     assert len(kept) <= 3  # the newest two and the best
 
@@ -177,16 +177,16 @@ def test_a_checkpoint_that_is_damaged_gives_way_to_the_one_before(
 ) -> None:
     job = shop.submit()
     shop.lost(job.id, 14)
-    *_, before, newest = shop.yard.checkpoints(job.id)
-    path = shop.yard.settings.data_dir / newest.file
+    *_, before, newest = shop.backend.checkpoints(job.id)
+    path = shop.backend.settings.data_dir / newest.file
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     shop.lost(job.id, 6)
-    damaged = [event for event in shop.yard.events(job.id, limit=1000).data if event.type == "checkpoint_damaged"]
+    damaged = [event for event in shop.backend.events(job.id, limit=1000).data if event.type == "checkpoint_damaged"]
     assert len(damaged) == 1 and f"checkpoint {newest.number}" in str(damaged[0].data["detail"])
-    resumed = [event for event in shop.yard.events(job.id, limit=1000).data if event.type == "resumed"]
+    resumed = [event for event in shop.backend.events(job.id, limit=1000).data if event.type == "resumed"]
     assert resumed[-1].data["checkpoint"] == before.number
-    for one in shop.yard.checkpoints(job.id):
-        (shop.yard.settings.data_dir / one.file).unlink()
+    for one in shop.backend.checkpoints(job.id):
+        (shop.backend.settings.data_dir / one.file).unlink()
     shop.attempt(job.id)
     assert shop.told(job.id) == undisturbed
 
@@ -195,9 +195,9 @@ def test_a_checkpoint_that_is_damaged_gives_way_to_the_one_before(
 def test_a_zombie_changes_nothing(shop: Workshop, undisturbed: dict[str, object], after: int) -> None:
     job = shop.submit()
     events = shop.overtaken(job.id, after)
-    assert list(shop.yard.events(job.id, limit=1000).data) == events
+    assert list(shop.backend.events(job.id, limit=1000).data) == events
     assert shop.told(job.id) == undisturbed
-    assert shop.files(job.id) == {Path(one.file).name for one in shop.yard.checkpoints(job.id)}
+    assert shop.files(job.id) == {Path(one.file).name for one in shop.backend.checkpoints(job.id)}
 
 
 @pytest.mark.parametrize("mutant", ["fence_off", "position_lost"])
@@ -221,29 +221,29 @@ def test_attempts_count_against_a_job_only_while_it_gets_no_further(shop: Worksh
     job = shop.submit()
     for _ in range(4):  # more than max_attempts
         shop.lost(job.id, 12)
-    assert shop.yard.job(job.id).state is Status.QUEUED
+    assert shop.backend.job(job.id).state is Status.QUEUED
     for _ in range(2):  # and the last one of those
         shop.lost(job.id, 1)
-    failed = shop.yard.job(job.id)
+    failed = shop.backend.job(job.id)
     assert failed.state is Status.FAILED and failed.error is not None and failed.error.code == "worker_lost"
 
 
 def test_a_stop_keeps_the_best_model_and_a_cancel_none(shop: Workshop) -> None:
     stopped, cancelled = (shop.submit() for _ in range(2))
-    done = shop.attempt(stopped.id, 14, lambda: shop.yard.stop(stopped.id) and None)
+    done = shop.attempt(stopped.id, 14, lambda: shop.backend.stop(stopped.id) and None)
     assert (done.state, done.stop_reason) == (Status.SUCCEEDED, "stopped_by_user")
     assert done.result is not None and done.result["epochs"] < 6
-    assert load(shop.yard.model_path(stopped.id)).weights_sha256 == done.result["weights_sha256"]
-    assert shop.attempt(cancelled.id, 14, lambda: shop.yard.cancel(cancelled.id) and None).state is Status.CANCELLED
+    assert load(shop.backend.model_path(stopped.id)).weights_sha256 == done.result["weights_sha256"]
+    assert shop.attempt(cancelled.id, 14, lambda: shop.backend.cancel(cancelled.id) and None).state is Status.CANCELLED
 
 
 def test_a_revision_takes_effect_once_at_an_epochs_start_whatever_happens_to_its_worker(shop: Workshop) -> None:
     jobs = [shop.submit(checks={"gradients": []}) for _ in range(2)]
     patch = {"optimizer": {"learning_rate": 0.05}, "training": {"epochs": 8, "batch_size": 10}}
     for job in jobs:
-        known = shop.yard.hyperparameters(job.id)
+        known = shop.backend.hyperparameters(job.id)
         changed = merged(dict(known.spec), patch)
-        shop.yard.revise(known, JobSpec.model_validate(changed), patch)
+        shop.backend.revise(known, JobSpec.model_validate(changed), patch)
     twin, disturbed = jobs
     shop.attempt(twin.id)
     for after in (5, 12, 17):
@@ -259,20 +259,22 @@ def test_the_environment_is_noted_and_a_resume_elsewhere_says_that_bits_may_diff
 ) -> None:
     job = shop.submit()
     shop.lost(job.id, 14)
-    noted = shop.yard.job(job.id).environment
+    noted = shop.backend.job(job.id).environment
     assert noted is not None and noted["numpy"] == np.__version__ and noted["threads"]
     shop.lost(job.id, 1)
     assert "resumed_elsewhere" not in shop.types(job.id)
-    monkeypatch.setattr("worker.execution.environment", lambda device: dict(noted) | {"blas_kernel": "Another"})
+    monkeypatch.setattr("worker.work.train.environment", lambda device: dict(noted) | {"blas_kernel": "Another"})
     shop.attempt(job.id)
-    (said,) = [event.data for event in shop.yard.events(job.id, limit=1000).data if event.type == "resumed_elsewhere"]
+    (said,) = [
+        event.data for event in shop.backend.events(job.id, limit=1000).data if event.type == "resumed_elsewhere"
+    ]
     assert said["differences"] == {"blas_kernel": [noted["blas_kernel"], "Another"]}
 
 
 def test_a_job_that_does_not_fit_into_its_device_says_what_it_needs_and_what_there_was(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.execution.placed", lambda *_: Placement(Processor(100_000)))
+    monkeypatch.setattr("worker.work.train.placed", lambda *_: Placement(Processor(100_000)))
     job = shop.attempt(shop.submit(layers=[{"type": "dense", "units": 500}, {"type": "dense", "units": 500}]).id)
     assert job.state is Status.FAILED and job.error is not None and job.environment is not None
     assert (job.error.code, job.error.param) == ("out_of_memory", "/training/batch_size")
@@ -282,9 +284,9 @@ def test_a_job_that_does_not_fit_into_its_device_says_what_it_needs_and_what_the
 
 def test_a_job_starts_from_the_best_or_the_last_parameters_of_another(shop: Workshop) -> None:
     source = shop.submit()
-    shop.attempt(source.id, 14, lambda: shop.yard.pause(source.id) and None)
-    newest = shop.yard.checkpoints(source.id)[-1]
-    checkpoint = Checkpoint.load(shop.yard.settings.data_dir / newest.file)
+    shop.attempt(source.id, 14, lambda: shop.backend.pause(source.id) and None)
+    newest = shop.backend.checkpoints(source.id)[-1]
+    checkpoint = Checkpoint.load(shop.backend.settings.data_dir / newest.file)
     wanted = {"last": checkpoint.parameters, newest.number: checkpoint.parameters, "best": checkpoint.best}
     for which, parameters in wanted.items():
         assert parameters is not None
@@ -292,15 +294,15 @@ def test_a_job_starts_from_the_best_or_the_last_parameters_of_another(shop: Work
         start = {"start_from": {"job": source.id, "checkpoint": which}}
         job = shop.attempt(shop.submit(**still, **start, checks={"gradients": []}).id)
         assert job.state is Status.SUCCEEDED, job.error
-        model = load(shop.yard.model_path(job.id)).parameters.named()
+        model = load(shop.backend.model_path(job.id)).parameters.named()
         np.testing.assert_array_equal(model["W1"], parameters["W1"])
         assert "transferred" in shop.types(job.id)
 
 
 def test_progress_says_what_is_left(shop: Workshop) -> None:
     job = shop.submit()
-    shop.attempt(job.id, 14, lambda: shop.yard.pause(job.id) and None)
-    progress = shop.yard.job(job.id).progress
+    shop.attempt(job.id, 14, lambda: shop.backend.pause(job.id) and None)
+    progress = shop.backend.job(job.id).progress
     assert progress is not None
     assert (progress.steps, progress.patience, progress.at_most) == (6 * 6, 3, True)
     assert 0 < progress.step < progress.steps
@@ -312,7 +314,7 @@ def test_without_room_for_checkpoints_a_job_goes_on_and_without_room_for_its_mod
     shop: Workshop, monkeypatch: pytest.MonkeyPatch, units: int, state: Status
 ) -> None:
     """No file may grow beyond 12 MiB, as on a disk that is full; the database is smaller."""
-    monkeypatch.setattr("worker.execution.FULL_RETRIES", 1)
+    monkeypatch.setattr("worker.work.train.FULL_RETRIES", 1)
     layers = [{"type": "dense", "units": units}, {"type": "relu"}, {"type": "dense", "units": 1400}, {"type": "relu"}]
     job = shop.submit(layers=layers, training={"epochs": 1, "batch_size": 32}, checks={"gradients": []})
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -323,9 +325,9 @@ def test_without_room_for_checkpoints_a_job_goes_on_and_without_room_for_its_mod
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert done.state is state
     assert shop.types(job.id).count("checkpoint_failed") == 1 and not shop.files(job.id)
-    assert not list((shop.yard.settings.data_dir / "unfinished").glob("*"))
+    assert not list((shop.backend.settings.data_dir / "unfinished").glob("*"))
     if state is Status.FAILED:
         assert done.error is not None and done.error.code == "storage_full"
-        assert not list((shop.yard.settings.data_dir / "models").glob(f"{job.id}/*"))
+        assert not list((shop.backend.settings.data_dir / "models").glob(f"{job.id}/*"))
     else:
-        assert load(shop.yard.model_path(job.id))
+        assert load(shop.backend.model_path(job.id))

@@ -9,9 +9,9 @@ from threading import Event
 import pytest
 import sqlalchemy as sa
 
-from worker import tables
+from worker.domain.jobs import Job
 from worker.errors import StorageFull, UnknownDataset
-from worker.jobs import Job
+from worker.storage import tables
 from worker.store import Draft, Store
 from worker.store.admission import Batch
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from worker.domain.jobs import CheckpointKind, Claim, Job, Saved, Status
 from worker.errors import LeaseLost, UnknownCheckpoint
-from worker.jobs import CheckpointKind, Claim, Job, Saved, Status
 from worker.store import Draft, Note, Store
 from worker.store.claims import Claims
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from worker.domain.ids import new_id
+from worker.domain.jobs import Claim, Failure, Job, Status
 from worker.errors import LeaseLost
-from worker.ids import new_id
-from worker.jobs import Claim, Failure, Job, Status
 from worker.store import Note, SavedModel, Store
 from worker.store.claims import Claims
 

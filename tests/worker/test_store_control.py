@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from worker import tables
+from worker.domain.ids import new_id
+from worker.domain.jobs import Claim, Job, Progress, Saved, Status, Wish
 from worker.errors import ControlPending, IllegalMove, JobInUse, NothingToKeep, UnknownCheckpoint, UnknownJob
-from worker.ids import new_id
-from worker.jobs import Claim, Job, Progress, Saved, Status, Wish
+from worker.storage import tables
 from worker.store import Draft, SavedModel, Store
 from worker.store.claims import Claims
 

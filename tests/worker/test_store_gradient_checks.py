@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
+from worker.domain.gradient_checks import CheckClaim, CheckState, GradientCheck
+from worker.domain.ids import new_id
+from worker.domain.jobs import Claim, Failure, Job
 from worker.errors import LeaseLost, QueueFull, UnknownCheck, UnknownJob
-from worker.gradient_checks import CheckClaim, CheckState, GradientCheck
-from worker.ids import new_id
-from worker.jobs import Claim, Failure, Job
 from worker.store import SavedModel, Store
 from worker.store.claims import Claims
 from worker.store.gradient_checks import GradientChecks

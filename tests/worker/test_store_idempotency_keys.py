@@ -6,19 +6,19 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from worker import tables
+from worker.domain.idempotency import Answer, KeyedRequest, KeyLease
 from worker.errors import KeyInFlight, KeyReused
-from worker.once import Answer, Once, Ticket
+from worker.storage import tables
 from worker.store import Draft, Store
 
 ROUTE = "/v1/jobs"
 ANSWER = Answer("a" * 64, 201, {"location": "/v1/jobs/x"}, "{}")
 
 
-def begun(store: Store, key: str = "key") -> Ticket:
-    ticket = store.idempotency_keys.begin(key, ROUTE)
-    assert isinstance(ticket, Ticket)
-    return ticket
+def begun(store: Store, key: str = "key") -> KeyLease:
+    key_lease = store.idempotency_keys.begin(key, ROUTE)
+    assert isinstance(key_lease, KeyLease)
+    return key_lease
 
 
 def aged(store: Store, seconds: float, *columns: str) -> None:
@@ -29,13 +29,13 @@ def aged(store: Store, seconds: float, *columns: str) -> None:
 
 
 def test_the_answer_is_given_again_for_a_day(store: Store) -> None:
-    ticket = begun(store)
+    key_lease = begun(store)
     with pytest.raises(KeyInFlight):
         store.idempotency_keys.begin("key", ROUTE)
-    store.idempotency_keys.answer(ticket, ANSWER)
+    store.idempotency_keys.answer(key_lease, ANSWER)
     assert store.idempotency_keys.begin("key", ROUTE) == ANSWER
     assert begun(store, "other").attempt == 1
-    assert isinstance(store.idempotency_keys.begin("key", "/v1/datasets"), Ticket)
+    assert isinstance(store.idempotency_keys.begin("key", "/v1/datasets"), KeyLease)
     aged(store, 25 * 3600, "created_at")
     assert begun(store).attempt == 1
     assert store.idempotency_keys.forget() == 2
@@ -70,16 +70,16 @@ def test_a_process_that_dies_before_it_answers_leaves_its_job_to_the_next(
     store: Store, drafted: Callable[..., Draft]
 ) -> None:
     first = begun(store)
-    made = store.jobs.create(drafted(), max_queued=9, once=Once(first, "a" * 64))
+    made = store.jobs.create(drafted(), max_queued=9, keyed=KeyedRequest(first, "a" * 64))
     aged(store, 60, "lease_until")
     second = begun(store)
     assert second.attempt == 2
     with pytest.raises(KeyReused):
-        store.jobs.create(drafted(), max_queued=9, once=Once(second, "b" * 64))
-    again = store.jobs.create(drafted(), max_queued=9, once=Once(second, "a" * 64))
+        store.jobs.create(drafted(), max_queued=9, keyed=KeyedRequest(second, "b" * 64))
+    again = store.jobs.create(drafted(), max_queued=9, keyed=KeyedRequest(second, "a" * 64))
     assert again.id == made.id
     with pytest.raises(KeyInFlight):  # the first one was only slow, and has lost its right
-        store.jobs.create(drafted(), max_queued=9, once=Once(first, "a" * 64))
+        store.jobs.create(drafted(), max_queued=9, keyed=KeyedRequest(first, "a" * 64))
     store.idempotency_keys.answer(first, ANSWER)
     store.idempotency_keys.abandon(second)
     assert begun(store).attempt == 3
@@ -88,6 +88,6 @@ def test_a_process_that_dies_before_it_answers_leaves_its_job_to_the_next(
 
 def test_a_gradient_check_is_asked_for_once(store: Store, drafted: Callable[..., Draft]) -> None:
     job = store.jobs.create(drafted(), max_queued=9)
-    once = Once(begun(store), "a" * 64)
-    numbers = [store.gradient_checks.create(job.id, {}, max_queued=9, once=once).number for _ in range(2)]
+    keyed = KeyedRequest(begun(store), "a" * 64)
+    numbers = [store.gradient_checks.create(job.id, {}, max_queued=9, keyed=keyed).number for _ in range(2)]
     assert numbers == [1, 1]

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from worker.domain.ids import new_id
+from worker.domain.jobs import Job, Status, Wish
 from worker.errors import DatasetInUse, IllegalMove, NameTaken, QueueFull, UnknownDataset, UnknownJob
-from worker.ids import new_id
-from worker.jobs import Job, Status, Wish
 from worker.store import Draft, Store, StoredFile
 
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from worker.domain.jobs import Job
+from worker.domain.records import DatedRow
 from worker.errors import NoModel
-from worker.jobs import Job
-from worker.records import DatedRow
 from worker.store import Note, Store
 
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
+from worker.domain.models import ModelVersion, Registration
 from worker.errors import NoEarlierVersion, UnknownAlias, UnknownModel, UnknownVersion, VersionInUse
-from worker.models import ModelVersion, Registration
 from worker.store import Store
 from worker.store.models import Registering
 

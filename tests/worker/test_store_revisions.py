@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from worker.domain.ids import new_id
+from worker.domain.jobs import Claim, Job, Saved, Status, Wish
 from worker.errors import IllegalMove, RevisionChanged, UnknownCheckpoint, UnknownJob
-from worker.ids import new_id
-from worker.jobs import Claim, Job, Saved, Status, Wish
 from worker.store import Change, Draft, SavedModel, Store
 
 

@@ -13,17 +13,17 @@ import pytest
 from engine import JobSpec
 from tests.until import CEILING
 from tests.worker.conftest import quick
-from worker import watchdog
-from worker.artifacts import Artifacts
-from worker.broker import find_broker
-from worker.bulletin import Bulletin
-from worker.execution import Execution
-from worker.jobs import Status
-from worker.lease import Lease
+from worker.backend import open_backend
+from worker.domain.jobs import Status
+from worker.queue.broker import find_broker
+from worker.queue.notifier import Notifier
 from worker.settings import Settings
+from worker.storage.artifacts import Artifacts
 from worker.store import Store, open_store
-from worker.watchdog import GAVE_UP, Ends, Watchdog
-from worker.yard import open_yard
+from worker.work import watchdog
+from worker.work.lease import Lease
+from worker.work.train import Execution
+from worker.work.watchdog import GAVE_UP, Ends, Watchdog
 
 Make = Callable[..., JobSpec]
 How = Callable[[Store, str], object]
@@ -56,8 +56,8 @@ def train(settings: Settings, job: str, how: How) -> None:
         how(store, job)
         return False
 
-    bulletin = Bulletin(find_broker(settings))
-    Execution(claim, settings, store, Artifacts(settings.data_dir), bulletin, draining=draining).run()
+    notifier = Notifier(find_broker(settings))
+    Execution(claim, settings, store, Artifacts(settings.data_dir), notifier, draining=draining).run()
 
 
 @pytest.mark.parametrize(
@@ -75,15 +75,15 @@ def test_a_process_ends_when_its_work_does_not(
     tmp_path: Path, redis_url: str, spec: Make, how: How, limits: dict[str, float], state: Status, code: str | None
 ) -> None:
     settings = quick(tmp_path, redis_url=redis_url, heartbeat_seconds=0.2, sweep_seconds=100, **limits)
-    with open_yard(settings) as yard:
-        job = yard.submit(spec())
+    with open_backend(settings) as backend:
+        job = backend.submit(spec())
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])  # what the processes import is imported once
         process = context.Process(target=train, args=(settings, job.id, how), daemon=True)
         process.start()
         process.join(120)
         assert process.exitcode == GAVE_UP
-        found = yard.job(job.id)
+        found = backend.job(job.id)
         assert found.state is state
         assert (found.error.code if found.error else None) == code
         if code == "out_of_memory" and found.error is not None:

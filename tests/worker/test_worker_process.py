@@ -12,8 +12,8 @@ import pytest
 
 from engine import JobSpec, load
 from tests.endless import ENDLESS
-from worker.jobs import Status
-from worker.yard import Yard
+from worker.backend import Backend
+from worker.domain.jobs import Status
 
 Make = Callable[..., JobSpec]
 
@@ -28,40 +28,40 @@ class Process(Protocol):
 
 
 class Fleet(Protocol):
-    yard: Yard
+    backend: Backend
 
     def start_worker(self, program: str = ..., *arguments: str, log: Path | None = None) -> Process: ...
     def end_leases(self) -> None: ...
 
 
-def trainer(yard: Yard, job_id: str) -> int | None:
+def trainer(backend: Backend, job_id: str) -> int | None:
     """The process that trains the job, once it has told how much memory it holds."""
-    return next((seen.pid for seen in yard.workers() if seen.job_id == job_id and seen.memory_bytes), None)
+    return next((seen.pid for seen in backend.workers() if seen.job_id == job_id and seen.memory_bytes), None)
 
 
 def test_jobs_are_trained_failed_cancelled_and_given_back(
     fleet: Callable[..., Fleet], spec: Make, until: Callable[..., None]
 ) -> None:
     running = fleet()
-    yard, worker = running.yard, running.start_worker()
-    assert yard.health()["redis"].ok
+    backend, worker = running.backend, running.start_worker()
+    assert backend.health()["redis"].ok
 
     wanted = spec(checks={"gradients": ["start", "end"]}, training={"epochs": 30})
-    job = yard.wait(yard.submit(wanted).id, 60)
+    job = backend.wait(backend.submit(wanted).id, 60)
     assert (job.state, job.stop_reason, job.attempt, job.epoch) == (Status.SUCCEEDED, "completed", 1, 30)
     assert job.result is not None
     assert set(job.result) >= {"train", "dev", "test"}
-    assert [row["epoch"] for row in yard.metrics(job.id).data] == list(range(1, 31))
-    assert [check.report["at"] for check in yard.gradient_checks(job.id).data if check.report] == ["start", "end"]
-    events = yard.events(job.id, limit=1000).data
+    assert [row["epoch"] for row in backend.metrics(job.id).data] == list(range(1, 31))
+    assert [check.report["at"] for check in backend.gradient_checks(job.id).data if check.report] == ["start", "end"]
+    events = backend.events(job.id, limit=1000).data
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert {"state", "split_advised", "started", "epoch", "gradients_checked"} <= {event.type for event in events}
-    model = load(yard.model_path(job.id))
-    assert model.weights_sha256 == yard.model(job.id).weights_sha256
+    model = load(backend.model_path(job.id))
+    assert model.weights_sha256 == backend.model(job.id).weights_sha256
     # nothing NumPy, and so nothing of a GPU, is in the process that forks
     loaded = {os.path.basename(region.path) for region in psutil.Process(worker.pid).memory_maps()}
     assert not {name for name in loaded if "openblas" in name or "cupy" in name or "multiarray" in name}
-    (seen,) = yard.workers()
+    (seen,) = backend.workers()
     assert psutil.Process(seen.pid).ppid() == worker.pid
 
     diverging = spec(
@@ -69,25 +69,25 @@ def test_jobs_are_trained_failed_cancelled_and_given_back(
         optimizer={"type": "gradient_descent", "learning_rate": 10.0},
         training={"epochs": 100},
     )
-    failed = yard.wait(yard.submit(diverging).id, 60)
+    failed = backend.wait(backend.submit(diverging).id, 60)
     assert failed.state is Status.FAILED
     assert failed.error is not None
     assert (failed.error.code, failed.error.param) == ("diverged", "/optimizer/learning_rate")
 
-    endless = yard.submit(spec(**ENDLESS))
-    until(lambda: yard.job(endless.id).epoch > 0)
-    assert yard.cancel(endless.id).pending == "cancel"
-    cancelled = yard.wait(endless.id, 60)
+    endless = backend.submit(spec(**ENDLESS))
+    until(lambda: backend.job(endless.id).epoch > 0)
+    assert backend.cancel(endless.id).pending == "cancel"
+    cancelled = backend.wait(endless.id, 60)
     assert (cancelled.state, cancelled.pending) == (Status.CANCELLED, None)
-    assert list((yard.settings.data_dir / "models").iterdir()) == [Path(yard.model(job.id).path).parent]
+    assert list((backend.settings.data_dir / "models").iterdir()) == [Path(backend.model(job.id).path).parent]
 
-    given_back = yard.submit(spec(**ENDLESS))
-    until(lambda: yard.job(given_back.id).epoch > 0)
+    given_back = backend.submit(spec(**ENDLESS))
+    until(lambda: backend.job(given_back.id).epoch > 0)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(60) == 0
-    after = yard.job(given_back.id)
+    after = backend.job(given_back.id)
     assert (after.state, after.timeline[-1].reason) == (Status.QUEUED, "worker_shutdown")
-    assert yard.workers() == ()
+    assert backend.workers() == ()
 
 
 @pytest.mark.parametrize(
@@ -99,28 +99,30 @@ def test_the_job_of_a_worker_that_ends_at_once_is_trained_on_by_another(
     database_url: str, fleet: Callable[..., Fleet], spec: Make, until: Callable[..., None], how: str
 ) -> None:
     running = fleet(database_url=database_url, checkpoint_seconds=0.2)
-    yard, workers = running.yard, [running.start_worker() for _ in range(2)]
-    job = yard.submit(spec(**ENDLESS))
-    assert yard.wait(yard.submit(spec()).id, 60).state is Status.SUCCEEDED  # by the other: this one trains and trains
-    until(lambda: len(yard.checkpoints(job.id)) > 1 and trainer(yard, job.id))
-    first = next(worker for worker in workers if worker.pid == psutil.Process(trainer(yard, job.id)).ppid())
+    backend, workers = running.backend, [running.start_worker() for _ in range(2)]
+    job = backend.submit(spec(**ENDLESS))
+    assert (
+        backend.wait(backend.submit(spec()).id, 60).state is Status.SUCCEEDED
+    )  # by the other: this one trains and trains
+    until(lambda: len(backend.checkpoints(job.id)) > 1 and trainer(backend, job.id))
+    first = next(worker for worker in workers if worker.pid == psutil.Process(trainer(backend, job.id)).ppid())
     if how == "killed":
         first.kill()
     else:
         until(lambda: first.send_signal(signal.SIGTERM) or first.poll() is not None)  # two at once may count as one
     assert first.wait(60) == (-signal.SIGKILL if how == "killed" else 128 + signal.SIGTERM)
-    reached = yard.job(job.id).epoch
+    reached = backend.job(job.id).epoch
     running.end_leases()
-    until(lambda: yard.job(job.id).epoch > reached)
-    yard.stop(job.id)
-    done = yard.wait(job.id, 60)
+    until(lambda: backend.job(job.id).epoch > reached)
+    backend.stop(job.id)
+    done = backend.wait(job.id, 60)
     assert (done.state, done.attempt) == (Status.SUCCEEDED, 2)
-    resumed = next(event.data for event in yard.events(job.id, limit=1000).data if event.type == "resumed")
+    resumed = next(event.data for event in backend.events(job.id, limit=1000).data if event.type == "resumed")
     assert isinstance(resumed["step"], int) and resumed["step"] > 0
-    assert [row["epoch"] for row in yard.metric_rows(job.id)] == list(range(1, done.epoch + 1))
-    uninterrupted = yard.submit(spec(**ENDLESS | {"training": ENDLESS["training"] | {"epochs": done.epoch}}))
-    until(lambda: yard.job(uninterrupted.id).state is Status.SUCCEEDED)
-    assert yard.model(uninterrupted.id).weights_sha256 == yard.model(job.id).weights_sha256
+    assert [row["epoch"] for row in backend.metric_rows(job.id)] == list(range(1, done.epoch + 1))
+    uninterrupted = backend.submit(spec(**ENDLESS | {"training": ENDLESS["training"] | {"epochs": done.epoch}}))
+    until(lambda: backend.job(uninterrupted.id).state is Status.SUCCEEDED)
+    assert backend.model(uninterrupted.id).weights_sha256 == backend.model(job.id).weights_sha256
 
 
 COUNTED = (
@@ -137,12 +139,12 @@ def test_a_job_whose_worker_the_kernel_ended_for_want_of_memory_is_told_apart(
     counter.write_text("low 0\noom 0\noom_kill 2\noom_group_kill 0\n")
     one = fleet(heartbeat_seconds=0.2, sweep_seconds=0.1)
     worker = one.start_worker(COUNTED, str(counter), log=tmp_path / "worker.log")
-    yard = one.yard
-    job = yard.submit(spec(**ENDLESS))
-    until(lambda: trainer(yard, job.id))
+    backend = one.backend
+    job = backend.submit(spec(**ENDLESS))
+    until(lambda: trainer(backend, job.id))
     counter.write_text("low 0\noom 1\noom_kill 3\noom_group_kill 0\n")
-    os.kill(trainer(yard, job.id) or 0, signal.SIGKILL)
-    done = yard.wait(job.id, 60)
+    os.kill(trainer(backend, job.id) or 0, signal.SIGKILL)
+    done = backend.wait(job.id, 60)
     assert done.state is Status.FAILED and done.error is not None
     assert done.error.code == "out_of_memory" and "MiB" in done.error.message
     assert worker.poll() is None

@@ -1,7 +1,7 @@
 """The store: every SQL statement there is, one noun a file."""
 
-from worker.database import Database, open_database
 from worker.settings import Settings
+from worker.storage.database import Database, open_database
 from worker.store.admission import Draft
 from worker.store.batch_predictions import BatchPredictions
 from worker.store.checkpoints import MODEL, Checkpoints

@@ -14,12 +14,12 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 from pydantic import JsonValue
 
-from worker import tables
-from worker.database import Database
+from worker.domain.idempotency import KeyedRequest
+from worker.domain.ids import new_id
+from worker.domain.jobs import Job, Status
 from worker.errors import QueueFull, StorageFull, StoreUnavailable, UnknownCheckpoint, UnknownDataset, WorkerError
-from worker.ids import new_id
-from worker.jobs import Job, Status
-from worker.once import Once
+from worker.storage import tables
+from worker.storage.database import Database
 from worker.store.checkpoints import MODEL, read_checkpoint
 from worker.store.idempotency_keys import created_before, note_created
 from worker.store.job_rows import job_of, read_job, served
@@ -54,7 +54,7 @@ class Request:
 
     draft: Draft
     max_queued: int
-    once: Once | None
+    keyed: KeyedRequest | None
     outcome: Future[Job] = field(default_factory=Future)
 
     @property
@@ -74,9 +74,9 @@ class Admission:
         self._waiting = 0  # jobs, as last counted
         self._counted_at = float("-inf")
 
-    def admit(self, draft: Draft, *, max_queued: int, once: Once | None = None) -> Job:
+    def admit(self, draft: Draft, *, max_queued: int, keyed: KeyedRequest | None = None) -> Job:
         """Queue a job; its datasets cannot be deleted from here on until it is done."""
-        mine = Request(draft, max_queued, once)
+        mine = Request(draft, max_queued, keyed)
         if draft.checkpoints:  # alone: it locks other jobs, and two processes might lock several in different orders
             self._write([mine])
         else:
@@ -154,7 +154,7 @@ class Batch:
     def add(self, request: Request) -> Job:
         """The job of a draft, once it is written; that of an earlier attempt at the request, if there was one."""
         draft, connection = request.draft, self._connection
-        if (known := created_before(connection, request.once)) is not None:
+        if (known := created_before(connection, request.keyed)) is not None:
             return read_job(self._database, connection, known)
         self._room(connection, request.max_queued)
         self._hold(draft.datasets)
@@ -177,7 +177,7 @@ class Batch:
             )
             for reference, input_id in named.items()
         ]
-        note_created(connection, request.once, job_id)
+        note_created(connection, request.keyed, job_id)
         return job_of({**UNTOUCHED, **row}, self._live, position)
 
     def _hold(self, datasets: Mapping[str, str]) -> None:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from worker import tables
-from worker.batch_predictions import BatchClaim, BatchPrediction, BatchResult, BatchState
-from worker.database import Database
+from worker.domain.batch_predictions import BatchClaim, BatchPrediction, BatchResult, BatchState
+from worker.domain.idempotency import KeyedRequest
+from worker.domain.jobs import Failure
+from worker.domain.models import ModelVersion
+from worker.domain.records import DatasetRecord, Page
 from worker.errors import QueueFull, UnknownBatch, UnknownDataset
-from worker.jobs import Failure
-from worker.models import ModelVersion
-from worker.once import Once
-from worker.records import DatasetRecord, Page
+from worker.storage import tables
+from worker.storage.database import Database
 from worker.store.idempotency_keys import created_before, note_created
 from worker.store.leased_rows import LeasedRows
 from worker.store.models import locked_version
@@ -42,11 +42,11 @@ class BatchPredictions:
         form: str,
         *,
         max_queued: int,
-        once: Once | None = None,
+        keyed: KeyedRequest | None = None,
     ) -> BatchPrediction:
         """Queue a batch prediction; neither its version nor its dataset can be deleted until it is done."""
         with self._database.write() as connection:
-            if (known := created_before(connection, once)) is not None:
+            if (known := created_before(connection, keyed)) is not None:
                 return _read(connection, known)
             waiting = sa.select(sa.func.count()).where(BATCHES.state == BatchState.QUEUED.value)
             if (connection.scalar(waiting) or 0) >= max_queued:
@@ -71,7 +71,7 @@ class BatchPredictions:
                     created_at=self._database.now(connection),
                 )
             )
-            note_created(connection, once, batch_id)
+            note_created(connection, keyed, batch_id)
             return _read(connection, batch_id)
 
     def get(self, batch_id: str) -> BatchPrediction:

@@ -2,10 +2,10 @@
 
 import sqlalchemy as sa
 
-from worker import tables
-from worker.database import Database
+from worker.domain.jobs import LIVE, Checkpoint
 from worker.errors import UnknownCheckpoint, UnknownJob
-from worker.jobs import LIVE, Checkpoint
+from worker.storage import tables
+from worker.storage.database import Database
 from worker.store.times import moment
 
 KEPT = 2

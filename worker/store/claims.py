@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 import sqlalchemy as sa
 from pydantic import JsonValue
 
-from worker import tables
-from worker.database import Database
+from worker.domain.jobs import Checkpoint, Claim, Failure, Progress, Registered, Saved, Stage, Status, Wish
+from worker.domain.records import LayersMeasured, MetricsRow
 from worker.errors import LeaseLost, UnknownJob
-from worker.jobs import Checkpoint, Claim, Failure, Progress, Registered, Saved, Stage, Status, Wish
-from worker.records import LayersMeasured, MetricsRow
+from worker.storage import tables
+from worker.storage.database import Database
 from worker.store.checkpoints import forget, forget_superseded, newest_checkpoint
 from worker.store.gradient_checks import add_reports, discard_reports
 from worker.store.job_rows import read_job
@@ -44,7 +44,7 @@ class Claims:
     def next(self, job_id: str, worker: str) -> Claim | None:
         """The right to train the most urgent job of the queue that this job is, or was, in.
 
-        A message is only a nudge: the job that it names may be less urgent than one that came later.
+        A message is only a wake-up: the job that it names may be less urgent than one that came later.
         """
         columns = tables.jobs.c
         queue = sa.select(columns.queue).where(columns.id == job_id).scalar_subquery()

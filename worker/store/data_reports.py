@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from pydantic import JsonValue
 from sqlalchemy.exc import IntegrityError
 
-from worker import tables
-from worker.database import Database
+from worker.storage import tables
+from worker.storage.database import Database
 
 
 class DataReports:

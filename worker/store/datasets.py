@@ -7,12 +7,12 @@ import sqlalchemy as sa
 from pydantic import JsonValue
 from sqlalchemy.exc import IntegrityError
 
-from worker import tables
-from worker.database import Database
+from worker.domain.jobs import LIVE
+from worker.domain.names import versioned
+from worker.domain.records import DatasetRecord, DatasetUse, Page, PinnedDataset
 from worker.errors import DatasetInUse, NameTaken
-from worker.jobs import LIVE
-from worker.names import versioned
-from worker.records import DatasetRecord, DatasetUse, Page, PinnedDataset
+from worker.storage import tables
+from worker.storage.database import Database
 from worker.store.times import moment
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from pydantic import JsonValue
 
-from worker import tables
-from worker.database import Database
+from worker.storage import tables
+from worker.storage.database import Database
 from worker.store.times import moment
 
 SAMPLES = tables.feature_samples.c

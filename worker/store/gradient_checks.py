@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from pydantic import JsonValue
 
-from worker import tables
-from worker.database import Database
+from worker.domain.gradient_checks import CheckClaim, CheckState, GradientCheck
+from worker.domain.idempotency import KeyedRequest
+from worker.domain.jobs import Claim, Failure, Status
+from worker.domain.records import Page
 from worker.errors import LeaseLost, QueueFull, UnknownCheck, UnknownJob
-from worker.gradient_checks import CheckClaim, CheckState, GradientCheck
-from worker.jobs import Claim, Failure, Status
-from worker.once import Once
-from worker.records import Page
+from worker.storage import tables
+from worker.storage.database import Database
 from worker.store.idempotency_keys import created_before, note_created
 from worker.store.leased_rows import LeasedRows
 from worker.store.moves import Note, change, locked
@@ -35,12 +35,12 @@ class GradientChecks:
     # for whoever asks
 
     def create(
-        self, job_id: str, requested: Mapping[str, JsonValue], *, max_queued: int, once: Once | None = None
+        self, job_id: str, requested: Mapping[str, JsonValue], *, max_queued: int, keyed: KeyedRequest | None = None
     ) -> GradientCheck:
         """Queue a check under the job's next number."""
         with self._database.write() as connection:
             locked(connection, job_id)  # so that no report of the job takes the same number
-            if (known := created_before(connection, once)) is not None:
+            if (known := created_before(connection, keyed)) is not None:
                 return _read(connection, job_id, int(known))
             waiting = sa.select(sa.func.count()).where(CHECKS.state == CheckState.QUEUED.value)
             if (connection.scalar(waiting) or 0) >= max_queued:
@@ -57,7 +57,7 @@ class GradientChecks:
                     created_at=self._database.now(connection),
                 )
             )
-            note_created(connection, once, str(number))
+            note_created(connection, keyed, str(number))
             return _read(connection, job_id, number)
 
     def get(self, job_id: str, number: int) -> GradientCheck:

@@ -7,10 +7,10 @@ behind what the next attempt finds.
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from worker import tables
-from worker.database import Database
+from worker.domain.idempotency import Answer, KeyedRequest, KeyLease
 from worker.errors import KeyInFlight, KeyReused
-from worker.once import Answer, Once, Ticket
+from worker.storage import tables
+from worker.storage.database import Database
 
 LEASE_SECONDS = 10.0
 """A request that has no answer after so long may be sent again: its process has probably died."""
@@ -26,7 +26,7 @@ class IdempotencyKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, key: str, route: str) -> Ticket | Answer:
+    def begin(self, key: str, route: str) -> KeyLease | Answer:
         """The right to answer, or the answer that was given; raises KeyInFlight while somebody else has the right."""
         try:
             with self._database.write() as connection:
@@ -34,7 +34,7 @@ class IdempotencyKeys:
         except IntegrityError as error:  # PostgreSQL: the same key began at this very moment
             raise KeyInFlight(key) from error
 
-    def _begin(self, connection: sa.Connection, key: str, route: str) -> Ticket | Answer:
+    def _begin(self, connection: sa.Connection, key: str, route: str) -> KeyLease | Answer:
         now = self._database.now(connection)
         row = _locked(connection, key, route)
         if row is not None and row["created_at"] < now - KEPT_SECONDS:
@@ -43,7 +43,7 @@ class IdempotencyKeys:
         if row is None:
             first = {"key": key, "route": route, "attempt": 1, "created_at": now, "lease_until": now + LEASE_SECONDS}
             connection.execute(sa.insert(tables.idempotency_keys).values(**first))
-            return Ticket(key, route, 1)
+            return KeyLease(key, route, 1)
         if row["status"] is not None:
             return Answer(row["body_sha256"], row["status"], row["headers"], row["body"])
         if row["lease_until"] > now:
@@ -51,20 +51,20 @@ class IdempotencyKeys:
         attempt = row["attempt"] + 1
         values = {"attempt": attempt, "lease_until": now + LEASE_SECONDS}
         connection.execute(sa.update(tables.idempotency_keys).where(_is(key, route)).values(**values))
-        return Ticket(key, route, attempt)
+        return KeyLease(key, route, attempt)
 
-    def answer(self, ticket: Ticket, answer: Answer) -> None:
+    def answer(self, key_lease: KeyLease, answer: Answer) -> None:
         """Keep the answer, unless a later attempt has taken over."""
         with self._database.write() as connection:
             connection.execute(
                 sa.update(tables.idempotency_keys)
-                .where(_is(ticket.key, ticket.route), COLUMNS.attempt == ticket.attempt)
+                .where(_is(key_lease.key, key_lease.route), COLUMNS.attempt == key_lease.attempt)
                 .values(body_sha256=answer.sha256, status=answer.status, headers=dict(answer.headers), body=answer.body)
             )
 
-    def abandon(self, ticket: Ticket) -> None:
+    def abandon(self, key_lease: KeyLease) -> None:
         """Give the right to answer back: a request that was refused has changed nothing, and may be corrected."""
-        own = sa.and_(_is(ticket.key, ticket.route), COLUMNS.attempt == ticket.attempt)
+        own = sa.and_(_is(key_lease.key, key_lease.route), COLUMNS.attempt == key_lease.attempt)
         with self._database.write() as connection:
             connection.execute(sa.delete(tables.idempotency_keys).where(own, COLUMNS.created_id.is_(None)))
             connection.execute(sa.update(tables.idempotency_keys).where(own).values(lease_until=0.0))
@@ -82,27 +82,27 @@ class IdempotencyKeys:
         return len(keys)
 
 
-def created_before(connection: sa.Connection, once: Once | None) -> str | None:
+def created_before(connection: sa.Connection, keyed: KeyedRequest | None) -> str | None:
     """What an earlier attempt at the request has created, inside the transaction that would create it.
 
-    Raises KeyInFlight for a ticket that was taken away, KeyReused where that attempt was another request.
+    Raises KeyInFlight for a key_lease that was taken away, KeyReused where that attempt was another request.
     """
-    if once is None:
+    if keyed is None:
         return None
-    row = _locked(connection, once.ticket.key, once.ticket.route)
-    if row is None or row["attempt"] != once.ticket.attempt:
-        raise KeyInFlight(once.ticket.key)
-    if row["created_id"] is not None and row["body_sha256"] != once.sha256:
-        raise KeyReused(once.ticket.key)
+    row = _locked(connection, keyed.key_lease.key, keyed.key_lease.route)
+    if row is None or row["attempt"] != keyed.key_lease.attempt:
+        raise KeyInFlight(keyed.key_lease.key)
+    if row["created_id"] is not None and row["body_sha256"] != keyed.sha256:
+        raise KeyReused(keyed.key_lease.key)
     created: str | None = row["created_id"]
     return created
 
 
-def note_created(connection: sa.Connection, once: Once | None, created_id: str) -> None:
+def note_created(connection: sa.Connection, keyed: KeyedRequest | None, created_id: str) -> None:
     """Write down, together with what is created, that it was created for this request."""
-    if once is not None:
-        values = {"created_id": created_id, "body_sha256": once.sha256}
-        update = sa.update(tables.idempotency_keys).where(_is(once.ticket.key, once.ticket.route))
+    if keyed is not None:
+        values = {"created_id": created_id, "body_sha256": keyed.sha256}
+        update = sa.update(tables.idempotency_keys).where(_is(keyed.key_lease.key, keyed.key_lease.route))
         connection.execute(update.values(**values))
 
 

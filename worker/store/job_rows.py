@@ -5,10 +5,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from worker import tables
-from worker.database import Database
+from worker.domain.jobs import Failure, Job, Milestone, Progress, Status
 from worker.errors import UnknownJob
-from worker.jobs import Failure, Job, Milestone, Progress, Status
+from worker.storage import tables
+from worker.storage.database import Database
 from worker.store.times import moment, moment_or_none
 
 SEEN_SECONDS = 30.0

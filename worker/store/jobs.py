@@ -6,12 +6,12 @@ from itertools import islice
 import sqlalchemy as sa
 from pydantic import JsonValue
 
-from worker import tables
-from worker.database import Database
+from worker.domain.idempotency import KeyedRequest
+from worker.domain.jobs import Control, Edition, Job, Status
+from worker.domain.records import Page
 from worker.errors import ControlPending, IllegalMove, JobInUse, NothingToKeep, WorkerError
-from worker.jobs import Control, Edition, Job, Status
-from worker.once import Once
-from worker.records import Page
+from worker.storage import tables
+from worker.storage.database import Database
 from worker.store.admission import Admission, Draft
 from worker.store.checkpoints import forget, newest_checkpoint, read_checkpoint, started_from
 from worker.store.job_rows import job_of, read_job, served, waiting_reason
@@ -25,9 +25,9 @@ class Jobs:
         self._database = database
         self._admission = Admission(database)
 
-    def create(self, draft: Draft, *, max_queued: int, once: Once | None = None) -> Job:
+    def create(self, draft: Draft, *, max_queued: int, keyed: KeyedRequest | None = None) -> Job:
         """Queue a job; its datasets cannot be deleted from here on until it is done."""
-        return self._admission.admit(draft, max_queued=max_queued, once=once)
+        return self._admission.admit(draft, max_queued=max_queued, keyed=keyed)
 
     def create_all(self, drafts: Sequence[Draft], *, max_queued: int) -> list[Job | WorkerError]:
         """Queue jobs that came together and start from no other; what becomes of each."""

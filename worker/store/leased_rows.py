@@ -9,9 +9,9 @@ from dataclasses import asdict
 
 import sqlalchemy as sa
 
-from worker.database import Database
+from worker.domain.jobs import Failure
 from worker.errors import LeaseLost
-from worker.jobs import Failure
+from worker.storage.database import Database
 
 QUEUED, RUNNING, FAILED = "queued", "running", "failed"
 Key = tuple[str | int, ...]

@@ -6,10 +6,10 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import JsonValue
 
-from worker import tables
-from worker.database import Database
+from worker.domain.records import DatedRow, Event, LayersMeasured, MetricsRow, Page
 from worker.errors import NoModel, UnknownJob
-from worker.records import DatedRow, Event, LayersMeasured, MetricsRow, Page
+from worker.storage import tables
+from worker.storage.database import Database
 from worker.store.claims import SavedModel, warnings_until
 from worker.store.times import moment, rfc3339
 

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from worker import tables
-from worker.database import Database
+from worker.domain.models import Alias, AliasChange, Change, ModelVersion, RegisteredModel, Registration
+from worker.domain.records import Page
 from worker.errors import NoEarlierVersion, UnknownAlias, UnknownModel, UnknownVersion, VersionInUse
-from worker.models import Alias, AliasChange, Change, ModelVersion, RegisteredModel, Registration
-from worker.records import Page
+from worker.storage import tables
+from worker.storage.database import Database
 from worker.store.times import moment
 
 MODELS = tables.registered_models.c

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from pydantic import JsonValue
 
-from worker import tables
+from worker.domain.jobs import MOVES, Status
 from worker.errors import IllegalMove, UnknownJob
-from worker.jobs import MOVES, Status
+from worker.storage import tables
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from worker import tables
-from worker.database import Database
-from worker.records import Page, ParameterSet
+from worker.domain.records import Page, ParameterSet
+from worker.storage import tables
+from worker.storage.database import Database
 from worker.store.datasets import StoredFile, name_taken, stored_file
 from worker.store.times import moment
 

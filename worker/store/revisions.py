@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from pydantic import JsonValue
 
-from worker import tables
-from worker.database import Database
+from worker.domain.jobs import Revision, Status
 from worker.errors import IllegalMove, RevisionChanged, UnknownJob
-from worker.jobs import Revision, Status
+from worker.storage import tables
+from worker.storage.database import Database
 from worker.store.moves import Note, change, locked
 from worker.store.times import moment, moment_or_none
 

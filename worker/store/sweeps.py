@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator, Sequence
 
 import sqlalchemy as sa
 
-from worker import tables
-from worker.database import Database
-from worker.jobs import Failure, Status
+from worker.domain.jobs import Failure, Status
+from worker.storage import tables
+from worker.storage.database import Database
 from worker.store.claims import cancel_row, fail_row
 from worker.store.moves import locked, move
 

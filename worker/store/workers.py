@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from worker import tables
-from worker.database import Database
-from worker.records import WorkerRecord
+from worker.domain.records import WorkerRecord
+from worker.storage import tables
+from worker.storage.database import Database
 from worker.store.job_rows import SEEN_SECONDS
 from worker.store.times import moment
 

@@ -1,0 +1,51 @@
+"""A job's events as they happen: pages of the store, read again whenever the notifier rings."""
+
+from collections.abc import AsyncIterator
+
+from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import ServerSentEvent
+
+from service.http.long_polls import Watchers
+from service.views.jobs import EventView, JobView
+from worker.backend import Backend
+from worker.domain.jobs import Job
+from worker.domain.records import Event, Page
+
+PAGE = 100
+PATIENCE = 30.0  # seconds until the store is read although nothing rang
+RECONNECT = 2000  # milliseconds a browser waits before it comes back
+
+
+class Over(Exception):
+    """The client has seen `done`, and nothing will come any more."""
+
+
+def refuse_if_over(backend: Backend, job: Job, last_event_id: int) -> None:
+    """Raise Over for who comes back with the id of `done`, or of an event that never was."""
+    if job.done and last_event_id > 0 and not backend.events(job.id, after=last_event_id - 1, limit=1).data:
+        raise Over
+
+
+async def events(backend: Backend, watchers: Watchers, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
+    """Every event behind `after`, then `done` with the job itself once nothing more can happen.
+
+    A stream that the service's end cuts short has no `done`; the client comes back with Last-Event-ID. The id of `done`
+    is its own, one behind the last event's: who has seen that event alone is still told.
+    """
+    yield ServerSentEvent(comment="events of a training job", retry=RECONNECT)
+    async with watchers.listening(backend, job_id) as bell:
+        while not bell.closing:
+            # The job first: an event that ends it is then surely in the page read after it.
+            job = await run_in_threadpool(backend.job, job_id)
+            while (page := await run_in_threadpool(_page, backend, job_id, after)).data:
+                for event in page.data:
+                    after = event.seq
+                    yield ServerSentEvent(id=str(event.seq), event=event.type, data=EventView.of(event))
+            if job.done:
+                yield ServerSentEvent(id=str(after + 1), event="done", data=JobView.of(job))
+                return
+            await bell.rang(PATIENCE)
+
+
+def _page(backend: Backend, job_id: str, after: int) -> Page[Event]:
+    return backend.events(job_id, after=after, limit=PAGE)

@@ -1,0 +1,145 @@
+"""`?fields=id,state,result.test.accuracy`: of an answer only the fields that are asked for.
+
+The answer is made as always, and the rest of it left out; of an answer in CSV the fields are the columns.
+"""
+
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Query
+from pydantic import BaseModel
+from pydantic_core import from_json, to_json
+from starlette.responses import Response
+
+from service.http.json_pointers import branches, mapping
+from service.http.problems import Fault, RequestRefused, summary
+from service.http.request_bodies import MOST_FAULTS, schema_of
+from service.http.validation_messages import unknown
+from service.views.jobs import Listing
+
+View = TypeVar("View", bound=BaseModel)
+Path = tuple[str, ...]
+Schema = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Fields by their dotted paths; none: all of them."""
+
+    paths: tuple[Path, ...] = ()
+
+    def answer(self, view: View) -> View | Response:
+        """The view itself, or JSON with the selected fields of it; of a list, with those of every entry."""
+        if not self.paths:
+            return view
+        document = from_json(view.model_dump_json())
+        tree = self.tree()
+        if isinstance(view, Listing):
+            document["data"] = [selected(entry, tree) for entry in document["data"]]
+        else:
+            document = selected(document, tree)
+        return Response(to_json(document), media_type="application/json")
+
+    def tree(self) -> dict[str, Any]:
+        """The paths as nested names; what is selected as a whole has none inside."""
+        tree: dict[str, Any] = {}
+        for *way, last in self.paths:
+            inner = tree
+            for name in way:
+                if inner.get(name) == {}:
+                    break  # selected as a whole
+                inner = inner.setdefault(name, {})
+            else:
+                inner[last] = {}
+        return tree
+
+
+def selected(value: Any, tree: Mapping[str, Any]) -> Any:
+    """The parts of a document that a tree of names selects; of a list, those of every entry."""
+    if isinstance(value, list) and tree:
+        return [selected(entry, tree) for entry in value]
+    if isinstance(value, dict) and tree:
+        return {name: selected(value[name], inner) for name, inner in tree.items() if name in value}
+    return value
+
+
+def fields_of(
+    view: type[BaseModel], **inside: type[BaseModel]
+) -> Callable[[str | None], Coroutine[Any, Any, Selection]]:
+    """A dependency: the query parameter `fields`, read as fields of the view or of every entry of a list of it.
+
+    `inside` names the models of fields that the view passes on as they are stored; in those that it does not name any
+    field may be asked for.
+    """
+
+    async def read(
+        fields: Annotated[
+            str | None,
+            Query(
+                max_length=4096,
+                description="only these fields, comma-separated; a dot leads into an object or every entry of a list",
+                examples=["id,state,result.test.accuracy"],
+            ),
+        ] = None,
+    ) -> Selection:
+        return Selection() if fields is None else parsed(fields, view, inside)
+
+    return read
+
+
+def paths_of(*fields: str) -> tuple[Path, ...]:
+    """Dotted paths, taken apart."""
+    return tuple(tuple(field.strip().split(".")) for field in fields)
+
+
+def parsed(fields: str, view: type[BaseModel], inside: Mapping[str, type[BaseModel]]) -> Selection:
+    """The selection that the text means; raises `RequestRefused` for fields that the view does not have."""
+    paths = tuple(dict.fromkeys(paths_of(*fields.split(","))))
+    found = (why for path in paths if (why := fault_of(path, view, inside)))
+    faults = [Fault(pointer="/fields", part="query", detail=why) for why in found]
+    if faults:
+        raise RequestRefused(422, "invalid_request", "The request is not valid", summary(faults), faults[:MOST_FAULTS])
+    return Selection(paths)
+
+
+def fault_of(path: Path, view: type[BaseModel], inside: Mapping[str, type[BaseModel]]) -> str | None:
+    """What is wrong with a path, if anything is."""
+    root = schema_of(view)
+    schemas = tuple(branches(root, root))
+    for place, name in enumerate(path):
+        objects = [schema for found in schemas for schema in members(root, found)]
+        known = {field for schema in objects for field in mapping(schema.get("properties"))}
+        behind = ".".join(path[:place])
+        if not objects:
+            return f"{behind!a} has no fields, so there is no {'.'.join(path)!a}"
+        if not known:
+            return None  # an object that may hold anything
+        if name not in known:
+            return unknown(f"field of {behind}" if behind else "field", name, sorted(known))
+        if place == 0 and name in inside:
+            root = schema_of(inside[name])
+            schemas = tuple(branches(root, root))
+        else:
+            schemas = tuple(inner for schema in objects for inner in property_of(root, schema, name))
+    return None
+
+
+def members(root: Schema, schema: Schema) -> Iterator[Schema]:
+    """The objects that a schema allows, those in lists and the members of a tagged union among them."""
+    if "items" in schema:
+        for inner in branches(root, mapping(schema["items"])):
+            yield from members(root, inner)
+    elif "discriminator" in schema:
+        for reference in mapping(mapping(schema["discriminator"]).get("mapping")).values():
+            for inner in branches(root, {"$ref": reference}):
+                yield from members(root, inner)
+    elif "properties" in schema or schema.get("type") == "object":
+        yield schema
+
+
+def property_of(root: Schema, schema: Schema, name: str) -> Iterator[Schema]:
+    """The schemas of a field, where there is such a field."""
+    found = mapping(schema.get("properties")).get(name)
+    if found is not None:
+        yield from branches(root, mapping(found))

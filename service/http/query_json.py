@@ -1,0 +1,54 @@
+"""JSON in a query parameter, read and validated as strictly as a body."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from engine import SpecError
+from service.http import strict_json
+from service.http.problems import Fault, RequestRefused, summary
+from service.http.request_bodies import MOST_FAULTS, schema_of
+from service.http.validation_messages import described
+from worker.errors import UnknownDataset
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_query(model: type[Model], name: str, text: str) -> Model:
+    """The model whose one field is named like the parameter; `RequestRefused` points into the parameter."""
+    try:
+        value, flaws = strict_json.read(text.encode("utf-8", "surrogatepass"))
+    except strict_json.Unreadable as error:
+        raise refused([Fault(pointer=f"/{name}", part="query", detail=str(error).removeprefix("the body "))]) from error
+    if flaws:
+        raise refused([Fault(pointer=f"/{name}{flaw.pointer}", part="query", detail=flaw.detail) for flaw in flaws])
+    document = {name: value}
+    try:
+        return model.model_validate_json(strict_json.write(document), strict=True)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        raise refused(
+            [
+                Fault(pointer=where, part="query", detail=detail)
+                for where, detail in described(found, schema_of(model), document)
+            ]
+        ) from error
+
+
+@contextmanager
+def asked_in_query() -> Iterator[None]:
+    """Inside the block, what an error says of a field of a spec's data is said of the query parameter."""
+    try:
+        yield
+    except (SpecError, UnknownDataset) as error:
+        if not error.pointer:
+            raise
+        where = error.pointer.removeprefix("/data")
+        raise refused([Fault(pointer=where, part="query", detail=str(error))]) from error
+
+
+def refused(faults: list[Fault]) -> RequestRefused:
+    """The refusal of a request for what its query says."""
+    return RequestRefused(422, "invalid_request", "The request is not valid", summary(faults), faults[:MOST_FAULTS])

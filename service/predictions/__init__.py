@@ -1,0 +1,1 @@
+"""Predictions: which version answers, models in memory, dynamic batching."""

@@ -1,0 +1,136 @@
+"""What models are asked about, sampled while requests come in, for those models whose drift is watched.
+
+A process keeps a reservoir of each hour and writes it down every few seconds; the processes share nothing else.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from threading import Event, Lock, Thread
+from uuid import uuid4
+
+import numpy as np
+import structlog
+from pydantic import JsonValue
+
+from engine import Model
+from service.predictions.answers import Rows
+from worker.backend import Backend
+from worker.errors import StorageFull, StoreUnavailable
+
+HOUR = 3600.0
+MOST_ROWS = 1000  # of a model and an hour
+MOST_VALUES = 200_000  # of these rows together
+FLUSH_SECONDS = 5.0
+
+
+@dataclass
+class Reservoir:
+    """A sample of equal chances (Vitter's algorithm R) of the rows of an hour."""
+
+    since: float
+    columns: tuple[str, ...]
+    most: int
+    seen: int = 0
+    rows: list[list[JsonValue]] = field(default_factory=list)
+    written: int = -1  # how many had been seen when it was last written down
+
+    def place(self, random: Random) -> int | None:
+        """Where the next row goes; None: nowhere."""
+        self.seen += 1
+        if len(self.rows) < self.most:
+            self.rows.append([])
+            return len(self.rows) - 1
+        place = random.randrange(self.seen)
+        return place if place < self.most else None
+
+
+class FeatureSamples:
+    """The reservoirs of this process; thread-safe."""
+
+    def __init__(self, backend: Backend, flush_seconds: float = FLUSH_SECONDS) -> None:
+        self._backend = backend
+        self._flush_seconds = flush_seconds
+        self._process = uuid4().hex
+        self._random = Random()  # noqa: S311 - a sample, no secret
+        self._reservoirs: dict[str, Reservoir] = {}
+        self._lock = Lock()
+        self._writing = Lock()
+        self._closed = Event()
+        self._thread: Thread | None = None
+        self._log = structlog.get_logger("feature_samples")
+
+    def offer(self, name: str, model: Model, rows: Rows) -> None:
+        """Take some of these rows, which the model has just answered."""
+        with self._lock:
+            reservoir = self._reservoir(name, model)
+            for number in range(len(rows)):
+                if (place := reservoir.place(self._random)) is not None:
+                    reservoir.rows[place] = values(model, rows, number)
+            if self._thread is None and not self._closed.is_set():
+                self._thread = Thread(target=self._run, name="feature-samples", daemon=True)
+                self._thread.start()
+
+    def flush(self) -> None:
+        """Write down what is new."""
+        with self._writing:
+            with self._lock:
+                due = [(name, one, one.seen, list(one.rows)) for name, one in self._reservoirs.items()]
+            for name, reservoir, seen, rows in due:
+                if reservoir.written == seen:
+                    continue
+                wanted = self._backend.keep_feature_sample(
+                    name, self._process, reservoir.since, seen=seen, columns=reservoir.columns, rows=rows
+                )
+                reservoir.written = seen
+                if not wanted:
+                    with self._lock:
+                        self._reservoirs.pop(name, None)
+
+    def close(self) -> None:
+        """Write down what is left."""
+        self._closed.set()
+        if self._thread is not None:
+            self._thread.join(self._flush_seconds)
+            self._try_flush()
+
+    def _reservoir(self, name: str, model: Model) -> Reservoir:
+        """That of this hour and this model's features."""
+        since, columns = time.time() // HOUR * HOUR, tuple(model.preprocessor.shapes)
+        known = self._reservoirs.get(name)
+        if known is None or (known.since, known.columns) != (since, columns):
+            width = sum(max(1, int(np.prod(shape))) for shape in model.preprocessor.shapes.values())
+            known = Reservoir(since, columns, max(1, min(MOST_ROWS, MOST_VALUES // width)))
+            self._reservoirs[name] = known
+        return known
+
+    def _run(self) -> None:
+        while not self._closed.wait(self._flush_seconds):
+            self._try_flush()
+
+    def _try_flush(self) -> None:
+        try:
+            self.flush()
+        except (StoreUnavailable, StorageFull) as error:  # the sample stays, and is written down later
+            self._log.warning("sample_not_stored", error=str(error))
+
+
+def values(model: Model, rows: Rows, number: int) -> list[JsonValue]:
+    """A row as its features' values in order, as JSON has them."""
+    shapes = model.preprocessor.shapes
+    row = rows[number]
+    if isinstance(row, Mapping):
+        return [row[name] for name in shapes]
+    flat: Sequence[JsonValue] = np.asarray(row).reshape(-1).tolist() if isinstance(row, np.ndarray) else row
+    if len(flat) == len(shapes) and not (len(shapes) == 1 and any(shapes.values())):
+        return list(flat)
+    if len(shapes) == 1:  # an array that was sent as the row itself
+        return [list(flat)]
+    found: list[JsonValue] = []
+    start = 0
+    for shape in shapes.values():  # numbers and arrays, flat, one after the other
+        size = int(np.prod(shape))
+        found.append(list(flat[start : start + size]) if shape else flat[start])
+        start += size
+    return found

@@ -1,0 +1,1 @@
+"""What is decided about datasets: uploads, samples, checks."""

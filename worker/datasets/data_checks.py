@@ -1,0 +1,77 @@
+"""The checks of data, made once for the same contents and the same question."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from threading import Lock
+
+from engine import Dataset, JobSpec
+from engine.data import DataSpec, FractionSplit, dataset_references
+from engine.data.checks import DataReport, report_of, report_without_target
+from engine.data.splits import AnySplit
+from worker.datasets.library import DatasetLibrary
+from worker.domain.records import DatasetRecord
+from worker.errors import StorageFull, StoreUnavailable
+from worker.store import Store
+
+REVISION = 2
+"""Of the checks: a report of an earlier one is made anew."""
+
+UNLOOKED = {"normalize", "augment"}
+"""Fields of a spec's data that change nothing about a report."""
+
+
+class DataChecks:
+    """Reports on the datasets of a library, kept in the store; each process makes one at a time."""
+
+    def __init__(self, store: Store, datasets: DatasetLibrary) -> None:
+        self._store = store
+        self._datasets = datasets
+        self._one_at_a_time = Lock()
+
+    def of_dataset(self, reference: str, *, target: str | None, split: AnySplit | None) -> DataReport:
+        """What is to be said before there is a job; SpecError where target or split do not fit the dataset."""
+        record = self._datasets.find(reference)
+        spec = DataSpec(train=record.id, target=target or record.id, split=split or FractionSplit())
+        records = {record.id: record}
+        for pointer, name in dataset_references(spec)[1:]:
+            records[name] = self._datasets.find(name, pointer=pointer)
+
+        def make() -> DataReport:
+            datasets = {name: self._datasets.open(known.id) for name, known in records.items()}
+            if target is None:
+                return report_without_target(spec.split, datasets, spec.train, title=record.name)
+            return report_of(spec, datasets, title=record.name)
+
+        asked = spec.model_dump(mode="json", exclude=UNLOOKED) | {"train": record.name, "target": target}
+        return self._known(records, {"data": asked, "loss": "auto"}, make)
+
+    def of_job(self, spec: JobSpec, datasets: Mapping[str, Dataset], ids: Mapping[str, str]) -> DataReport:
+        """What is to be said of a job's data, opened already; `ids` are those of the datasets."""
+        found = {name: self._store.datasets.find(ids[name]) for _, name in dataset_references(spec.data)}
+        records = {name: record for name, record in found.items() if record is not None}
+        title = records[spec.data.train].name if spec.data.train in records else spec.data.train
+
+        def make() -> DataReport:
+            return report_of(spec.data, datasets, loss=spec.loss.type, title=title)
+
+        if len(records) < len(found):  # deleted by hand: nothing to keep the report with
+            return make()
+        asked = spec.data.model_dump(mode="json", exclude=UNLOOKED) | {"train": title}
+        return self._known(records, {"data": asked, "loss": spec.loss.type}, make)
+
+    def _known(
+        self, records: Mapping[str, DatasetRecord], asked: Mapping[str, object], make: Callable[[], DataReport]
+    ) -> DataReport:
+        """The report that was kept, or a new one."""
+        contents = [record.sha256 for record in records.values()]
+        key = hashlib.sha256(json.dumps([REVISION, contents, asked], sort_keys=True).encode()).hexdigest()
+        with self._one_at_a_time:
+            kept = self._store.data_reports.find(key)
+            if kept is not None:
+                return DataReport.model_validate(kept)
+            report = make()
+            with suppress(StoreUnavailable, StorageFull):  # then it is made again when it is next asked for
+                self._store.data_reports.keep(key, next(iter(records.values())).id, report.model_dump(mode="json"))
+            return report

@@ -1,0 +1,1 @@
+"""What jobs and the like are: frozen records and state machines, without SQL and I/O."""

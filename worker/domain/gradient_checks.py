@@ -1,0 +1,78 @@
+"""A gradient check as a resource: asked for over HTTP, or written down by a job where its spec wants one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from worker.domain.jobs import Failure, Job, Status
+from worker.errors import MomentMissing, MomentNotKept
+
+if TYPE_CHECKING:
+    from engine.spec import Moment
+
+
+class CheckState(StrEnum):
+    """Where a check stands."""
+
+    QUEUED = "queued"  # saved, and waiting for a worker
+    RUNNING = "running"  # a worker holds the lease and computes
+    SUCCEEDED = "succeeded"  # there is a report, whatever its verdict
+    FAILED = "failed"  # it cannot be made; `error` says why
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """A check as the store knows it at one moment; times are UTC."""
+
+    job_id: str
+    number: int  # within the job, from 1
+    state: CheckState
+    requested: Mapping[str, JsonValue] | None  # a GradientCheckSpec; None: the job's own spec wanted it
+    report: Mapping[str, JsonValue] | None
+    error: Failure | None
+    attempt: int  # claims so far; the fencing token
+    created_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing can happen to the check any more."""
+        return self.state in (CheckState.SUCCEEDED, CheckState.FAILED)
+
+
+@dataclass(frozen=True)
+class CheckClaim:
+    """A worker's right to write about a check, good until the lease runs out or a higher attempt is claimed."""
+
+    check: GradientCheck
+    worker: str
+
+    @property
+    def job_id(self) -> str:
+        return self.check.job_id
+
+    @property
+    def number(self) -> int:
+        return self.check.number
+
+    @property
+    def attempt(self) -> int:
+        return self.check.attempt
+
+
+def refuse_unless_kept(job: Job, at: "Moment") -> None:
+    """Raise unless the job's parameters of that moment can still be had.
+
+    Those of the start are drawn again; of the others a job keeps one set, and only once it has succeeded.
+    """
+    if at == "start":
+        return
+    if job.state is not Status.SUCCEEDED:
+        raise MomentMissing(job.id, job.state, at)
+    kept = (job.result or {}).get("epoch")
+    if at not in ("end", kept):
+        raise MomentNotKept(job.id, at, kept if isinstance(kept, int) else None)

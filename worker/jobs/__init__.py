@@ -1,0 +1,1 @@
+"""What is decided about jobs: submission, hyper-parameters, comparison."""

@@ -1,0 +1,65 @@
+"""What a job reads: its datasets, and parameters to begin with. Jobs outlive the datasets that they learned from."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import Checkpoint, Dataset, JobSpec, PreparedData, load, prepare
+from worker.datasets.library import DatasetLibrary
+from worker.errors import InputGone
+from worker.models.parameter_sets import ParameterLibrary
+from worker.settings import Settings
+from worker.storage.artifacts import Artifacts
+from worker.store import Store
+from worker.store.checkpoints import MODEL
+
+
+class JobInputs:
+    """The inputs of one job, as its submission has pinned them."""
+
+    def __init__(self, job_id: str, spec: JobSpec, settings: Settings, store: Store, artifacts: Artifacts) -> None:
+        self._spec = spec
+        self._settings = settings
+        self._store = store
+        self._artifacts = artifacts
+        self.library = DatasetLibrary(store, artifacts, settings)
+        self._pinned = store.jobs.inputs(job_id)
+
+    @property
+    def dataset_ids(self) -> Mapping[str, str]:
+        """By the spec's own references."""
+        return self._pinned["dataset"]
+
+    def datasets(self) -> dict[str, Dataset]:
+        """The datasets by the spec's own references."""
+        return {reference: self.library.load(ident) for reference, ident in self.dataset_ids.items()}
+
+    def prepared(self, datasets: Mapping[str, Dataset]) -> PreparedData:
+        """What the training runs on, held as memory allows."""
+        spec, memory = self._spec, self._settings.max_data_bytes
+        return prepare(spec.data, datasets, loss=spec.loss.type, dtype=spec.precision, memory_bytes=memory)
+
+    def given(self) -> Mapping[str, NDArray[np.generic]] | None:
+        """Uploaded parameters, or those of another job; None where the initializer draws them all."""
+        for place in self._pinned["checkpoint"].values():
+            return self._of_another_job(*place.rsplit("/", 1))
+        for ident in self._pinned["parameters"].values():
+            return ParameterLibrary(self._store, self._artifacts, self._settings).load(ident)
+        return None
+
+    def _of_another_job(self, job_id: str, which: str) -> Mapping[str, NDArray[np.generic]]:
+        if which == MODEL:
+            model = self._store.measurements.model(job_id)
+            return load(self._artifacts.verified(model.file, model.sha256)).parameters.named()
+        saved = self._store.checkpoints.get(job_id, int(which))
+        checkpoint = Checkpoint.load(self._artifacts.verified(saved.file, saved.sha256))
+        best = self._spec.start_from is not None and self._spec.start_from.checkpoint == "best"
+        return checkpoint.best if best and checkpoint.best is not None else checkpoint.parameters
+
+
+def refuse_if_gone(store: Store, job_id: str) -> None:
+    """Raise `InputGone` if a dataset of the job was deleted since."""
+    for reference, dataset_id in store.jobs.inputs(job_id)["dataset"].items():
+        if store.datasets.stored(dataset_id) is None:
+            raise InputGone(job_id, "dataset", reference)

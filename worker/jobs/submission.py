@@ -1,0 +1,232 @@
+"""From a spec to a job that may be stored: everything it names exists, fits together and is not too much."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeAlias
+
+from engine import Dataset, EngineError, JobSpec, Network, ShapeMismatch, SpecError
+from engine.cost_estimate import CostEstimate, estimate_cost
+from engine.data import NoNormalizer, Preprocessor, Table, TargetKind, check, dataset_references
+from engine.data.encoding.encoder_learning import learn_encoders
+from engine.data.preparation import divided, feature_names, learned_target, resolved_columns
+from engine.initializers import Given
+from engine.training import check_training, resolved
+from worker.datasets.library import DatasetLibrary, data_hash
+from worker.domain.ids import is_id
+from worker.domain.jobs import Job, Status
+from worker.domain.names import ID
+from worker.domain.records import PinnedDataset
+from worker.errors import UnknownCheckpoint, UnknownJob, WorkerError
+from worker.jobs.inputs import refuse_if_gone
+from worker.jobs.limits import check_parameters, check_size
+from worker.models.parameter_sets import ParameterLibrary
+from worker.settings import Settings
+from worker.store import MODEL, Draft, Store
+
+REMEMBERED = 64  # questions about data whose answer is kept: a search asks one of them again and again
+LOOKED_AT = 1 << 24  # values of a table: so many are looked through in a moment
+
+
+Pins: TypeAlias = Mapping[str, PinnedDataset | None]
+"""By reference; None for a sample set that no job has needed yet, and for what is not there."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a spec would be as a job."""
+
+    spec: JobSpec  # with everything filled in that follows from the data
+    queue: str
+    cost: CostEstimate
+
+
+class Submission:
+    """Checks specs against what is stored here."""
+
+    def __init__(
+        self, store: Store, datasets: DatasetLibrary, parameters: ParameterLibrary, settings: Settings
+    ) -> None:
+        self._store = store
+        self._datasets = datasets
+        self._parameters = parameters
+        self._settings = settings
+        self._known: dict[tuple[str, ...], tuple[Mapping[str, int], Preprocessor]] = {}
+
+    def draft(self, spec: JobSpec) -> Draft:
+        """The job to be; raises the error that points to the field."""
+        return self._draft(spec, self._pins(spec, self._datasets.known))
+
+    def drafts(self, specs: Sequence[JobSpec]) -> list[Draft | EngineError | WorkerError | None]:
+        """What `draft` would give back or raise, one by one; None where there is more to look at than a moment takes.
+
+        The specs came at one time, so that a dataset's name means the same in all of them.
+        """
+        known = cache(self._datasets.known)
+        drafts: list[Draft | EngineError | WorkerError | None] = []
+        for spec in specs:
+            pinned = self._pins(spec, known)
+            if not self._is_familiar(spec, pinned):
+                drafts.append(None)
+                continue
+            try:
+                drafts.append(self._draft(spec, pinned))
+            except (EngineError, WorkerError) as error:
+                drafts.append(error)
+        return drafts
+
+    def _draft(self, spec: JobSpec, pinned: dict[str, PinnedDataset | None]) -> Draft:
+        network = self._checked(spec, pinned)[1]
+        parameters = self._given(spec, network)
+        checkpoints = self._started_from(spec)
+        # Last: a sample set is kept from its first job on, and a spec that is refused leaves nothing behind.
+        for pointer, reference in dataset_references(spec.data):
+            pinned[reference] = pinned[reference] or self._datasets.find(reference, pointer=pointer).pin
+        held = {reference: pin for reference, pin in pinned.items() if pin is not None}
+        return Draft(
+            name=spec.name,
+            spec=spec.model_dump(mode="json"),
+            seed=spec.seed,
+            queue=queue_of(spec),
+            epochs=spec.training.epochs,
+            data_hash=data_hash(held),
+            datasets={reference: pin.id for reference, pin in held.items()},
+            parameters=parameters,
+            checkpoints=checkpoints,
+            priority=spec.priority,
+        )
+
+    def outline(self, spec: JobSpec) -> Outline:
+        """What the job would be; raises what `draft` raises."""
+        pinned = self._pins(spec, self._datasets.known)
+        sizes, network, preprocessor = self._checked(spec, pinned)
+        self._given(spec, network)
+        self._started_from(spec)
+        plain = spec.model_copy(update={"data": resolved_columns(spec.data, preprocessor)})
+        return Outline(
+            spec=resolved(plain, network, has_dev="dev" in sizes),
+            queue=queue_of(spec),
+            cost=estimate_cost(network, spec, sizes["train"], sum(sizes.values())),
+        )
+
+    def check(self, spec: JobSpec, held: Mapping[str, str]) -> None:
+        """Raise what `draft` would raise of a spec whose datasets are these: ids by reference."""
+        pinned = {
+            reference: self._datasets.known(held.get(reference, reference))
+            for _, reference in dataset_references(spec.data)
+        }
+        self._checked(spec, pinned)
+
+    def again(self, job: Job) -> Draft:
+        """The job once more: the same spec, seed and data, whatever its references mean by now."""
+        refuse_if_gone(self._store, job.id)
+        inputs = self._store.jobs.inputs(job.id)
+        return Draft(
+            name=job.name,
+            spec=job.spec,
+            seed=job.seed,
+            queue=job.queue,
+            epochs=JobSpec.model_validate(job.spec).training.epochs,
+            data_hash=job.data_hash,
+            datasets=inputs["dataset"],
+            parameters=inputs["parameters"],
+            checkpoints=inputs["checkpoint"],
+            priority=job.priority,
+            rerun_of=job.id,
+        )
+
+    def _checked(self, spec: JobSpec, pinned: Pins) -> tuple[Mapping[str, int], Network, Preprocessor]:
+        """The rows of every part, the network that the spec makes of them, and what it learns about the columns."""
+        check_size(spec, self._settings)
+        if spec.register_as is not None and ID.fullmatch(spec.register_as):
+            raise SpecError("/register_as", f"{spec.register_as!r} looks like an id; choose a name that does not")
+        sizes, preprocessor = self._looked_through(spec, pinned)
+        network = Network.of(spec, preprocessor)
+        check_parameters(network, self._settings)
+        check_training(spec, network, sizes)
+        return sizes, network, preprocessor
+
+    def _pins(self, spec: JobSpec, known: Callable[[str], PinnedDataset | None]) -> dict[str, PinnedDataset | None]:
+        return {reference: known(reference) for _, reference in dataset_references(spec.data)}
+
+    def _is_familiar(self, spec: JobSpec, pinned: Pins) -> bool:
+        """Whether nothing has to be read for the spec: no data, no parameters, no other job."""
+        plain = spec.start_from is None and not isinstance(spec.initializer, Given)
+        return plain and (key := _question(spec, pinned)) is not None and key in self._known
+
+    def _looked_through(self, spec: JobSpec, pinned: Pins) -> tuple[Mapping[str, int], Preprocessor]:
+        """What the data of a spec comes to: the same for all specs that differ elsewhere only, as those of a search."""
+        key = _question(spec, pinned)
+        if key is not None and (known := self._known.get(key)) is not None:
+            return known
+        datasets: dict[str, Dataset] = {}
+        for pointer, reference in dataset_references(spec.data):
+            pin = pinned[reference]
+            datasets[reference] = self._datasets.look_at(pin.id if pin else reference, pointer=pointer)
+        check(spec.data, datasets, loss=spec.loss.type)
+        kind, parts = divided(spec.data, datasets, spec.loss.type)
+        found = {part: table.rows for part, table in parts.items()}, _preprocessor(spec, kind, parts["train"])
+        if key is not None:
+            while len(self._known) >= REMEMBERED:
+                self._known.pop(next(iter(self._known)), None)
+            self._known[key] = found
+        return found
+
+    def _given(self, spec: JobSpec, network: Network) -> Mapping[str, str]:
+        if not isinstance(spec.initializer, Given):
+            return {}
+        reference = spec.initializer.parameters
+        pointer = "/initializer/parameters"
+        found = self._parameters.find(reference, pointer=pointer)
+        try:
+            network.parameters().load(self._parameters.load(found.id))
+        except ShapeMismatch as error:
+            raise SpecError(pointer, str(error)) from error
+        return {reference: found.id}
+
+    def _started_from(self, spec: JobSpec) -> Mapping[str, str]:
+        """The checkpoint or model whose parameters the job begins with, resolved: "best" may be another tomorrow."""
+        if spec.start_from is None:
+            return {}
+        origin, wanted = spec.start_from.job, spec.start_from.checkpoint
+        if not is_id("job", origin):
+            raise UnknownJob(origin, pointer="/start_from/job")
+        try:
+            job = self._store.jobs.get(origin)
+        except UnknownJob as error:
+            raise UnknownJob(origin, pointer="/start_from/job") from error
+        pointer = "/start_from/checkpoint"
+        if isinstance(wanted, int):
+            try:
+                which = str(self._store.checkpoints.get(origin, wanted).number)
+            except UnknownCheckpoint as error:
+                raise UnknownCheckpoint(origin, wanted, error.kept, pointer=pointer) from error
+        elif wanted == "best" and job.state is Status.SUCCEEDED:
+            which = MODEL
+        else:
+            checkpoints = self._store.checkpoints
+            found = (checkpoints.best(origin) if wanted == "best" else None) or checkpoints.newest(origin)
+            if found is None and job.state is not Status.SUCCEEDED:
+                raise UnknownCheckpoint(origin, wanted, pointer=pointer)
+            which = MODEL if found is None else str(found.number)
+        return {origin: f"{origin}/{which}"}
+
+
+def queue_of(spec: JobSpec) -> str:
+    return "gpu" if spec.device == "gpu" else "cpu"
+
+
+def _question(spec: JobSpec, pinned: Pins) -> tuple[str, ...] | None:
+    """What of a spec decides what its data comes to; None where that is not stored."""
+    ids = [pin.id for pin in pinned.values() if pin is not None]
+    return (spec.data.model_dump_json(), spec.loss.type, *ids) if len(ids) == len(pinned) else None
+
+
+def _preprocessor(spec: JobSpec, kind: TargetKind, train: Table) -> Preprocessor:
+    """What training will learn, but for the scales; of a table too large to be looked through here, nearly."""
+    target = learned_target(spec.data, train, kind, spec.loss.type)
+    features = train.select(feature_names(spec.data, train))
+    scalars = sum(shape == () for shape in features.shapes.values())
+    rows = max(2, LOOKED_AT // scalars) if scalars else 2
+    encoders = learn_encoders(features.take(slice(0, rows)), spec.data.columns)
+    return Preprocessor(encoders, NoNormalizer(), {}, target)

@@ -1,0 +1,154 @@
+"""The model registry: what a job made gets a name, a number and a file that outlives the job."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue
+
+from engine import Checkpoint, DataError, Dataset, JobSpec, Model, Network, load
+from engine.data.encoding.preprocessor import Preprocessor
+from engine.export import artifact as exported
+from engine.table_answers import check_columns
+from worker.domain.ids import is_id
+from worker.domain.jobs import Job, Status
+from worker.domain.models import ModelVersion, Registration
+from worker.domain.names import checked, possible
+from worker.errors import UnknownCheckpoint, UnknownJob, UnknownModel
+from worker.jobs.inputs import JobInputs, refuse_if_gone
+from worker.models.card import card_of
+from worker.settings import Settings
+from worker.storage.artifacts import Artifacts, room
+from worker.store import SavedModel, Store
+from worker.store.models import Registering
+
+ModelFormat = Literal["safetensors", "npz", "onnx"]
+
+
+class ModelRegistry:
+    """Rows in the store and files among the artifacts: a version's file is there as long as its row."""
+
+    def __init__(self, store: Store, artifacts: Artifacts, settings: Settings) -> None:
+        self._store = store
+        self._artifacts = artifacts
+        self._settings = settings
+
+    def register(self, name: str, job_id: str, checkpoint: int | None = None) -> tuple[ModelVersion, bool]:
+        """Make what a job made the next version of the name; whether it is new, or was registered there before.
+
+        Raises InvalidName; UnknownJob, NoModel, UnknownCheckpoint where the job has nothing to register.
+        """
+        checked(name)
+        try:
+            job = self._store.jobs.get(job_id if is_id("job", job_id) else "")
+        except UnknownJob as error:
+            raise UnknownJob(job_id, pointer="/job") from error
+        if checkpoint is not None:
+            return self._register_checkpoint(name, job, checkpoint)
+        saved = self._store.measurements.model(job.id)
+        return self._store.models.register(self.registering(name, job, saved, job.result))
+
+    def registering(
+        self, name: str, job: Job, saved: SavedModel, result: Mapping[str, JsonValue] | None
+    ) -> Registering:
+        """A version to be, of the model that a job has saved; nothing is stored yet."""
+        path = self._artifacts.verified(saved.file, saved.sha256)
+        registration = self._registration(name, job, load(path), path.stat().st_size, saved.sha256, result)
+        return Registering(registration, partial(self._artifacts.also, saved.file, registration.file))
+
+    def _register_checkpoint(self, name: str, job: Job, number: int) -> tuple[ModelVersion, bool]:
+        """A checkpoint has no preprocessor and no file of a model: both are made here."""
+        try:
+            saved = self._store.checkpoints.get(job.id, number)
+        except UnknownCheckpoint as error:
+            raise UnknownCheckpoint(job.id, number, error.kept, pointer="/checkpoint") from error
+        checkpoint = Checkpoint.load(self._artifacts.verified(saved.file, saved.sha256))
+        preprocessor = self._preprocessor(job, checkpoint.spec)
+        network = Network.of(checkpoint.spec, preprocessor)
+        parameters = network.parameters(checkpoint.spec.precision)
+        parameters.load(checkpoint.parameters)
+        model = Model(checkpoint.spec, preprocessor, parameters, network)
+        with self._artifacts.unfinished() as path:
+            with room():
+                model.save(path)
+            sha256 = self._artifacts.sha256(path)
+            made = self._registration(name, job, model, path.stat().st_size, sha256, None)
+            registration = replace(made, checkpoint=number, metrics=saved.metrics)
+            keep = partial(self._artifacts.keep, path, registration.file)
+            return self._store.models.register(Registering(registration, keep))
+
+    def _preprocessor(self, job: Job, spec: JobSpec) -> Preprocessor:
+        """What the job has learned about its data: from its model, or once more from the data."""
+        if job.state is Status.SUCCEEDED:
+            saved = self._store.measurements.model(job.id)
+            return load(self._artifacts.verified(saved.file, saved.sha256)).preprocessor
+        refuse_if_gone(self._store, job.id)
+        inputs = JobInputs(job.id, spec, self._settings, self._store, self._artifacts)
+        return inputs.prepared(inputs.datasets()).preprocessor
+
+    def _registration(
+        self, name: str, job: Job, model: Model, size: int, sha256: str, result: Mapping[str, JsonValue] | None
+    ) -> Registration:
+        return Registration(
+            name=name,
+            job_id=job.id,
+            checkpoint=None,
+            file=f"models/{sha256}.safetensors",
+            sha256=sha256,
+            weights_sha256=model.weights_sha256,
+            bytes=size,
+            spec=model.spec.model_dump(mode="json"),
+            data_hash=job.data_hash,
+            datasets=self._store.jobs.inputs(job.id)["dataset"],
+            metrics=result,
+            environment=job.environment,
+            card=self._card(name, job, model, result),
+        )
+
+    def path(self, version: ModelVersion) -> Path:
+        """Where the version's file lies; raises ArtifactDamaged when it is not what was stored."""
+        return self._artifacts.verified(version.file, version.sha256)
+
+    @contextmanager
+    def artifact(self, version: ModelVersion, form: ModelFormat) -> Iterator[tuple[Path, str]]:
+        """The version's file and its SHA-256; in another format it is made, and gone at the end of the block."""
+        path = self.path(version)
+        if form == "safetensors":
+            yield path, version.sha256
+            return
+        with self._artifacts.unfinished() as made:
+            with room():
+                exported(load(path), form, made)
+            yield made, self._artifacts.sha256(made)
+
+    def refuse_unless_fitting(self, version: ModelVersion, dataset: Dataset, *, pointer: str) -> None:
+        """Raise DataError unless the dataset has every feature that the version predicts from."""
+        try:
+            check_columns(load(self.path(version)), dataset.training)
+        except DataError as error:
+            raise DataError(error.detail, pointer=pointer) from error
+
+    def delete(self, name: str, version: int) -> None:
+        """Forget a version; `VersionInUse` while an alias means it or predictions are made with it."""
+        self._store.models.delete_version(name, version, self._artifacts.discard)
+
+    def _card(
+        self, name: str, job: Job, model: Model, result: Mapping[str, JsonValue] | None
+    ) -> Mapping[str, JsonValue]:
+        inputs = self._store.jobs.inputs(job.id)["dataset"]
+        records = {reference: self._store.datasets.find(ident) for reference, ident in inputs.items()}
+        checks = self._store.gradient_checks.page(job.id, after=-1, limit=100).data
+        warnings = self._store.measurements.warnings(job.id)
+        reports = [check.report for check in checks if check.report is not None]
+        spec = JobSpec.model_validate(job.spec)
+        return card_of(name, job, spec, model, result, records, reports, warnings)
+
+
+def known_name(name: str) -> str:
+    """The name, if a model can have it; `UnknownModel` before the database is asked for one that none can have."""
+    if not possible(name):
+        raise UnknownModel(name)
+    return name

@@ -1,0 +1,1 @@
+"""Celery as a doorbell and Redis as pub/sub: publishing ids, hearing that something has changed."""

@@ -1,0 +1,1 @@
+"""What lasts: the database, its migrations, and the files of artifacts."""

@@ -1,0 +1,368 @@
+"""The tables, as a new database gets them; the migrations bring an older one to the same, which a test compares.
+
+Times are seconds since 1970, UTC, by the database's clock.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    Text,
+    UniqueConstraint,
+)
+
+from worker.domain.gradient_checks import CheckState
+from worker.domain.jobs import Status
+
+metadata = sa.MetaData()
+
+# Alembic's own: the migration that a database is at.
+alembic_version = sa.Table(
+    "alembic_version",
+    metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text),
+    Column("state", Text, nullable=False),
+    Column("spec", JSON, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("priority", Integer, nullable=False),  # 9 is claimed first
+    Column("data_hash", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),  # the fencing token: only ever grows
+    Column("setbacks", Integer, nullable=False),  # attempts in a row that lost their lease before a new checkpoint
+    Column("worker", Text),
+    Column("lease_until", Double),
+    Column("batch", Integer, nullable=False),  # number of the attempt's last write, so that a repeated one is known
+    Column("control", Text),  # what somebody wants of a worker, until it confirms
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("started_at", Double),
+    Column("claimed_at", Double),  # by the attempt that runs
+    Column("spent_seconds", Double, nullable=False),  # by the attempts before it
+    Column("finished_at", Double),
+    Column("published_at", Double),  # last publication; a queued row without one is its own outbox
+    Column("stage", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("epochs", Integer, nullable=False),
+    Column("progress", JSON(none_as_null=True)),
+    Column("environment", JSON(none_as_null=True)),
+    Column("revision", Integer, nullable=False),  # the newest that is not undone; 0: as submitted
+    Column("checkpoint", Integer, nullable=False),  # number of the last one ever: none is given twice
+    Column("rerun_of", Text),  # no foreign key: the other job may be deleted
+    Column("stop_reason", Text),
+    Column("error", JSON(none_as_null=True)),
+    Column("result", JSON(none_as_null=True)),
+    Column("warnings", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),  # number of the last event
+    Column("timeline", JSON, nullable=False),
+    CheckConstraint(f"state IN ({', '.join(repr(str(status)) for status in Status)})", name="jobs_state"),
+    CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="jobs_lease"),
+    CheckConstraint("control IN ('pause', 'stop', 'cancel')", name="jobs_control"),
+    Index("jobs_by_state", "state", "id"),
+    Index("jobs_by_priority", "queue", "state", "priority", "id"),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("data", JSON, nullable=False),
+)
+
+metrics = sa.Table(
+    "metrics",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("train_cost", Double),  # these two also stand in the row; here they can be compared
+    Column("dev_cost", Double),
+    Column("row", JSON, nullable=False),
+    Column("at", Double, nullable=False),  # when the epoch ended
+)
+
+layer_statistics = sa.Table(
+    "layer_statistics",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("layers", JSON, nullable=False),
+)
+
+gradient_checks = sa.Table(
+    "gradient_checks",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("requested", JSON(none_as_null=True)),  # null: an attempt wrote the report, as the job's spec wants it
+    Column("report", JSON(none_as_null=True)),
+    Column("error", JSON(none_as_null=True)),
+    Column("attempt", Integer, nullable=False),  # as in jobs, and so are the next three
+    Column("setbacks", Integer, nullable=False),
+    Column("worker", Text),
+    Column("lease_until", Double),
+    Column("created_at", Double, nullable=False),
+    Column("finished_at", Double),
+    Column("published_at", Double),
+    CheckConstraint(f"state IN ({', '.join(repr(str(state)) for state in CheckState)})", name="gradient_checks_state"),
+    CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="gradient_checks_lease"),
+    Index("gradient_checks_by_state", "state"),
+)
+
+checkpoints = sa.Table(
+    "checkpoints",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("epoch", Integer, nullable=False),  # epochs that were finished
+    Column("step", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("file", Text, nullable=False),  # relative to the artifacts' root
+    Column("sha256", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),  # the hyper-parameters in force
+    Column("metrics", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+    CheckConstraint("kind IN ('best', 'periodic', 'control')", name="checkpoints_kind"),
+)
+
+revisions = sa.Table(
+    "revisions",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("patch", JSON, nullable=False),
+    Column("before", JSON, nullable=False),
+    Column("after", JSON, nullable=False),
+    Column("spec", JSON, nullable=False),  # the whole of it, after this revision
+    Column("note", Text),
+    Column("who", Text),
+    Column("created_at", Double, nullable=False),
+    Column("effective_epoch", Integer),  # null until a worker has applied it
+    Column("checkpoint", Integer),  # taken just before
+    Column("undone_at", Double),
+)
+
+models = sa.Table(
+    "models",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("file", Text, nullable=False),  # relative to the artifacts' root
+    Column("sha256", Text, nullable=False),
+    Column("weights_sha256", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+datasets = sa.Table(
+    "datasets",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("media_type", Text),  # null: a sample
+    Column("upload_bytes", BigInteger, nullable=False),
+    Column("upload_sha256", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("summary", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("name", "version", name="datasets_name_version_key"),
+)
+
+dataset_names = sa.Table(
+    "dataset_names",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("versions", Integer, nullable=False),  # made so far: the number of a deleted one is not given again
+)
+
+data_reports = sa.Table(
+    "data_reports",
+    metadata,
+    Column("key", Text, primary_key=True),  # a hash of the contents and of what was asked about them
+    Column("dataset_id", Text, ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False),
+    Column("report", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index("data_reports_by_dataset", "dataset_id"),
+)
+
+parameter_sets = sa.Table(
+    "parameter_sets",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("upload_bytes", BigInteger, nullable=False),
+    Column("upload_sha256", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("tensors", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+job_inputs = sa.Table(
+    "job_inputs",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("reference", Text, primary_key=True),  # as the spec writes it
+    Column("kind", Text, primary_key=True),
+    Column("input_id", Text, nullable=False),  # no foreign key: the dataset of a finished job may be deleted
+    CheckConstraint("kind IN ('dataset', 'parameters', 'checkpoint')", name="job_inputs_kind"),
+    Index("job_inputs_by_input", "input_id"),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("queues", Text, nullable=False),  # ",cpu,gpu,": found with LIKE
+    Column("started_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("job_id", Text),
+    Column("device", Text),
+    Column("memory_bytes", BigInteger),
+    Column("threads", Integer),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("attempt", Integer, nullable=False),  # requests that took it up; a later one fences an earlier one out
+    Column("lease_until", Double, nullable=False),
+    Column("body_sha256", Text),
+    Column("created_id", Text),  # written together with what was created
+    Column("status", Integer),  # null: no answer yet
+    Column("headers", JSON(none_as_null=True)),
+    Column("body", Text),
+    Column("created_at", Double, nullable=False),
+    Index("idempotency_keys_by_age", "created_at"),
+)
+
+registered_models = sa.Table(
+    "registered_models",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("versions", Integer, nullable=False),  # made so far: the number of a deleted one is not given again
+    Column("changes", Integer, nullable=False),  # of its aliases, so far
+    Column("revision", Integer, nullable=False),  # grows by any change, so that a process sees what it has to reload
+    Column("drift", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
+model_versions = sa.Table(
+    "model_versions",
+    metadata,
+    Column("name", Text, ForeignKey("registered_models.name"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("job_id", Text, nullable=False),  # no foreign key: a version outlives its job
+    Column("checkpoint", Integer),
+    Column("file", Text, nullable=False),  # named by its content: several versions may share it
+    Column("sha256", Text, nullable=False),
+    Column("weights_sha256", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("spec", JSON, nullable=False),
+    Column("data_hash", Text, nullable=False),
+    Column("datasets", JSON, nullable=False),
+    Column("metrics", JSON(none_as_null=True)),
+    Column("environment", JSON(none_as_null=True)),
+    Column("card", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index("model_versions_by_sha256", "sha256"),
+)
+
+model_aliases = sa.Table(
+    "model_aliases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("alias", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("change", Integer, nullable=False),  # the number of its last one in the history
+    Column("changed_at", Double, nullable=False),
+    ForeignKeyConstraint(["name", "version"], ["model_versions.name", "model_versions.version"]),
+)
+
+alias_history = sa.Table(
+    "alias_history",
+    metadata,
+    Column("name", Text, ForeignKey("registered_models.name"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("alias", Text, nullable=False),
+    Column("change", Text, nullable=False),
+    Column("version", Integer),
+    Column("previous", Integer),
+    Column("back_to", Integer),  # the change that a rollback of this one returns to
+    Column("at", Double, nullable=False),
+    CheckConstraint("change IN ('set', 'rollback', 'removed')", name="alias_history_change"),
+    Index("alias_history_by_alias", "name", "alias", "number"),
+)
+
+batch_predictions = sa.Table(
+    "batch_predictions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),  # no foreign key: what was predicted outlives the version
+    Column("version", Integer, nullable=False),
+    Column("dataset_id", Text, nullable=False),
+    Column("reference", Text, nullable=False),  # what the request called the dataset
+    Column("format", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("rows_done", BigInteger, nullable=False),
+    Column("file", Text),
+    Column("sha256", Text),
+    Column("bytes", BigInteger),
+    Column("error", JSON(none_as_null=True)),
+    Column("attempt", Integer, nullable=False),  # as in jobs, and so are the next three
+    Column("setbacks", Integer, nullable=False),
+    Column("worker", Text),
+    Column("lease_until", Double),
+    Column("created_at", Double, nullable=False),
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    Column("published_at", Double),
+    CheckConstraint("state IN ('queued', 'running', 'succeeded', 'failed')", name="batch_predictions_state"),
+    CheckConstraint("format IN ('csv', 'parquet')", name="batch_predictions_format"),
+    CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="batch_predictions_lease"),
+    Index("batch_predictions_by_state", "state"),
+    Index("batch_predictions_by_model", "name", "version"),
+    Index("batch_predictions_by_dataset", "dataset_id"),
+)
+
+feature_samples = sa.Table(
+    "feature_samples",
+    metadata,
+    Column("name", Text, ForeignKey("registered_models.name"), primary_key=True),
+    Column("process", Text, primary_key=True),
+    Column("since", Double, primary_key=True),  # a process begins a new sample every hour
+    Column("seen", BigInteger, nullable=False),  # rows that the sample stands for
+    Column("columns", JSON, nullable=False),
+    Column("rows", JSON, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
