@@ -28,7 +28,7 @@ from worker.domain.batch_predictions import BatchPrediction
 from worker.domain.gradient_checks import GradientCheck, refuse_unless_kept
 from worker.domain.idempotency import Answer, KeyedRequest, KeyLease
 from worker.domain.ids import Prefix, is_id, new_id
-from worker.domain.jobs import Checkpoint, Edition, Job, Status
+from worker.domain.jobs import Checkpoint, Edition, Job
 from worker.domain.models import Alias, AliasChange, ModelVersion, RegisteredModel
 from worker.domain.names import checked_alias
 from worker.domain.records import (
@@ -43,6 +43,7 @@ from worker.domain.records import (
     ParameterSet,
     WorkerRecord,
 )
+from worker.domain.work_items import Status
 from worker.errors import (
     InvalidPage,
     NoModel,
@@ -340,7 +341,8 @@ class Backend:
         requested = wanted.model_dump(mode="json")
         most = self.settings.max_queued
         check = self._store.gradient_checks.create(job.id, requested, max_queued=most, keyed=keyed)
-        self._publisher.publish(job.id, job.queue, check=check.number)
+        if check.item_id is not None:
+            self._publisher.publish(check.item_id, job.queue)
         return check
 
     def gradient_check(self, job_id: str, number: int) -> GradientCheck:
@@ -570,7 +572,7 @@ class Backend:
         batch = self._store.batch_predictions.create(
             new_id("bp"), version, record, dataset, form, max_queued=limit, keyed=keyed
         )
-        self._publisher.publish(batch.id, BATCH_QUEUE, batch=True)
+        self._publisher.publish(batch.id, BATCH_QUEUE)
         return batch
 
     def batch_prediction(self, name: str, batch_id: str) -> BatchPrediction:

@@ -283,14 +283,23 @@ class InputGone(WorkerError):
         )
 
 
+class UnknownItem(WorkerError):
+    """There is no work item with this id."""
+
+    code: ClassVar[str] = "unknown_item"
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(f"there is no work item {item_id}")
+
+
 class LeaseLost(WorkerError):
-    """Another attempt owns the job, or nobody does any more: what this one writes is refused."""
+    """Another attempt owns the work item, or nobody does any more: what this one writes is refused."""
 
     code: ClassVar[str] = "lease_lost"
 
-    def __init__(self, job_id: str, attempt: int) -> None:
-        super().__init__(f"attempt {attempt} at job {job_id} no longer holds the lease")
-        self.job_id = job_id
+    def __init__(self, item_id: str, attempt: int) -> None:
+        super().__init__(f"attempt {attempt} at {item_id} no longer holds the lease")
+        self.item_id = item_id
         self.attempt = attempt
 
 

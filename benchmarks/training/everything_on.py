@@ -115,7 +115,7 @@ def job(shape: Shape, share: float, epochs: int) -> None:
             backend.add_dataset("made", "application/x-npz", upload)
             submitted = backend.submit(JobSpec.model_validate(document_with_dev(shape, share)))
             store = open_store(settings)
-            claim = store.claims.claim(submitted.id, new_id("worker"))
+            claim = store.work_items.claim(submitted.id, new_id("worker"))
             assert claim is not None
             means = settings, store, Artifacts(settings.data_dir), Notifier(broker)
             Turns(claim, *means, draining=lambda: False).run()

@@ -39,6 +39,7 @@ STATUS: Mapping[type[Exception], int] = {
     worker.IllegalMove: 409,
     worker.NoModel: 409,
     worker.UnknownCheck: 404,
+    worker.UnknownItem: 404,
     worker.UnknownCheckpoint: 404,
     worker.UnknownModel: 404,
     worker.UnknownVersion: 404,

@@ -15,7 +15,7 @@ from service.http.problems import documented
 from service.http.request_bodies import StrictRoute, strict
 from service.views.jobs import JobView, Listing, Validated
 from service.views.result import MEASURED, ResultView
-from worker.domain.jobs import Status
+from worker.domain.work_items import Status
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field, WithJsonSchema
 from engine import JobSpec
 from engine.cost_estimate import CostEstimate
 from engine.presets import Preset
-from worker.domain.gradient_checks import CheckState, GradientCheck
-from worker.domain.jobs import Control, Failure, Job, Milestone, Progress, Stage, Status
+from worker.domain.gradient_checks import GradientCheck
+from worker.domain.jobs import Job, Milestone, Progress, Stage
 from worker.domain.records import (
     Condition,
     DatedRow,
@@ -21,6 +21,7 @@ from worker.domain.records import (
     LayersMeasured,
     Page,
 )
+from worker.domain.work_items import Control, Failure, Status
 from worker.jobs.submission import Outline
 
 Object = Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": True})]
@@ -224,7 +225,7 @@ class GradientCheckView(BaseModel):
     """A comparison of backpropagation with finite differences."""
 
     number: int = Field(description="counts a job's checks from 1")
-    state: CheckState
+    state: Status
     requested: Object | None = Field(description="what was asked for; null for a check that the job's spec wants")
     report: Object | None = Field(description="`at`, `difference`, `verdict`, `tensors` with the same, `worst`, …")
     error: FailureView | None

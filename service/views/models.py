@@ -11,8 +11,9 @@ from engine.data.checks.mismatch import ColumnShift
 from engine.importance import Importances
 from engine.saliency import Saliency
 from service.views.jobs import FailureView, Object, SpecObject
-from worker.domain.batch_predictions import BatchPrediction, BatchState
+from worker.domain.batch_predictions import BatchPrediction
 from worker.domain.models import Alias, AliasChange, Change, ModelVersion, RegisteredModel
+from worker.domain.work_items import Status
 from worker.models.drift import Drift
 
 
@@ -188,7 +189,7 @@ class BatchPredictionView(BaseModel):
     dataset: str = Field(description="id of the dataset")
     reference: str = Field(description="what the request called it")
     format: AnswerFormat
-    state: BatchState
+    state: Status
     done: bool
     rows: int
     rows_done: int = Field(description="predicted so far")

@@ -9,8 +9,9 @@ from pydantic import BaseModel, Field, JsonValue
 from engine import JobSpec
 from engine.hyperparameters import may_change
 from service.views.jobs import EventView, Object, SpecObject
-from worker.domain.jobs import Checkpoint, CheckpointKind, Job, Revision, Status
+from worker.domain.jobs import Checkpoint, CheckpointKind, Job, Revision
 from worker.domain.records import Event, WorkerRecord
+from worker.domain.work_items import Status
 from worker.jobs.comparison import Comparison
 from worker.jobs.hyperparameters import Hyperparameters
 

@@ -51,10 +51,10 @@ def _identity(found: os.stat_result) -> str:
 
 def fence_off() -> None:
     """The store does not look who writes."""
-    from worker.store import claims
-    from worker.store.moves import locked
+    from worker.store import work_items
+    from worker.store.job_rows import lock_job
 
-    claims.Claims._held = lambda _, connection, claim: locked(connection, claim.job_id)  # type: ignore[method-assign]
+    work_items.WorkItems.hold = lambda _, connection, claim: lock_job(connection, claim.item_id)  # type: ignore[method-assign]
 
 
 def position_lost() -> None:

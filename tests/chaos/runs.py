@@ -19,7 +19,7 @@ from tests.chaos.mutants import cut_the_power
 from tests.chaos.verdict import Verdict, judge, recoveries, superfluous, twin_of
 from tests.chaos.workers import Worker
 from worker.backend import Backend, open_backend
-from worker.domain.jobs import Status
+from worker.domain.work_items import Status
 from worker.errors import IllegalMove
 from worker.queue.broker import open_broker
 from worker.queue.redis_server import PROGRAMS

@@ -8,7 +8,8 @@ from typing import Any
 
 from engine import load
 from worker.backend import Backend
-from worker.domain.jobs import Job, Status
+from worker.domain.jobs import Job
+from worker.domain.work_items import Status
 from worker.errors import NoModel
 from worker.maintenance.orphans import sweep_orphans
 from worker.storage.artifacts import Artifacts

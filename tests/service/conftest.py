@@ -94,7 +94,7 @@ def train(backend: Backend, settings: Settings, client: httpx.Client) -> Iterato
             assert answer.status_code == 201, answer.text
             job_id = str(answer.json()["id"])
             for _ in range(3):  # a message may bring another job, one of a test before that is as urgent
-                process.train(job_id)
+                process.work(job_id)
                 done = client.get(f"/v1/jobs/{job_id}").json()
                 if done["done"]:
                     break

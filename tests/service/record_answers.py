@@ -1,4 +1,4 @@
-"""Play a session against a running stack and keep an answer of every kind, in service/examples.json: `make examples`.
+"""Play a session against a running stack and keep an answer of every kind, in service/http/examples.json: `make examples`.
 
 The document at /openapi.json shows them, and tests hold them to its schemas.
 """
@@ -24,7 +24,7 @@ from worker.queue.redis_server import find_server
 from worker.settings import Settings
 
 LONGEST_TEXT = 1500
-FILE = Path(__file__).parents[2] / "service" / "examples.json"
+FILE = Path(__file__).parents[2] / "service" / "http" / "examples.json"
 EXAM = "hours,slept,passed\n" + "".join(
     f"{2 + step % 9},{5 + step % 4},{'yes' if step % 9 + step % 4 > 5 else 'no'}\n" for step in range(60)
 )

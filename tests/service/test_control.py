@@ -8,7 +8,8 @@ import pytest
 from tests.service.shape import assert_problem
 from tests.service.work import Work
 from worker.backend import Backend
-from worker.domain.jobs import Claim, Progress, Saved
+from worker.domain.jobs import Progress, Saved
+from worker.domain.work_items import Claim
 from worker.store import SavedModel
 
 Submit = Callable[..., str]
@@ -24,12 +25,14 @@ def nothing_left(backend: Backend) -> Iterator[None]:
 
 
 def finished(work: Work, claim: Claim, weights: str = "b" * 64) -> None:
-    work.store.claims.finish(claim, SavedModel("models/x", "a" * 64, weights), {"dev": {}}, stop_reason="completed")
+    work.store.training_log.finish(
+        claim, SavedModel("models/x", "a" * 64, weights), {"dev": {}}, stop_reason="completed"
+    )
 
 
 def checkpointed(work: Work, claim: Claim, epoch: int, revision: int = 0) -> int:
-    file = f"checkpoints/{claim.job_id}-{epoch}"
-    return work.store.claims.checkpoint(claim, Saved(epoch, epoch, "control", file, "a" * 64, 9, revision)).number
+    file = f"checkpoints/{claim.item_id}-{epoch}"
+    return work.store.training_log.checkpoint(claim, Saved(epoch, epoch, "control", file, "a" * 64, 9, revision)).number
 
 
 def test_a_queued_job_rests_and_goes_on(client: httpx.Client, job: Submit) -> None:
@@ -51,7 +54,7 @@ def test_a_running_job_confirms_what_it_was_asked(client: httpx.Client, job: Sub
     asked = client.post(f"{path}/pause").json()
     assert (asked["state"], asked["pending"]) == ("running", "pause")
     checkpointed(work, claim, 1)
-    work.store.claims.paused(claim)
+    work.store.work_items.release(claim, "resumed")
     assert client.get(path).json()["state"] == "paused"
     stopping = client.post(f"{path}/stop").json()
     assert (stopping["state"], stopping["pending"]) == ("queued", "stop")
@@ -72,15 +75,15 @@ def test_a_running_job_confirms_what_it_was_asked(client: httpx.Client, job: Sub
 def test_checkpoints_are_listed(client: httpx.Client, job: Submit, work: Work) -> None:
     claim = work.claim(job())
     checkpointed(work, claim, 2)
-    [checkpoint] = client.get(f"/v1/jobs/{claim.job_id}/checkpoints").json()["data"]
+    [checkpoint] = client.get(f"/v1/jobs/{claim.item_id}/checkpoints").json()["data"]
     assert (checkpoint["number"], checkpoint["epoch"], checkpoint["kind"], checkpoint["bytes"]) == (1, 2, "control", 9)
 
 
 def test_progress_is_a_share_of_the_whole(client: httpx.Client, job: Submit, work: Work) -> None:
     claim = work.claim(job())
-    assert client.get(f"/v1/jobs/{claim.job_id}").json()["progress"] is None
-    work.store.claims.record(claim, 1, progress=Progress(30, 120, 900.0, 12.5, True, 1, 5), epoch=1)
-    assert client.get(f"/v1/jobs/{claim.job_id}").json()["progress"] == {
+    assert client.get(f"/v1/jobs/{claim.item_id}").json()["progress"] is None
+    work.store.training_log.record(claim, 1, progress=Progress(30, 120, 900.0, 12.5, True, 1, 5), epoch=1)
+    assert client.get(f"/v1/jobs/{claim.item_id}").json()["progress"] == {
         "epoch": 1,
         "epochs": 3,
         "step": 30,
@@ -98,9 +101,9 @@ def test_urgent_jobs_are_ahead_in_the_queue(client: httpx.Client, job: Submit, w
     usual, urgent, idle = job(), job(priority=9), job(priority=0)
     positions = [client.get(f"/v1/jobs/{job_id}").json()["queue_position"] for job_id in (usual, urgent, idle)]
     assert positions == [2, 1, 3]
-    claim = work.store.claims.next(usual, "worker_by_hand")
+    claim = work.store.work_items.claim_next(usual, "worker_by_hand", ["train"])
     assert claim is not None
-    assert claim.job_id == urgent
+    assert claim.item_id == urgent
     problem = assert_problem(
         client.post("/v1/jobs", json={"data": {"train": "iris", "target": "label"}, "priority": 10}), 422
     )
@@ -109,7 +112,7 @@ def test_urgent_jobs_are_ahead_in_the_queue(client: httpx.Client, job: Submit, w
 
 def test_a_change_is_a_revision_with_before_and_after(client: httpx.Client, job: Submit, work: Work) -> None:
     claim = work.claim(job())
-    path = f"/v1/jobs/{claim.job_id}/hyperparameters"
+    path = f"/v1/jobs/{claim.item_id}/hyperparameters"
     known = client.get(path)
     assert known.json()["values"]["/optimizer/learning_rate"] == 0.001 and known.json()["data"] == []
     patch = {"optimizer": {"learning_rate": 0.01}, "training": {"epochs": 9}, "note": "too slow"}
@@ -129,10 +132,10 @@ def test_a_change_is_a_revision_with_before_and_after(client: httpx.Client, job:
     assert (revision["note"], revision["who"], revision["effective_epoch"]) == ("too slow", "127.0.0.1", None)
     assert revision["patch"] == {"optimizer": {"learning_rate": 0.01}, "training": {"epochs": 9}}
     number = checkpointed(work, claim, 1)
-    work.store.claims.applied(claim, 1, 2, number)
+    work.store.training_log.note_applied(claim, 1, 2, number)
     [applied] = client.get(path).json()["data"]
     assert (applied["effective_epoch"], applied["checkpoint"]) == (2, number)
-    assert client.get(f"/v1/jobs/{claim.job_id}").json()["epochs"] == 9
+    assert client.get(f"/v1/jobs/{claim.item_id}").json()["epochs"] == 9
     same = client.patch(path, json={"training": {"epochs": 9}})
     assert (same.status_code, same.json()["revision"]) == (202, 1)
 
@@ -179,21 +182,21 @@ def test_fewer_epochs_than_are_finished_are_none(client: httpx.Client, job: Subm
     claim = work.claim(job())
     work.record(claim, [{"epoch": 2}], epoch=2)
     problem = assert_problem(
-        client.patch(f"/v1/jobs/{claim.job_id}/hyperparameters", json={"training": {"epochs": 1}}), 422
+        client.patch(f"/v1/jobs/{claim.item_id}/hyperparameters", json={"training": {"epochs": 1}}), 422
     )
     assert problem["errors"][0]["pointer"] == "/training/epochs"
 
 
 def test_going_back_to_a_checkpoint_undoes_what_came_behind_it(client: httpx.Client, job: Submit, work: Work) -> None:
     claim = work.claim(job())
-    path = f"/v1/jobs/{claim.job_id}"
+    path = f"/v1/jobs/{claim.item_id}"
     client.patch(f"{path}/hyperparameters", json={"optimizer": {"learning_rate": 0.5}})
     number = checkpointed(work, claim, 1)
-    work.store.claims.applied(claim, 1, 2, number)
+    work.store.training_log.note_applied(claim, 1, 2, number)
     checkpointed(work, claim, 2, revision=1)
     assert_problem(client.post(f"{path}/resume", json={"checkpoint": number}), 409)
     client.post(f"{path}/pause")
-    work.store.claims.paused(claim)
+    work.store.work_items.release(claim, "resumed")
     assert_problem(client.post(f"{path}/resume", json={"checkpoint": 7}), 404)
     back = client.post(f"{path}/resume", json={"checkpoint": number}).json()
     assert (back["state"], back["epoch"], back["revision"]) == ("queued", 1, 0)
@@ -266,7 +269,7 @@ def test_a_job_that_is_done_can_be_deleted(client: httpx.Client, job: Submit, wo
     folder = backend.settings.data_dir / "models"
     folder.mkdir(exist_ok=True)
     (folder / "mine").write_bytes(b"model")
-    work.store.claims.finish(claim, SavedModel("models/mine", "a" * 64, "b" * 64), {}, stop_reason="completed")
+    work.store.training_log.finish(claim, SavedModel("models/mine", "a" * 64, "b" * 64), {}, stop_reason="completed")
     assert client.delete(f"/v1/jobs/{job_id}").status_code == 204
     assert not (folder / "mine").exists()
     assert_problem(client.get(f"/v1/jobs/{job_id}"), 404)

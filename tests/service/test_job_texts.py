@@ -56,7 +56,7 @@ def test_a_list_is_that_of_the_views_whatever_becomes_of_the_jobs(
         assert looked() == [jobs[3], jobs[0]]
         claim = work.claim(jobs[0])
         assert looked() == [jobs[0]]
-        work.store.claims.record(claim, 1)
+        work.store.training_log.record(claim, 1)
     for _ in range(9):
         jobs.append(backend.submit(SPEC).id)
         looked(12)

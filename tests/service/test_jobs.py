@@ -66,7 +66,7 @@ def test_a_running_job_confirms_that_it_will_be_cancelled(client: httpx.Client, 
     claim = work.claim(job_id)
     answer = client.post(f"/v1/jobs/{job_id}/cancel").json()
     assert (answer["state"], answer["pending"]) == ("running", "cancel")
-    work.store.claims.cancelled(claim)
+    work.store.work_items.confirm_cancel(claim)
     assert client.get(f"/v1/jobs/{job_id}").json()["state"] == "cancelled"
 
 

@@ -126,7 +126,7 @@ def test_metrics_are_thinned_out_but_keep_their_extremes(client: httpx.Client, j
 
 def test_events_are_paged_by_their_number(client: httpx.Client, job: Submit, work: Work) -> None:
     job_id = job()
-    work.record(work.claim(job_id), notes=["first", "second"])
+    work.record(work.claim(job_id), events=["first", "second"])
     events = client.get(f"/v1/jobs/{job_id}/events").json()["data"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert [event["type"] for event in events][-2:] == ["first", "second"]
@@ -139,7 +139,7 @@ def test_a_stream_follows_a_job_to_its_end(client: httpx.Client, job: Submit, wo
     claim = work.claim(job_id)
 
     def go_on() -> None:
-        work.record(claim, notes=["live"])
+        work.record(claim, events=["live"])
         work.fail(claim)
 
     with client.stream("GET", f"/v1/jobs/{job_id}/stream") as answer:
@@ -158,7 +158,7 @@ def test_a_stream_follows_a_job_to_its_end(client: httpx.Client, job: Submit, wo
 def test_a_stream_goes_on_where_it_was_cut(client: httpx.Client, job: Submit, work: Work) -> None:
     job_id = job()
     claim = work.claim(job_id)
-    work.record(claim, notes=["a", "b", "c"])
+    work.record(claim, events=["a", "b", "c"])
     work.fail(claim)
     path = f"/v1/jobs/{job_id}/stream"
     with client.stream("GET", path) as answer:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from worker.domain.jobs import Claim, Failure
 from worker.domain.records import MetricsRow
+from worker.domain.work_items import Claim, Failure
 from worker.settings import Settings
-from worker.store import Note, Store, open_store
+from worker.store import NewEvent, Store, open_store
 
 
 class Work:
@@ -24,15 +24,15 @@ class Work:
             store.close()
 
     def claim(self, job_id: str) -> Claim:
-        claim = self.store.claims.claim(job_id, "worker_by_hand")
+        claim = self.store.work_items.claim(job_id, "worker_by_hand")
         assert claim is not None
         return claim
 
-    def record(self, claim: Claim, rows: Sequence[MetricsRow] = (), notes: Sequence[str] = (), epoch: int = 0) -> None:
+    def record(self, claim: Claim, rows: Sequence[MetricsRow] = (), events: Sequence[str] = (), epoch: int = 0) -> None:
         self.batch += 1
-        self.store.claims.record(
-            claim, self.batch, rows=rows, notes=[Note(kind, {"by": "hand"}) for kind in notes], epoch=epoch
+        self.store.training_log.record(
+            claim, self.batch, rows=rows, events=[NewEvent(kind, {"by": "hand"}) for kind in events], epoch=epoch
         )
 
     def fail(self, claim: Claim) -> None:
-        self.store.claims.fail(claim, Failure("diverged", "the cost became NaN", "/optimizer/learning_rate", None))
+        self.store.work_items.fail(claim, Failure("diverged", "the cost became NaN", "/optimizer/learning_rate", None))

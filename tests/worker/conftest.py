@@ -144,6 +144,12 @@ def store(request: pytest.FixtureRequest, settings: Settings) -> Store:
 
 
 @pytest.fixture
+def hasty(store: Store, settings: Settings) -> Store:
+    """The same store, with leases that are over when they begin."""
+    return Store(store.database, settings.model_copy(update={"lease_seconds": -1.0}))
+
+
+@pytest.fixture
 def queued(store: Store) -> Callable[[], Job]:
     """Puts a job that needs nothing into the queue."""
     return lambda: store.jobs.create(draft(), max_queued=1000)

@@ -13,8 +13,7 @@ from arro3.io import read_parquet
 from engine import JobSpec, load
 from tests.worker.conftest import ROOT
 from worker.backend import Backend
-from worker.domain.batch_predictions import BatchState
-from worker.domain.jobs import Failure
+from worker.domain.work_items import Failure, Status
 from worker.errors import (
     DatasetInUse,
     LeaseLost,
@@ -25,7 +24,7 @@ from worker.errors import (
 )
 from worker.process.child import WorkerProcess
 from worker.settings import Settings
-from worker.store.batch_predictions import BatchPredictions
+from worker.store import Store
 
 HEADER = "a,b,color,extra,y"
 
@@ -65,7 +64,7 @@ def model(backend: Backend, process: WorkerProcess) -> str:
         "checks": {"gradients": []},
     }
     job = backend.submit(JobSpec.model_validate(spec))
-    process.train(job.id)
+    process.work(job.id)
     backend.register_model("colors", job.id)
     return "colors"
 
@@ -73,10 +72,10 @@ def model(backend: Backend, process: WorkerProcess) -> str:
 def test_the_result_is_what_the_engine_answers_row_by_row(backend: Backend, process: WorkerProcess, model: str) -> None:
     upload(backend, "large", table(5000, seed=1))
     asked = backend.predict_batch(model, None, "large", "csv")
-    assert (asked.state, asked.rows, asked.rows_done) == (BatchState.QUEUED, 5000, 0)
-    process.predict_batch(asked.id)
+    assert (asked.state, asked.rows, asked.rows_done) == (Status.QUEUED, 5000, 0)
+    process.work(asked.id)
     done = backend.batch_prediction(model, asked.id)
-    assert (done.state, done.rows_done, done.error) == (BatchState.SUCCEEDED, 5000, None)
+    assert (done.state, done.rows_done, done.error) == (Status.SUCCEEDED, 5000, None)
     served = load(backend.model_version_path(backend.model_version(model)))
     rows = list(csv.DictReader(io.StringIO(table(5000, seed=1).decode())))
     sent = [{"a": float(row["a"]), "b": int(row["b"]), "color": row["color"]} for row in rows]
@@ -92,7 +91,7 @@ def test_the_result_is_what_the_engine_answers_row_by_row(backend: Backend, proc
 def test_parquet_holds_the_same(backend: Backend, process: WorkerProcess, model: str) -> None:
     batches = [backend.predict_batch(model, None, "small", form) for form in ("csv", "parquet")]
     for batch in batches:
-        process.predict_batch(batch.id)
+        process.work(batch.id)
     as_csv, as_parquet = (backend.batch_result(backend.batch_prediction(model, batch.id)) for batch in batches)
     with as_csv.open() as file:
         expected = list(csv.DictReader(file))
@@ -118,9 +117,9 @@ def test_what_does_not_fit_is_refused_or_fails_with_its_row(
     batch = backend.predict_batch(model, None, "holes", "csv")
     with pytest.raises(NoResult):
         backend.batch_result(batch)
-    process.predict_batch(batch.id)
+    process.work(batch.id)
     failed = backend.batch_prediction(model, batch.id)
-    assert failed.state is BatchState.FAILED and failed.error is not None
+    assert failed.state is Status.FAILED and failed.error is not None
     assert "row 1 lacks 'b'" in failed.error.message
 
 
@@ -131,7 +130,7 @@ def test_what_is_needed_cannot_be_deleted(backend: Backend, process: WorkerProce
         backend.delete_dataset("other")
     with pytest.raises(VersionInUse, match=batch.id):
         backend.delete_model_version(model, 1)
-    process.predict_batch(batch.id)
+    process.work(batch.id)
     backend.delete_dataset("other")
     path = backend.batch_result(backend.batch_prediction(model, batch.id))
     backend.delete_batch_prediction(model, batch.id)
@@ -145,12 +144,12 @@ def test_one_that_is_deleted_while_it_is_made_leaves_nothing(
     backend: Backend, process: WorkerProcess, model: str, settings: Settings
 ) -> None:
     batch = backend.predict_batch(model, None, "small", "csv")
-    claim = process._store.batch_predictions.claim(batch.id, "worker")
+    claim = process._store.work_items.claim(batch.id, "worker")
     assert claim is not None
     backend.delete_batch_prediction(model, batch.id)
     with pytest.raises(LeaseLost):
-        process._store.batch_predictions.renew(claim, 3)
-    process.predict_batch(batch.id)  # there is nothing to claim any more
+        process._store.work_items.renew(claim, {"rows": 3})
+    process.work(batch.id)  # there is nothing to claim any more
     assert not list((settings.data_dir / "predictions").glob("*"))
 
 
@@ -158,18 +157,20 @@ def test_a_worker_that_falls_silent_loses_it(backend: Backend, process: WorkerPr
     for sweeper in (backend._sweeper, process._sweeper):
         sweeper.close()  # they would take the claims back that this test takes back
     batch = backend.predict_batch(model, None, "small", "csv")
-    hasty = BatchPredictions(process._store.database, lease_seconds=-1, max_attempts=2)
+    hasty = Store(
+        process._store.database, backend.settings.model_copy(update={"lease_seconds": -1.0, "max_attempts": 2})
+    ).work_items
     late = hasty.claim(batch.id, "worker")
-    assert late is not None and batch.id in hasty.expired()
-    assert hasty.reclaim(batch.id) is BatchState.QUEUED
+    assert late is not None and (batch.id, batch.id) in hasty.expired()
+    assert hasty.expire(batch.id) is Status.QUEUED
     with pytest.raises(LeaseLost):
         hasty.fail(late, Failure("late", "too late"))
-    process.predict_batch(batch.id)
-    assert backend.batch_prediction(model, batch.id).state is BatchState.SUCCEEDED
+    process.work(batch.id)
+    assert backend.batch_prediction(model, batch.id).state is Status.SUCCEEDED
     again = backend.predict_batch(model, None, "small", "csv")
     for _ in range(2):
         hasty.claim(again.id, "worker")
-    assert hasty.reclaim(again.id) is BatchState.FAILED
+    assert hasty.expire(again.id) is Status.FAILED
     error = backend.batch_prediction(model, again.id).error
     assert error is not None and error.code == "worker_lost"
 
@@ -184,7 +185,7 @@ from worker.process.child import WorkerProcess
 settings = Settings(data_dir=Path(sys.argv[1]), redis_url=sys.argv[3])
 process = WorkerProcess(settings, find_broker(settings), draining=lambda: False)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-process.predict_batch(sys.argv[2])
+process.work(sys.argv[2])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 process.close()
 """
@@ -206,7 +207,7 @@ def test_a_million_rows_need_no_more_memory_than_a_few_thousand(
     command = [sys.executable, "-P", "-c", PEAK, str(settings.data_dir), batch.id, redis_url]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     finished = backend.batch_prediction(model, batch.id)
-    assert finished.state is BatchState.SUCCEEDED and finished.rows_done == rows
+    assert finished.state is Status.SUCCEEDED and finished.rows_done == rows
     with backend.batch_result(finished).open() as lines:
         assert sum(1 for _ in lines) == rows + 1
     assert int(done.stdout.splitlines()[-1]) < 150 * 1024  # kilobytes; the rows as floats alone would take 24 MB a copy

@@ -30,7 +30,7 @@ WRITES = 40
 
 def migrate(connection: sa.Connection, revision: str) -> None:
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(Path(str(worker.__path__[0])) / "migrations"))
+    config.set_main_option("script_location", str(Path(str(worker.__path__[0])) / "storage" / "migrations"))
     command.upgrade(config, revision)
 
 
@@ -67,14 +67,13 @@ def test_the_migrations_make_the_tables_that_a_new_database_gets(database_url: s
 
 
 def test_the_newest_migration_is_the_one_that_is_expected() -> None:
-    folder = Path(str(worker.__path__[0])) / "migrations"
+    folder = Path(str(worker.__path__[0])) / "storage" / "migrations"
     assert ScriptDirectory(str(folder)).get_current_head() == HEAD
 
 
-JOB = (
-    "INSERT INTO jobs (id, state, spec, seed, queue, priority, data_hash, attempt, setbacks, batch, created_at, "
-    "updated_at, spent_seconds, stage, epoch, epochs, revision, checkpoint, warnings, version, seq, timeline) "
-    "VALUES ('job_1', 'queued', '{}', 0, 'cpu', 5, '', 0, 0, 0, 1.0, 1.0, 0.0, 'queued', 0, 1, 0, 0, 0, 0, 0, '[]')"
+ITEM = (
+    "INSERT INTO work_items (id, kind, topic, queue, priority, state, attempt, setbacks, revision, created_at, "
+    "spent_seconds) VALUES ('job_1', 'train', 'job_1', 'cpu', 5, 'queued', 0, 0, 0, 1.0, 0.0)"
 )
 
 
@@ -82,9 +81,9 @@ JOB = (
 def test_the_database_itself_refuses_a_job_that_cannot_be(database_url: str, wrong: str) -> None:
     database = open_database(database_url)
     with database.write() as connection:
-        connection.exec_driver_sql(JOB)
+        connection.exec_driver_sql(ITEM)
     with pytest.raises(sa.exc.IntegrityError), database.write() as connection:
-        connection.exec_driver_sql(f"UPDATE jobs SET {wrong}")  # noqa: S608 - no input
+        connection.exec_driver_sql(f"UPDATE work_items SET {wrong}")  # noqa: S608 - no input
     database.close()
 
 
@@ -98,7 +97,7 @@ def test_a_table_that_sqlite_makes_anew_keeps_what_points_to_it(
 
     database = open_database(f"sqlite:///{tmp_path / 'test.db'}")
     with database.write() as connection:
-        connection.exec_driver_sql(JOB)
+        connection.exec_driver_sql(ITEM)
         connection.exec_driver_sql("INSERT INTO events VALUES ('job_1', 1, 'state', 1.0, 0, '{}')")
         connection.execute(alembic_version.update().values(version_num="0000"))
     monkeypatch.setattr("worker.storage.database._migrate", anew)

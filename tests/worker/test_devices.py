@@ -12,7 +12,7 @@ import pytest
 
 from engine import JobSpec
 from worker.backend import Backend
-from worker.domain.jobs import Status
+from worker.domain.work_items import Status
 from worker.process.gpu_check import require_gpu
 from worker.settings import Settings
 from worker.settings_sources import InvalidSettings

@@ -12,8 +12,9 @@ import pytest
 
 from engine import JobSpec
 from worker.backend import Backend
-from worker.domain.jobs import Claim, Saved
+from worker.domain.jobs import Saved
 from worker.domain.records import MetricsRow
+from worker.domain.work_items import Claim
 from worker.errors import StorageFull, StoreUnavailable
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts, room
@@ -44,7 +45,7 @@ def store(settings: Settings, backend: Backend) -> Iterator[Store]:
 
 @pytest.fixture
 def claim(backend: Backend, store: Store) -> Claim:
-    claimed = store.claims.claim(backend.submit(JobSpec.model_validate(SPEC)).id, "worker")
+    claimed = store.work_items.claim(backend.submit(JobSpec.model_validate(SPEC)).id, "worker")
     assert claimed is not None
     return claimed
 
@@ -57,16 +58,16 @@ def whole(settings: Settings) -> None:
 
 SITES: dict[str, Callable[[Backend, Store, Claim], object]] = {
     "a job": lambda backend, store, claim: backend.submit(JobSpec.model_validate(SPEC)),
-    "a gradient check": lambda backend, store, claim: store.gradient_checks.create(claim.job_id, {}, max_queued=9),
+    "a gradient check": lambda backend, store, claim: store.gradient_checks.create(claim.item_id, {}, max_queued=9),
     "a key": lambda backend, store, claim: backend.begin("key", "/v1/jobs"),
-    "a wish": lambda backend, store, claim: backend.pause(claim.job_id),
-    "a claim": lambda backend, store, claim: store.claims.next(claim.job_id, "worker"),
-    "a heartbeat": lambda backend, store, claim: store.claims.renew(claim),
-    "metrics": lambda backend, store, claim: store.claims.record(claim, 1, rows=ROWS),
-    "a checkpoint": lambda backend, store, claim: store.claims.checkpoint(
+    "a wish": lambda backend, store, claim: backend.pause(claim.item_id),
+    "a claim": lambda backend, store, claim: store.work_items.claim_next(claim.item_id, "worker", ["train"]),
+    "a heartbeat": lambda backend, store, claim: store.work_items.renew(claim),
+    "metrics": lambda backend, store, claim: store.training_log.record(claim, 1, rows=ROWS),
+    "a checkpoint": lambda backend, store, claim: store.training_log.checkpoint(
         claim, Saved(1, 1, "periodic", "checkpoints/x", "a" * 64, 1)
     ),
-    "a model": lambda backend, store, claim: store.claims.finish(
+    "a model": lambda backend, store, claim: store.training_log.finish(
         claim, SavedModel("models/x", "a" * 64, "b" * 64), {}, stop_reason="completed"
     ),
 }
@@ -77,10 +78,10 @@ def test_a_row_that_finds_no_room_leaves_everything_as_it_was(
     backend: Backend, store: Store, claim: Claim, settings: Settings, site: str
 ) -> None:
     another = backend.submit(JobSpec.model_validate(SPEC))  # for whoever claims
-    before = store.jobs.get(claim.job_id), store.jobs.get(another.id), len(backend.jobs().data)
+    before = store.jobs.get(claim.item_id), store.jobs.get(another.id), len(backend.jobs().data)
     with full(), pytest.raises((StorageFull, StoreUnavailable)):
         SITES[site](backend, store, claim)
-    assert (store.jobs.get(claim.job_id), store.jobs.get(another.id), len(backend.jobs().data)) == before
+    assert (store.jobs.get(claim.item_id), store.jobs.get(another.id), len(backend.jobs().data)) == before
     whole(settings)
     SITES[site](backend, store, claim)
     assert backend.submit(JobSpec.model_validate(SPEC)).state == "queued"

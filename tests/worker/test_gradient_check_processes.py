@@ -7,8 +7,8 @@ import pytest
 
 from engine import GradientCheckSpec, JobSpec
 from worker.backend import Backend
-from worker.domain.gradient_checks import CheckState, GradientCheck
-from worker.domain.jobs import Status
+from worker.domain.gradient_checks import GradientCheck
+from worker.domain.work_items import Status
 from worker.queue.publisher import Publisher
 
 Make = Callable[..., JobSpec]
@@ -55,7 +55,7 @@ def test_a_check_is_made_whatever_became_of_its_message(
             Publisher, "publish", lambda *_, **__: None
         )  # this process says nothing; the worker's sweeper does
         check = made(backend, backend.check_gradients(job.id, GradientCheckSpec()), until)
-    assert (check.state, check.attempt, check.number) == (CheckState.SUCCEEDED, 1, 2)
+    assert (check.state, check.attempt, check.number) == (Status.SUCCEEDED, 1, 2)
 
 
 @pytest.mark.accept
@@ -69,17 +69,17 @@ def test_a_check_of_a_worker_that_ends_or_dies_is_taken_up_by_another(
     assert backend.wait(job.id, 60).state is Status.SUCCEEDED
     check = backend.check_gradients(job.id, LONG)
 
-    def state() -> tuple[CheckState, int]:
+    def state() -> tuple[Status, int]:
         now = backend.gradient_check(job.id, check.number)
         return now.state, now.attempt
 
-    until(lambda: state() == (CheckState.RUNNING, 1))
+    until(lambda: state() == (Status.RUNNING, 1))
     following = running.start_worker()
     worker.kill()
     worker.wait()
     running.end_leases()
-    until(lambda: state() == (CheckState.RUNNING, 2))
+    until(lambda: state() == (Status.RUNNING, 2))
     following.terminate()  # asked to end, it gives the check back at once
     assert following.wait(60) == 0
-    assert state() == (CheckState.QUEUED, 2)
+    assert state() == (Status.QUEUED, 2)
     assert backend.job(job.id).state is Status.SUCCEEDED

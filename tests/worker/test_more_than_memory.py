@@ -13,7 +13,7 @@ from worker.domain.jobs import Job
 from worker.queue.notifier import Notifier
 from worker.storage.artifacts import Artifacts
 from worker.store import open_store
-from worker.work.train import Execution
+from worker.work.kinds import attempt_at
 
 SPEC = JobSpec.model_validate(
     {
@@ -38,10 +38,10 @@ def trained(backend: Backend) -> Job:
     """The job as this very process trains it."""
     job = backend.submit(SPEC)
     store = open_store(backend.settings)
-    claim = store.claims.claim(job.id, new_id("worker"))
+    claim = store.work_items.claim(job.id, new_id("worker"))
     assert claim is not None
     artifacts, notifier = Artifacts(backend.settings.data_dir), Notifier(backend.broker)
-    Execution(claim, backend.settings, store, artifacts, notifier, draining=lambda: False).run()
+    attempt_at(claim, backend.settings, store, artifacts, notifier, draining=lambda: False).run()
     store.close()
     return backend.job(job.id)
 

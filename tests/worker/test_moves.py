@@ -10,12 +10,12 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.domain.jobs import MOVES, Claim, Failure, Saved, Status
+from worker.domain.jobs import Saved
+from worker.domain.work_items import MOVES, Claim, Failure, Status
 from worker.errors import ControlPending, IllegalMove, LeaseLost, NothingToKeep
 from worker.settings import Settings
 from worker.storage.database import open_database
 from worker.store import Draft, SavedModel, Store
-from worker.store.claims import Claims
 
 DRAFT = Draft(None, {}, 0, "cpu", 5, "", {}, {})
 MODEL = SavedModel("models/x", "a" * 64, "b" * 64)
@@ -44,7 +44,7 @@ def test_terminal_states_are_those_without_a_way_out() -> None:
 @given(actions=st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 3)), min_size=5, max_size=25))
 def test_every_history_is_legal(empty_sqlite: Path, actions: list[tuple[str, int]]) -> None:
     with opened(empty_sqlite) as store:
-        brief = Claims(store.database, lease_seconds=-1, max_attempts=5)
+        brief = Store(store.database, Settings().model_copy(update={"lease_seconds": -1.0}))
         job_id = store.jobs.create(DRAFT, max_queued=9).id
         claims: list[Claim] = []
         for action, which in actions:
@@ -74,32 +74,32 @@ def test_every_history_is_legal(empty_sqlite: Path, actions: list[tuple[str, int
         assert [move["from"] for move in moves[1:]] == states[:-1]
 
 
-def act(store: Store, brief: Claims, action: str, job_id: str, claim: Claim | None, claims: list[Claim]) -> None:
+def act(store: Store, brief: Store, action: str, job_id: str, claim: Claim | None, claims: list[Claim]) -> None:
     if action in OWNER:
         getattr(store.jobs, action)(job_id)
     elif action == "reclaim":
-        store.sweeps.reclaim(job_id)
+        store.work_items.expire(job_id)
     elif action.startswith("claim"):
-        new = (brief if action == "claim_briefly" else store.claims).claim(job_id, "worker")
+        new = (brief if action == "claim_briefly" else store).work_items.claim(job_id, "worker")
         claims.extend([new] if new else [])
     elif action == "next":
-        another = store.claims.next(job_id, "worker")
+        another = store.work_items.claim_next(job_id, "worker", ["train"])
         claims.extend([another] if another else [])
     elif claim is None:
         return
     elif action == "paused":
-        store.claims.paused(claim)
+        store.work_items.release(claim, "resumed")
     elif action == "checkpoint":
         file = f"checkpoints/{claim.attempt}"
-        store.claims.checkpoint(claim, Saved(1, 1, "periodic", file, "a" * 64, 1))
+        store.training_log.checkpoint(claim, Saved(1, 1, "periodic", file, "a" * 64, 1))
     elif action == "renew":
-        store.claims.renew(claim)
+        store.work_items.renew(claim)
     elif action == "finish":
         # a finish that is repeated is no second one
-        store.claims.finish(claim, MODEL, {}, stop_reason="completed")
+        store.training_log.finish(claim, MODEL, {}, stop_reason="completed")
     elif action == "fail":
-        store.claims.fail(claim, Failure("code", "message"))
+        store.work_items.fail(claim, Failure("code", "message"))
     elif action == "cancelled":
-        store.claims.cancelled(claim)
+        store.work_items.confirm_cancel(claim)
     else:
-        store.claims.release(claim, "shutdown")
+        store.work_items.release(claim, "shutdown")

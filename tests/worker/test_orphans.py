@@ -33,10 +33,10 @@ def left(root: Path, file: str, hours_ago: float) -> None:
 
 def test_only_old_files_without_a_row_go(store: Store, settings: Settings) -> None:
     job = store.jobs.create(Draft(None, {}, 0, "cpu", 5, "", {}, {}), max_queued=9)
-    claim = store.claims.claim(job.id, "worker")
+    claim = store.work_items.claim(job.id, "worker")
     assert claim is not None
-    store.claims.checkpoint(claim, Saved(1, 1, "best", "checkpoints/a/kept", "a" * 64, 1))
-    store.claims.finish(claim, SavedModel("models/a/kept", "a" * 64, "b" * 64), {}, stop_reason="completed")
+    store.training_log.checkpoint(claim, Saved(1, 1, "best", "checkpoints/a/kept", "a" * 64, 1))
+    store.training_log.finish(claim, SavedModel("models/a/kept", "a" * 64, "b" * 64), {}, stop_reason="completed")
     root = settings.data_dir
     for file in ("models/a/kept", "checkpoints/a/kept", "models/a/orphan", "checkpoints/b/orphan", "datasets/other"):
         left(root, file, 2)

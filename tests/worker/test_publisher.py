@@ -37,4 +37,4 @@ def test_plenty_of_messages_are_enough_and_the_sweeper_adds_more_as_they_are_tak
             assert lying() <= 3
             until(lying)
             taken.add(redis.rpop(QUEUE))  # as a worker does
-        until(lambda: backend._store.sweeps.unpublished() == [])
+        until(lambda: backend._store.work_items.unpublished() == [])

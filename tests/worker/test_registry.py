@@ -28,7 +28,7 @@ def train(backend: Backend, settings: Settings) -> Callable[[JobSpec], str]:
     def run(spec: JobSpec) -> str:
         job = backend.submit(spec)
         with closing(WorkerProcess(settings, backend.broker, draining=lambda: False)) as process:
-            process.train(job.id)
+            process.work(job.id)
         assert backend.job(job.id).state == "succeeded"
         return job.id
 

@@ -17,14 +17,15 @@ from tests.chaos import mutants
 from tests.worker.conftest import quick
 from worker.backend import Backend, open_backend
 from worker.domain.ids import new_id
-from worker.domain.jobs import Job, Status
+from worker.domain.jobs import Job
+from worker.domain.work_items import Status
 from worker.errors import IllegalMove
 from worker.queue.notifier import Notifier
 from worker.storage import tables
 from worker.storage.artifacts import Artifacts
 from worker.store import open_store
-from worker.store.claims import Claims
-from worker.work.train import Execution
+from worker.store.work_items import WorkItems
+from worker.work.kinds import attempt_at
 
 LAYERS = [{"type": "dense", "units": 8}, {"type": "batch_norm"}, {"type": "relu"}, {"type": "dropout"}]
 FIELDS: dict[str, Any] = {
@@ -62,7 +63,7 @@ class Workshop:
 
         What `then` returns is whether the worker is asked to end.
         """
-        claim = self.store.claims.claim(job_id, new_id("worker"))
+        claim = self.store.work_items.claim(job_id, new_id("worker"))
         assert claim is not None
         looks, answer = 0, False
 
@@ -72,7 +73,7 @@ class Workshop:
             answer = answer or (looks == after and bool(then()))
             return answer
 
-        Execution(claim, self.backend.settings, self.store, self.artifacts, self.notifier, draining=draining).run()
+        attempt_at(claim, self.backend.settings, self.store, self.artifacts, self.notifier, draining=draining).run()
         return self.backend.job(job_id)
 
     def lost(self, job_id: str, after: int) -> None:
@@ -103,8 +104,8 @@ class Workshop:
     def expire(self, job_id: str) -> None:
         """Have the lease be over, and the sweeper find that."""
         with self.store.database.write() as connection:
-            connection.execute(tables.jobs.update().where(tables.jobs.c.id == job_id).values(lease_until=0))
-        self.store.sweeps.reclaim(job_id)
+            connection.execute(tables.work_items.update().where(tables.work_items.c.id == job_id).values(lease_until=0))
+        self.store.work_items.expire(job_id)
 
     def told(self, job_id: str) -> dict[str, object]:
         """All that must be the same for two jobs of one spec."""
@@ -204,7 +205,7 @@ def test_a_zombie_changes_nothing(shop: Workshop, undisturbed: dict[str, object]
 def test_without_fences_or_positions_these_tests_would_fail(
     shop: Workshop, undisturbed: dict[str, object], monkeypatch: pytest.MonkeyPatch, mutant: str
 ) -> None:
-    monkeypatch.setattr(Claims, "_held", Claims._held)  # and so put back at the end
+    monkeypatch.setattr(WorkItems, "hold", WorkItems.hold)  # and so put back at the end
     monkeypatch.setattr(engine.training.Run, "restore", engine.training.Run.restore)
     getattr(mutants, mutant)()
     job = shop.submit()
@@ -314,7 +315,7 @@ def test_without_room_for_checkpoints_a_job_goes_on_and_without_room_for_its_mod
     shop: Workshop, monkeypatch: pytest.MonkeyPatch, units: int, state: Status
 ) -> None:
     """No file may grow beyond 12 MiB, as on a disk that is full; the database is smaller."""
-    monkeypatch.setattr("worker.work.train.FULL_RETRIES", 1)
+    monkeypatch.setattr("worker.work.attempt.FULL_RETRIES", 1)
     layers = [{"type": "dense", "units": units}, {"type": "relu"}, {"type": "dense", "units": 1400}, {"type": "relu"}]
     job = shop.submit(layers=layers, training={"epochs": 1, "batch_size": 32}, checks={"gradients": []})
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

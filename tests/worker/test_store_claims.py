@@ -6,24 +6,18 @@ from collections.abc import Callable
 import pytest
 
 from worker.domain.ids import new_id
-from worker.domain.jobs import Claim, Failure, Job, Status
+from worker.domain.jobs import Job
+from worker.domain.work_items import Claim, Failure, Status
 from worker.errors import LeaseLost
-from worker.store import Note, SavedModel, Store
-from worker.store.claims import Claims
+from worker.store import NewEvent, SavedModel, Store
 
 MODEL = SavedModel("models/x", "a" * 64, "b" * 64)
 
 
 def taken(store: Store, job: Job) -> Claim:
-    claim = store.claims.claim(job.id, "worker")
+    claim = store.work_items.claim(job.id, "worker")
     assert claim is not None
     return claim
-
-
-@pytest.fixture
-def hasty(store: Store) -> Claims:
-    """Claims whose leases are over when they begin."""
-    return Claims(store.database, lease_seconds=-1, max_attempts=3)
 
 
 def test_a_race_of_threads_for_a_job_has_one_winner(store: Store, queued: Callable[[], Job]) -> None:
@@ -33,7 +27,7 @@ def test_a_race_of_threads_for_a_job_has_one_winner(store: Store, queued: Callab
 
     def race(number: int) -> None:
         start.wait()
-        won.append(store.claims.claim(job.id, f"worker_{number}"))
+        won.append(store.work_items.claim(job.id, f"worker_{number}"))
 
     threads = [threading.Thread(target=race, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -46,26 +40,26 @@ def test_a_race_of_threads_for_a_job_has_one_winner(store: Store, queued: Callab
 
 
 def test_a_message_for_a_job_that_never_was_finds_nothing(store: Store) -> None:
-    assert store.claims.claim(new_id("job"), "worker") is None
-    assert store.claims.claim("' OR 1=1 --", "worker") is None
+    assert store.work_items.claim(new_id("job"), "worker") is None
+    assert store.work_items.claim("' OR 1=1 --", "worker") is None
 
 
 def test_writes_of_an_attempt_that_was_overtaken_are_refused(
-    store: Store, hasty: Claims, queued: Callable[[], Job]
+    store: Store, hasty: Store, queued: Callable[[], Job]
 ) -> None:
     job = queued()
-    old = hasty.claim(job.id, "sleeper")
+    old = hasty.work_items.claim(job.id, "sleeper")
     assert old is not None
     new = taken(store, job)
     assert (old.attempt, new.attempt) == (1, 2)
     before = store.jobs.get(job.id)
     writes: list[Callable[[], object]] = [
-        lambda: store.claims.renew(old),
-        lambda: store.claims.record(old, 1, rows=[{"epoch": 1, "train_cost": 0.5}]),
-        lambda: store.claims.finish(old, MODEL, {}, stop_reason="completed"),
-        lambda: store.claims.fail(old, Failure("x", "y")),
-        lambda: store.claims.cancelled(old),
-        lambda: store.claims.release(old, "shutdown"),
+        lambda: store.work_items.renew(old),
+        lambda: store.training_log.record(old, 1, rows=[{"epoch": 1, "train_cost": 0.5}]),
+        lambda: store.training_log.finish(old, MODEL, {}, stop_reason="completed"),
+        lambda: store.work_items.fail(old, Failure("x", "y")),
+        lambda: store.work_items.confirm_cancel(old),
+        lambda: store.work_items.release(old, "shutdown"),
     ]
     for write in writes:
         with pytest.raises(LeaseLost):
@@ -74,31 +68,34 @@ def test_writes_of_an_attempt_that_was_overtaken_are_refused(
     assert store.measurements.page(job.id, after=0, limit=9).data == ()
 
 
-def test_a_reclaimed_job_starts_over_and_keeps_its_story(
-    store: Store, hasty: Claims, queued: Callable[[], Job]
-) -> None:
+def test_a_reclaimed_job_starts_over_and_keeps_its_story(store: Store, hasty: Store, queued: Callable[[], Job]) -> None:
     job = queued()
-    lost = hasty.claim(job.id, "lost")
+    lost = hasty.work_items.claim(job.id, "lost")
     assert lost is not None
-    hasty.record(lost, 1, rows=[{"epoch": 1, "train_cost": 0.5}], reports=[{"at": "start"}], epoch=1)
-    assert store.sweeps.expired() == [job.id]
-    assert store.sweeps.reclaim(job.id) is Status.QUEUED
-    assert store.sweeps.reclaim(job.id) is None
+    hasty.training_log.record(lost, 1, rows=[{"epoch": 1, "train_cost": 0.5}], reports=[{"at": "start"}], epoch=1)
+    assert store.work_items.expired() == [(job.id, job.id)]
+    assert store.work_items.expire(job.id) is Status.QUEUED
+    assert store.work_items.expire(job.id) is None
     with pytest.raises(LeaseLost):
-        store.claims.renew(lost)
-    assert store.sweeps.unpublished() == [(job.id, "cpu")]
+        store.work_items.renew(lost)
+    assert store.work_items.unpublished() == [(job.id, "cpu")]
     again = taken(store, job)
-    assert (again.attempt, again.job.epoch) == (2, 0)
+    assert (again.attempt, store.jobs.get(again.item_id).epoch) == (2, 0)
     assert store.measurements.page(job.id, after=0, limit=9).data == ()
     assert store.gradient_checks.page(job.id, after=0, limit=9).data == ()
-    assert [milestone.state for milestone in again.job.timeline] == ["queued", "running", "queued", "running"]
+    assert [milestone.state for milestone in store.jobs.get(again.item_id).timeline] == [
+        "queued",
+        "running",
+        "queued",
+        "running",
+    ]
 
 
-def test_a_job_that_loses_every_worker_fails(store: Store, hasty: Claims, queued: Callable[[], Job]) -> None:
+def test_a_job_that_loses_every_worker_fails(store: Store, hasty: Store, queued: Callable[[], Job]) -> None:
     job = queued()
     for expected in (Status.QUEUED, Status.QUEUED, Status.FAILED):
-        assert hasty.claim(job.id, "lost") is not None
-        assert store.sweeps.reclaim(job.id) is expected
+        assert hasty.work_items.claim(job.id, "lost") is not None
+        assert store.work_items.expire(job.id) is expected
     failed = store.jobs.get(job.id)
     assert failed.error is not None
     assert failed.error.code == "worker_lost"
@@ -109,52 +106,50 @@ def test_giving_a_job_back_is_no_setback(store: Store, queued: Callable[[], Job]
     for attempt in range(1, 6):
         claim = taken(store, job)
         assert claim.attempt == attempt
-        store.claims.release(claim, "worker_shutdown")
+        store.work_items.release(claim, "worker_shutdown")
     assert store.jobs.get(job.id).state is Status.QUEUED
 
 
-def test_a_cancelled_job_of_a_lost_worker_ends_cancelled(
-    store: Store, hasty: Claims, queued: Callable[[], Job]
-) -> None:
+def test_a_cancelled_job_of_a_lost_worker_ends_cancelled(store: Store, hasty: Store, queued: Callable[[], Job]) -> None:
     job = queued()
-    assert hasty.claim(job.id, "lost") is not None
+    assert hasty.work_items.claim(job.id, "lost") is not None
     store.jobs.cancel(job.id)
-    assert store.claims.claim(job.id, "other") is None
-    assert store.sweeps.reclaim(job.id) is Status.CANCELLED
+    assert store.work_items.claim(job.id, "other") is None
+    assert store.work_items.expire(job.id) is Status.CANCELLED
 
 
 def test_cancel_before_the_finish_wins_and_leaves_no_model(store: Store, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
-    store.jobs.cancel(claim.job_id)
-    assert store.claims.finish(claim, MODEL, {}, stop_reason="completed") is Status.CANCELLED
-    assert store.jobs.get(claim.job_id).result is None
+    store.jobs.cancel(claim.item_id)
+    assert store.training_log.finish(claim, MODEL, {}, stop_reason="completed") is Status.CANCELLED
+    assert store.jobs.get(claim.item_id).result is None
 
 
 def test_a_write_that_is_sent_twice_counts_once(store: Store, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     for _ in range(2):
-        store.claims.record(claim, 1, rows=[{"epoch": 1, "train_cost": 0.5}], notes=[Note("epoch")], epoch=1)
+        store.training_log.record(claim, 1, rows=[{"epoch": 1, "train_cost": 0.5}], events=[NewEvent("epoch")], epoch=1)
     for _ in range(2):
-        assert store.claims.finish(claim, MODEL, {"a": 1}, stop_reason="completed") is Status.SUCCEEDED
-    assert len(store.measurements.page(claim.job_id, after=0, limit=9).data) == 1
-    types = [event.type for event in store.measurements.events(claim.job_id, after=0, limit=9).data]
+        assert store.training_log.finish(claim, MODEL, {"a": 1}, stop_reason="completed") is Status.SUCCEEDED
+    assert len(store.measurements.page(claim.item_id, after=0, limit=9).data) == 1
+    types = [event.type for event in store.measurements.events(claim.item_id, after=0, limit=9).data]
     assert types == ["state", "state", "epoch", "state"]
-    assert store.measurements.model(claim.job_id) == MODEL
+    assert store.measurements.model(claim.item_id) == MODEL
 
 
 def test_a_failure_is_kept_word_for_word(store: Store, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     failure = Failure("diverged", "the cost became NaN", "/optimizer/learning_rate", "lower it")
-    store.claims.fail(claim, failure)
-    job = store.jobs.get(claim.job_id)
+    store.work_items.fail(claim, failure)
+    job = store.jobs.get(claim.item_id)
     assert (job.state, job.error, job.stop_reason) == (Status.FAILED, failure, "failed")
 
 
 def test_published_jobs_are_due_again_only_after_a_while(store: Store, queued: Callable[[], Job]) -> None:
     job = queued()
-    store.sweeps.mark_published([job.id])
-    assert store.sweeps.unpublished() == []
-    assert store.sweeps.unclaimed("cpu", 60) == []
-    assert store.sweeps.unclaimed("cpu", -1) == [(job.id, "cpu")]
-    assert store.sweeps.unclaimed("gpu", -1) == []
-    assert (store.sweeps.waiting("cpu"), store.sweeps.waiting("gpu")) == (1, 0)
+    store.work_items.mark_published([job.id])
+    assert store.work_items.unpublished() == []
+    assert store.work_items.unclaimed("cpu", 60) == []
+    assert store.work_items.unclaimed("cpu", -1) == [(job.id, "cpu")]
+    assert store.work_items.unclaimed("gpu", -1) == []
+    assert (store.work_items.waiting("cpu"), store.work_items.waiting("gpu")) == (1, 0)

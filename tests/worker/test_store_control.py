@@ -6,23 +6,23 @@ import pytest
 import sqlalchemy as sa
 
 from worker.domain.ids import new_id
-from worker.domain.jobs import Claim, Job, Progress, Saved, Status, Wish
+from worker.domain.jobs import Job, Progress, Saved
+from worker.domain.work_items import Claim, Signals, Status
 from worker.errors import ControlPending, IllegalMove, JobInUse, NothingToKeep, UnknownCheckpoint, UnknownJob
 from worker.storage import tables
 from worker.store import Draft, SavedModel, Store
-from worker.store.claims import Claims
 
 MODEL = SavedModel("models/x", "a" * 64, "b" * 64)
 
 
 def taken(store: Store, job: Job) -> Claim:
-    claim = store.claims.claim(job.id, "worker")
+    claim = store.work_items.claim(job.id, "worker")
     assert claim is not None
     return claim
 
 
 def checkpointed(store: Store, claim: Claim, epoch: int = 1, file: str = "checkpoints/1") -> None:
-    store.claims.checkpoint(claim, Saved(epoch, epoch, "control", file, "a" * 64, 1))
+    store.training_log.checkpoint(claim, Saved(epoch, epoch, "control", file, "a" * 64, 1))
 
 
 def test_a_queued_job_pauses_at_once_and_goes_on_when_it_is_asked_to(store: Store, queued: Callable[[], Job]) -> None:
@@ -30,45 +30,47 @@ def test_a_queued_job_pauses_at_once_and_goes_on_when_it_is_asked_to(store: Stor
     for _ in range(2):
         paused = store.jobs.pause(job.id)
         assert (paused.state, paused.pending, paused.waiting_reason) == (Status.PAUSED, None, "paused")
-    assert store.claims.claim(job.id, "worker") is None
-    assert store.sweeps.unpublished() == []
+    assert store.work_items.claim(job.id, "worker") is None
+    assert store.work_items.unpublished() == []
     for _ in range(2):
         assert store.jobs.resume(job.id)[0].state is Status.QUEUED
-    assert store.sweeps.unpublished() == [(job.id, "cpu")]
+    assert store.work_items.unpublished() == [(job.id, "cpu")]
     assert [entry.state for entry in store.jobs.get(job.id).timeline] == ["queued", "paused", "queued"]
 
 
 def test_a_running_job_pauses_once_its_worker_says_so(store: Store, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     for _ in range(2):
-        asked = store.jobs.pause(claim.job_id)
+        asked = store.jobs.pause(claim.item_id)
         assert (asked.state, asked.pending) == (Status.RUNNING, "pause")
-    assert store.claims.renew(claim) == Wish("pause", 0)
+    assert store.work_items.renew(claim) == Signals("pause", 0)
     for _ in range(2):  # the second time because the answer was lost
-        assert store.claims.paused(claim) is Status.PAUSED
-    job = store.jobs.get(claim.job_id)
+        assert store.work_items.release(claim, "resumed") is Status.PAUSED
+    job = store.jobs.get(claim.item_id)
     assert (job.state, job.pending) == (Status.PAUSED, None)
 
 
 def test_a_pause_that_is_taken_back_is_none(store: Store, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
-    store.jobs.pause(claim.job_id)
-    assert store.jobs.resume(claim.job_id)[0].pending is None
-    assert store.claims.renew(claim) == Wish(None, 0)
-    assert store.claims.paused(claim) is Status.QUEUED  # the worker had stopped already: another takes over
+    store.jobs.pause(claim.item_id)
+    assert store.jobs.resume(claim.item_id)[0].pending is None
+    assert store.work_items.renew(claim) == Signals(None, 0)
+    assert (
+        store.work_items.release(claim, "resumed") is Status.QUEUED
+    )  # the worker had stopped already: another takes over
 
 
 @pytest.mark.parametrize("ending", ["released", "lost"])
-def test_a_pause_survives_its_worker(store: Store, queued: Callable[[], Job], ending: str) -> None:
+def test_a_pause_survives_its_worker(store: Store, hasty: Store, queued: Callable[[], Job], ending: str) -> None:
     job = queued()
-    claim = Claims(store.database, lease_seconds=-1, max_attempts=3).claim(job.id, "worker")
+    claim = hasty.work_items.claim(job.id, "worker")
     assert claim is not None
     store.jobs.pause(job.id)
     if ending == "released":
-        assert store.claims.release(claim, "worker_shutdown") is Status.PAUSED
+        assert store.work_items.release(claim, "worker_shutdown") is Status.PAUSED
     else:
-        assert store.claims.claim(job.id, "another") is None
-        assert store.sweeps.reclaim(job.id) is Status.PAUSED
+        assert store.work_items.claim(job.id, "another") is None
+        assert store.work_items.expire(job.id) is Status.PAUSED
 
 
 def test_a_stop_keeps_the_model_and_survives_its_worker(store: Store, queued: Callable[[], Job]) -> None:
@@ -77,11 +79,11 @@ def test_a_stop_keeps_the_model_and_survives_its_worker(store: Store, queued: Ca
     checkpointed(store, claim)
     for _ in range(2):
         assert store.jobs.stop(job.id).pending == "stop"
-    store.claims.release(claim, "worker_shutdown")
+    store.work_items.release(claim, "worker_shutdown")
     assert store.jobs.get(job.id).pending == "stop"
     again = taken(store, job)
-    assert store.claims.renew(again) == Wish("stop", 0)
-    assert store.claims.finish(again, MODEL, {}, stop_reason="stopped_by_user") is Status.SUCCEEDED
+    assert store.work_items.renew(again) == Signals("stop", 0)
+    assert store.training_log.finish(again, MODEL, {}, stop_reason="stopped_by_user") is Status.SUCCEEDED
     done = store.jobs.stop(job.id)
     assert (done.state, done.stop_reason, done.pending) == (Status.SUCCEEDED, "stopped_by_user", None)
 
@@ -89,11 +91,11 @@ def test_a_stop_keeps_the_model_and_survives_its_worker(store: Store, queued: Ca
 def test_a_paused_job_is_stopped_by_the_next_worker(store: Store, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     checkpointed(store, claim)
-    store.jobs.pause(claim.job_id)
-    store.claims.paused(claim)
-    stopping = store.jobs.stop(claim.job_id)
+    store.jobs.pause(claim.item_id)
+    store.work_items.release(claim, "resumed")
+    stopping = store.jobs.stop(claim.item_id)
     assert (stopping.state, stopping.pending) == (Status.QUEUED, "stop")
-    assert store.claims.next(claim.job_id, "worker") is not None
+    assert store.work_items.claim_next(claim.item_id, "worker", ["train"]) is not None
 
 
 def test_there_is_nothing_to_keep_of_a_job_that_never_ran(store: Store, queued: Callable[[], Job]) -> None:
@@ -107,7 +109,7 @@ def test_there_is_nothing_to_keep_of_a_job_that_never_ran(store: Store, queued: 
 
 def test_a_later_wish_counts_only_if_it_is_a_stronger_one(store: Store, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
-    job_id = claim.job_id
+    job_id = claim.item_id
     store.jobs.pause(job_id)
     assert store.jobs.stop(job_id).pending == "stop"
     for weaker in (store.jobs.pause, store.jobs.resume):
@@ -116,29 +118,31 @@ def test_a_later_wish_counts_only_if_it_is_a_stronger_one(store: Store, queued: 
     assert store.jobs.cancel(job_id).pending == "cancel"
     with pytest.raises(ControlPending, match="its cancel is pending"):
         store.jobs.stop(job_id)
-    assert store.claims.paused(claim) is Status.CANCELLED
+    assert store.work_items.release(claim, "resumed") is Status.CANCELLED
 
 
 def test_a_job_that_is_done_is_steered_no_more(store: Store, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
-    store.claims.finish(claim, MODEL, {}, stop_reason="completed")
+    store.training_log.finish(claim, MODEL, {}, stop_reason="completed")
     for ask in (store.jobs.pause, store.jobs.resume, store.jobs.stop, store.jobs.cancel):
         with pytest.raises(IllegalMove) as refused:
-            ask(claim.job_id)
+            ask(claim.item_id)
         assert refused.value.state == "succeeded"
 
 
 def test_training_time_counts_and_waiting_does_not(store: Store, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
-    columns = tables.jobs.c
+    columns = tables.work_items.c
     with store.database.write() as connection:
-        earlier = sa.update(tables.jobs).where(columns.id == claim.job_id).values(claimed_at=columns.claimed_at - 60)
+        earlier = (
+            sa.update(tables.work_items).where(columns.id == claim.item_id).values(claimed_at=columns.claimed_at - 60)
+        )
         connection.execute(earlier)
-    store.jobs.pause(claim.job_id)
-    store.claims.paused(claim)
-    assert store.jobs.get(claim.job_id).spent_seconds == pytest.approx(60, abs=5)
-    store.jobs.resume(claim.job_id)
-    assert taken(store, claim.job).job.spent_seconds == pytest.approx(60, abs=5)
+    store.jobs.pause(claim.item_id)
+    store.work_items.release(claim, "resumed")
+    assert store.jobs.get(claim.item_id).spent_seconds == pytest.approx(60, abs=5)
+    store.jobs.resume(claim.item_id)
+    assert taken(store, store.jobs.get(claim.item_id)).item.spent_seconds == pytest.approx(60, abs=5)
 
 
 def test_the_most_urgent_job_of_the_queue_is_claimed_first(store: Store, drafted: Callable[..., Draft]) -> None:
@@ -149,34 +153,34 @@ def test_the_most_urgent_job_of_the_queue_is_claimed_first(store: Store, drafted
     }
     positions = {key: store.jobs.get(job_id).queue_position for key, job_id in jobs.items() if key[0] == "cpu"}
     message = jobs["cpu", 0, 0]
-    claimed = [store.claims.next(message, "worker") for _ in range(7)]
+    claimed = [store.work_items.claim_next(message, "worker", ["train"]) for _ in range(7)]
     order = sorted(positions, key=lambda key: (-key[1], key[2]))
-    assert [claim and claim.job_id for claim in claimed] == [jobs[key] for key in order] + [None]
+    assert [claim and claim.item_id for claim in claimed] == [jobs[key] for key in order] + [None]
     assert [positions[key] for key in order] == [1, 2, 3, 4, 5, 6]
-    assert store.claims.next(new_id("job"), "worker") is None
-    assert store.claims.next("' OR 1=1 --", "worker") is None
+    assert store.work_items.claim_next(new_id("job"), "worker", ["train"]) is None
+    assert store.work_items.claim_next("' OR 1=1 --", "worker", ["train"]) is None
 
 
 def test_progress_and_environment_are_shown_as_the_worker_tells_them(store: Store, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     progress = Progress(30, 100, 512.5, 7.0, True, 2, 5)
-    store.claims.record(claim, 1, progress=progress)
-    store.claims.record(claim, 2)
-    store.claims.environment(claim, {"threads": 2})
-    job = store.jobs.get(claim.job_id)
+    store.training_log.record(claim, 1, progress=progress)
+    store.training_log.record(claim, 2)
+    store.training_log.note_environment(claim, {"threads": 2})
+    job = store.jobs.get(claim.item_id)
     assert (job.progress, job.environment) == (progress, {"threads": 2})
 
 
 def test_a_deleted_job_leaves_nothing_but_the_names_of_its_files(store: Store, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     checkpointed(store, claim)
-    store.claims.record(claim, 1, rows=[{"epoch": 1}], reports=[{"at": "start"}], epoch=1)
+    store.training_log.record(claim, 1, rows=[{"epoch": 1}], reports=[{"at": "start"}], epoch=1)
     with pytest.raises(JobInUse, match="running"):
-        store.jobs.delete(claim.job_id)
-    store.claims.finish(claim, MODEL, {}, stop_reason="completed")
-    assert set(store.jobs.delete(claim.job_id)) == {"checkpoints/1", "models/x"}
+        store.jobs.delete(claim.item_id)
+    store.training_log.finish(claim, MODEL, {}, stop_reason="completed")
+    assert set(store.jobs.delete(claim.item_id)) == {"checkpoints/1", "models/x"}
     with pytest.raises(UnknownJob):
-        store.jobs.get(claim.job_id)
+        store.jobs.get(claim.item_id)
     with store.database.read() as connection:
         for table in (tables.events, tables.metrics, tables.checkpoints, tables.models, tables.gradient_checks):
             assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
@@ -187,22 +191,24 @@ def test_a_job_that_another_starts_from_cannot_be_deleted(
 ) -> None:
     claim = taken(store, queued())
     with pytest.raises(UnknownCheckpoint, match="best"):
-        store.jobs.create(drafted(checkpoints={"x": f"{claim.job_id}/model"}), max_queued=9)
-    store.claims.finish(claim, MODEL, {}, stop_reason="completed")
-    branch = store.jobs.create(drafted(checkpoints={"x": f"{claim.job_id}/model"}), max_queued=9)
+        store.jobs.create(drafted(checkpoints={"x": f"{claim.item_id}/model"}), max_queued=9)
+    store.training_log.finish(claim, MODEL, {}, stop_reason="completed")
+    branch = store.jobs.create(drafted(checkpoints={"x": f"{claim.item_id}/model"}), max_queued=9)
     with pytest.raises(JobInUse, match=branch.id):
-        store.jobs.delete(claim.job_id)
+        store.jobs.delete(claim.item_id)
     store.jobs.cancel(branch.id)
-    store.jobs.delete(claim.job_id)
+    store.jobs.delete(claim.item_id)
 
 
 def test_a_rerun_says_whether_it_came_out_alike(
     store: Store, queued: Callable[[], Job], drafted: Callable[..., Draft]
 ) -> None:
     origin = taken(store, queued())
-    store.claims.finish(origin, MODEL, {"dev": {}}, stop_reason="completed")
+    store.training_log.finish(origin, MODEL, {"dev": {}}, stop_reason="completed")
     for weights, agrees in (("b" * 64, True), ("c" * 64, False)):
-        claim = taken(store, store.jobs.create(drafted(rerun_of=origin.job_id), max_queued=9))
-        store.claims.finish(claim, SavedModel("models/y", "a" * 64, weights), {"dev": {}}, stop_reason="completed")
-        result = store.jobs.get(claim.job_id).result
-        assert result == {"dev": {}, "reproduces": {"job": origin.job_id, "agrees": agrees}}
+        claim = taken(store, store.jobs.create(drafted(rerun_of=origin.item_id), max_queued=9))
+        store.training_log.finish(
+            claim, SavedModel("models/y", "a" * 64, weights), {"dev": {}}, stop_reason="completed"
+        )
+        result = store.jobs.get(claim.item_id).result
+        assert result == {"dev": {}, "reproduces": {"job": origin.item_id, "agrees": agrees}}

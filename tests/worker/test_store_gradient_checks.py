@@ -6,13 +6,12 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from worker.domain.gradient_checks import CheckClaim, CheckState, GradientCheck
+from worker.domain.gradient_checks import GradientCheck
 from worker.domain.ids import new_id
-from worker.domain.jobs import Claim, Failure, Job
+from worker.domain.jobs import Job
+from worker.domain.work_items import Claim, Failure, Status
 from worker.errors import LeaseLost, QueueFull, UnknownCheck, UnknownJob
 from worker.store import SavedModel, Store
-from worker.store.claims import Claims
-from worker.store.gradient_checks import GradientChecks
 
 WANTED = {"at": "start", "epsilon": 1e-7, "sided": "two", "sample": 1000, "seed": 0}
 REPORT = {"at": "start", "difference": 1e-9, "verdict": "great", "tensors": []}
@@ -28,20 +27,14 @@ def asked(store: Store, queued: Callable[[], Job]) -> Callable[..., GradientChec
     return ask
 
 
-@pytest.fixture
-def hasty(store: Store) -> GradientChecks:
-    """Checks whose leases are over when they begin."""
-    return GradientChecks(store.database, lease_seconds=-1, max_attempts=3)
-
-
-def taken(store: Store, check: GradientCheck) -> CheckClaim:
-    claim = store.gradient_checks.claim(check.job_id, check.number, "worker")
+def taken(store: Store, check: GradientCheck) -> Claim:
+    claim = store.work_items.claim(str(check.item_id), "worker")
     assert claim is not None
     return claim
 
 
 def training(store: Store, job: Job) -> Claim:
-    claim = store.claims.claim(job.id, "trainer")
+    claim = store.work_items.claim(job.id, "trainer")
     assert claim is not None
     return claim
 
@@ -50,33 +43,13 @@ def types(store: Store, job_id: str) -> list[str]:
     return [event.type for event in store.measurements.events(job_id, after=0, limit=99).data]
 
 
-def test_a_race_of_threads_for_a_check_has_one_winner(store: Store, asked: Callable[..., GradientCheck]) -> None:
-    check = asked()
-    start = threading.Barrier(6)
-    won: list[CheckClaim | None] = []
-
-    def race(number: int) -> None:
-        start.wait()
-        won.append(store.gradient_checks.claim(check.job_id, check.number, f"worker_{number}"))
-
-    threads = [threading.Thread(target=race, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    winners = [claim for claim in won if claim is not None]
-    assert (len(won), len(winners)) == (6, 1)
-    now = store.gradient_checks.get(check.job_id, check.number)
-    assert (now.state, now.attempt) == (CheckState.RUNNING, winners[0].attempt)
-
-
 def test_checks_that_are_asked_for_at_once_have_numbers_of_their_own(
     store: Store, queued: Callable[[], Job], asked: Callable[..., GradientCheck]
 ) -> None:
     job = queued()
     claim = training(store, job)
     threads = [threading.Thread(target=asked, args=(job,)) for _ in range(5)]
-    threads.append(threading.Thread(target=lambda: store.claims.record(claim, 1, reports=[REPORT, REPORT])))
+    threads.append(threading.Thread(target=lambda: store.training_log.record(claim, 1, reports=[REPORT, REPORT])))
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -91,81 +64,47 @@ def test_the_job_s_own_reports_and_the_checks_asked_for_stand_in_one_list(
 ) -> None:
     job = queued()
     first = asked(job)
-    store.claims.record(training(store, job), 1, reports=[REPORT])
+    store.training_log.record(training(store, job), 1, reports=[REPORT])
     last = asked(job)
     store.gradient_checks.succeed(taken(store, last), REPORT)
     checks = store.gradient_checks.page(job.id, after=0, limit=9).data
     assert [(check.number, check.state, check.requested, check.report) for check in checks] == [
-        (first.number, CheckState.QUEUED, WANTED, None),
-        (2, CheckState.SUCCEEDED, None, REPORT),
-        (last.number, CheckState.SUCCEEDED, WANTED, REPORT),
+        (first.number, Status.QUEUED, WANTED, None),
+        (2, Status.SUCCEEDED, None, REPORT),
+        (last.number, Status.SUCCEEDED, WANTED, REPORT),
     ]
     page = store.gradient_checks.page(job.id, after=1, limit=1)
     assert ([check.number for check in page.data], page.has_more) == ([2], True)
 
 
 def test_a_job_that_starts_over_keeps_what_was_asked_for_under_its_number(
-    store: Store, queued: Callable[[], Job], asked: Callable[..., GradientCheck]
+    store: Store, hasty: Store, queued: Callable[[], Job], asked: Callable[..., GradientCheck]
 ) -> None:
     job = queued()
-    lost = Claims(store.database, lease_seconds=-1, max_attempts=3).claim(job.id, "lost")
+    lost = hasty.work_items.claim(job.id, "lost")
     assert lost is not None
-    store.claims.record(lost, 1, reports=[REPORT])
+    store.training_log.record(lost, 1, reports=[REPORT])
     check = asked(job)
-    store.claims.release(lost, "worker_shutdown")
-    store.claims.record(training(store, job), 1, reports=[REPORT])
+    store.work_items.release(lost, "worker_shutdown")
+    store.training_log.record(training(store, job), 1, reports=[REPORT])
     kept, again = store.gradient_checks.page(job.id, after=0, limit=9).data
     assert (kept, again.number, again.requested) == (check, check.number + 1, None)
 
 
-def test_writes_of_an_attempt_that_was_overtaken_are_refused(
-    store: Store, hasty: GradientChecks, asked: Callable[..., GradientCheck]
+def test_an_attempt_that_was_overtaken_keeps_no_report(
+    store: Store, hasty: Store, asked: Callable[..., GradientCheck]
 ) -> None:
     check = asked()
-    old = hasty.claim(check.job_id, check.number, "sleeper")
+    old = hasty.work_items.claim(str(check.item_id), "sleeper")
     assert old is not None
     new = taken(store, check)
-    assert (old.attempt, new.attempt) == (1, 2)
-    writes: list[Callable[[], None]] = [
-        lambda: store.gradient_checks.renew(old),
-        lambda: store.gradient_checks.succeed(old, REPORT),
-        lambda: store.gradient_checks.fail(old, Failure("x", "y")),
-        lambda: store.gradient_checks.release(old),
-    ]
-    for write in writes:
-        with pytest.raises(LeaseLost):
-            write()
-    assert store.gradient_checks.get(check.job_id, check.number) == new.check
-    assert types(store, check.job_id) == ["state"]
-    store.gradient_checks.renew(new)
-    store.gradient_checks.succeed(new, REPORT)
     with pytest.raises(LeaseLost):
+        store.gradient_checks.succeed(old, REPORT)
+    assert store.gradient_checks.get(check.job_id, check.number).report is None
+    assert types(store, check.job_id) == ["state"]
+    for _ in range(2):  # the second time its answer was lost
         store.gradient_checks.succeed(new, REPORT)
-
-
-def test_a_check_that_loses_every_worker_fails(
-    store: Store, hasty: GradientChecks, asked: Callable[..., GradientCheck]
-) -> None:
-    check = asked()
-    key = (check.job_id, check.number)
-    for expected in (CheckState.QUEUED, CheckState.QUEUED, CheckState.FAILED):
-        assert hasty.claim(*key, "lost") is not None
-        assert store.gradient_checks.expired() == [key]
-        assert store.gradient_checks.reclaim(*key) is expected
-        assert store.gradient_checks.reclaim(*key) is None
-    failed = store.gradient_checks.get(*key)
-    assert failed.done and failed.error is not None
-    assert (failed.error.code, failed.report) == ("worker_lost", None)
-    assert hasty.claim(*key, "late") is None
-
-
-def test_giving_a_check_back_is_no_setback(store: Store, asked: Callable[..., GradientCheck]) -> None:
-    check = asked()
-    for attempt in range(1, 6):
-        claim = taken(store, check)
-        assert claim.attempt == attempt
-        store.gradient_checks.release(claim)
-    assert store.gradient_checks.unpublished() == [(check.job_id, check.number, "cpu")]
+    assert types(store, check.job_id) == ["state", "gradients_checked"]
 
 
 def test_the_story_of_a_job_tells_of_a_check_only_until_the_job_is_done(
@@ -179,30 +118,19 @@ def test_the_story_of_a_job_tells_of_a_check_only_until_the_job_is_done(
         "gradients_checked",
         {"at": "start", "difference": 1e-9, "verdict": "great", "number": 1},
     )
-    store.claims.record(claim, 1, rows=[{"epoch": 1, "train_cost": 0.5}])  # the attempt goes on undisturbed
-    store.gradient_checks.fail(taken(store, asked(job)), Failure("timeout", "too long"))
-    store.claims.finish(claim, SavedModel("models/x", "a" * 64, "b" * 64), {}, stop_reason="completed")
+    store.training_log.record(claim, 1, rows=[{"epoch": 1, "train_cost": 0.5}])  # the attempt goes on undisturbed
+    store.work_items.fail(taken(store, asked(job)), Failure("timeout", "too long"))
+    store.training_log.finish(claim, SavedModel("models/x", "a" * 64, "b" * 64), {}, stop_reason="completed")
     before = store.jobs.get(job.id)
     store.gradient_checks.succeed(taken(store, asked(job)), REPORT)
     assert store.jobs.get(job.id) == before
     assert types(store, job.id) == ["state", "state", "gradients_checked", "state"]
 
 
-def test_published_checks_are_due_again_only_after_a_while(store: Store, asked: Callable[..., GradientCheck]) -> None:
-    check = asked()
-    store.gradient_checks.mark_published([(check.job_id, check.number)])
-    assert store.gradient_checks.unpublished() == []
-    assert store.gradient_checks.unclaimed("cpu", 60) == []
-    assert store.gradient_checks.unclaimed("cpu", -1) == [(check.job_id, check.number, "cpu")]
-    assert store.gradient_checks.unclaimed("gpu", -1) == []
-    assert (store.gradient_checks.waiting("cpu"), store.gradient_checks.waiting("gpu")) == (1, 0)
-
-
 def test_what_was_never_asked_for_is_unknown(store: Store, queued: Callable[[], Job]) -> None:
     job = queued()
     with pytest.raises(UnknownCheck, match=f"{job.id} has no gradient check 1"):
         store.gradient_checks.get(job.id, 1)
-    assert store.gradient_checks.claim(job.id, 1, "worker") is None
     assert store.gradient_checks.page(job.id, after=0, limit=9).data == ()
     with pytest.raises(UnknownJob):
         store.gradient_checks.create(new_id("job"), WANTED, max_queued=9)
@@ -225,7 +153,7 @@ def test_checks_go_with_their_job(store: Store, asked: Callable[..., GradientChe
     check = asked()
     claim = taken(store, check)
     with store.database.write() as connection:
-        connection.execute(sa.text("DELETE FROM jobs WHERE id = :id"), {"id": check.job_id})
+        connection.execute(sa.text("DELETE FROM work_items WHERE topic = :id"), {"id": check.job_id})
     with pytest.raises(LeaseLost):
         store.gradient_checks.succeed(claim, REPORT)
     with pytest.raises(UnknownCheck):

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from worker.domain.ids import new_id
-from worker.domain.jobs import Job, Status, Wish
+from worker.domain.jobs import Job
+from worker.domain.work_items import Signals, Status
 from worker.errors import DatasetInUse, IllegalMove, NameTaken, QueueFull, UnknownDataset, UnknownJob
 from worker.store import Draft, Store, StoredFile
 
@@ -68,14 +69,14 @@ def test_a_queued_job_is_cancelled_at_once_and_only_once(store: Store, queued: C
 
 
 def test_a_running_job_is_asked_to_stop(store: Store, queued: Callable[[], Job]) -> None:
-    claim = store.claims.claim(queued().id, "worker")
+    claim = store.work_items.claim(queued().id, "worker")
     assert claim is not None
-    assert store.claims.renew(claim) == Wish(None, 0)
-    assert store.jobs.cancel(claim.job_id).pending == "cancel"
-    assert store.jobs.cancel(claim.job_id).pending == "cancel"
-    assert store.claims.renew(claim) == Wish("cancel", 0)
-    store.claims.cancelled(claim)
-    assert store.jobs.get(claim.job_id).state is Status.CANCELLED
+    assert store.work_items.renew(claim) == Signals(None, 0)
+    assert store.jobs.cancel(claim.item_id).pending == "cancel"
+    assert store.jobs.cancel(claim.item_id).pending == "cancel"
+    assert store.work_items.renew(claim) == Signals("cancel", 0)
+    store.work_items.confirm_cancel(claim)
+    assert store.jobs.get(claim.item_id).state is Status.CANCELLED
 
 
 def test_more_jobs_than_may_wait_are_refused(store: Store, drafted: Callable[..., Draft]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from worker.domain.jobs import Job
 from worker.domain.records import DatedRow
 from worker.errors import NoModel
-from worker.store import Note, Store
+from worker.store import NewEvent, Store
 
 
 @pytest.fixture
@@ -18,10 +18,10 @@ def measured(store: Store, queued: Callable[[], Job]) -> Callable[[list[dict[str
     """Stores the rows under a new job."""
 
     def record(rows: list[dict[str, float | int | None]]) -> str:
-        claim = store.claims.claim(queued().id, "worker")
+        claim = store.work_items.claim(queued().id, "worker")
         assert claim is not None
-        store.claims.record(claim, 1, rows=rows, epoch=len(rows))
-        return claim.job_id
+        store.training_log.record(claim, 1, rows=rows, epoch=len(rows))
+        return claim.item_id
 
     return record
 
@@ -96,14 +96,14 @@ def test_a_row_has_the_time_when_its_epoch_ended(store: Store, queued: Callable[
 
 
 def test_events_are_numbered_from_one_without_a_gap(store: Store, queued: Callable[[], Job]) -> None:
-    claim = store.claims.claim(queued().id, "worker")
+    claim = store.work_items.claim(queued().id, "worker")
     assert claim is not None
     for batch in range(1, 6):
-        store.claims.record(claim, batch, notes=[Note("a", {"batch": batch}), Note("b")])
-    events = store.measurements.events(claim.job_id, after=0, limit=100).data
+        store.training_log.record(claim, batch, events=[NewEvent("a", {"batch": batch}), NewEvent("b")])
+    events = store.measurements.events(claim.item_id, after=0, limit=100).data
     assert [event.seq for event in events] == list(range(1, 13))
     assert [event.attempt for event in events] == [0] + [1] * 11
-    page = store.measurements.events(claim.job_id, after=3, limit=2)
+    page = store.measurements.events(claim.item_id, after=3, limit=2)
     assert ([event.seq for event in page.data], page.has_more) == ([4, 5], True)
 
 

@@ -56,10 +56,29 @@ def test_versions_count_from_one_and_the_newest_is_meant(store: Store, register:
 
 def test_the_same_job_twice_is_one_version(store: Store) -> None:
     first = store.models.register(Registering(registration(1), lambda: None))
-    again = store.models.register(Registering(registration(1), lambda: pytest.fail("its file is there already")))
-    assert first[1] and again == (first[0], False)
+    kept: list[int] = []
+    again = store.models.register(Registering(registration(1), lambda: kept.append(1)))
+    assert first[1] and again == (first[0], False) and kept == [1], "only before the transaction"
     other = store.models.register(Registering(replace(registration(1), checkpoint=3), lambda: None))
     assert (other[0].version, other[1]) == (2, True)
+
+
+def test_a_file_is_put_in_place_while_others_can_write(store: Store) -> None:
+    written = threading.Event()
+
+    def write() -> None:
+        with store.database.write():
+            written.set()
+
+    def keep() -> None:
+        if not written.is_set():  # the first time: what takes long
+            writer = threading.Thread(target=write)
+            writer.start()
+            assert written.wait(30)
+            writer.join()
+
+    store.models.register(Registering(registration(1), keep))
+    assert written.is_set()
 
 
 def test_what_is_not_there_is_named(store: Store, register: Register) -> None:

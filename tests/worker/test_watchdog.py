@@ -14,15 +14,15 @@ from engine import JobSpec
 from tests.until import CEILING
 from tests.worker.conftest import quick
 from worker.backend import open_backend
-from worker.domain.jobs import Status
+from worker.domain.work_items import Signals, Status
 from worker.queue.broker import find_broker
 from worker.queue.notifier import Notifier
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
 from worker.store import Store, open_store
 from worker.work import watchdog
+from worker.work.kinds import attempt_at
 from worker.work.lease import Lease
-from worker.work.train import Execution
 from worker.work.watchdog import GAVE_UP, Ends, Watchdog
 
 Make = Callable[..., JobSpec]
@@ -49,7 +49,7 @@ def train(settings: Settings, job: str, how: How) -> None:
     """A process that takes the job, and whose work does this."""
     watchdog.GRACE_SECONDS = watchdog.CANCEL_GRACE_SECONDS = 0.3
     store = open_store(settings)
-    claim = store.claims.claim(job, "worker_1")
+    claim = store.work_items.claim(job, "worker_1")
     assert claim is not None
 
     def draining() -> bool:
@@ -57,7 +57,7 @@ def train(settings: Settings, job: str, how: How) -> None:
         return False
 
     notifier = Notifier(find_broker(settings))
-    Execution(claim, settings, store, Artifacts(settings.data_dir), notifier, draining=draining).run()
+    attempt_at(claim, settings, store, Artifacts(settings.data_dir), notifier, draining=draining).run()
 
 
 @pytest.mark.parametrize(
@@ -90,20 +90,23 @@ def test_a_process_ends_when_its_work_does_not(
             assert "MiB" in found.error.message and "TRAINSHED_MAX_MEMORY_BYTES" in found.error.message
         if state is Status.RUNNING:
             store = open_store(settings)
-            assert store.sweeps.expired() == [job.id]
+            assert store.work_items.expired() == [(job.id, job.id)]
             store.close()
 
 
 def test_a_renewal_that_is_under_way_is_answered_within_the_block(settings: Settings) -> None:
     asked, answered = threading.Event(), threading.Event()
 
-    def renew() -> None:
+    def renew() -> Signals:
         asked.set()
         time.sleep(0.3)  # a store that is busy
         answered.set()
+        return Signals(None, 0)
 
     settings = settings.model_copy(update={"heartbeat_seconds": 0.01})
-    lease = Lease(SimpleNamespace(job_id="job", attempt=1), seconds=1000)
-    with Watchdog(lease, renew, Ends(lambda failure: None), settings, deadline=math.inf):
+    lease = Lease(
+        SimpleNamespace(item_id="job", attempt=1, item=SimpleNamespace(control=None, revision=0)), seconds=1000
+    )
+    with Watchdog(lease, renew, Ends(lambda failure: None, lambda: None), settings, deadline=math.inf):
         assert asked.wait(CEILING)
     assert answered.is_set()

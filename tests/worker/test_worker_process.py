@@ -13,7 +13,7 @@ import pytest
 from engine import JobSpec, load
 from tests.endless import ENDLESS
 from worker.backend import Backend
-from worker.domain.jobs import Status
+from worker.domain.work_items import Status
 
 Make = Callable[..., JobSpec]
 

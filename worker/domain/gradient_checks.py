@@ -3,25 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from worker.domain.jobs import Failure, Job, Status
+from worker.domain.jobs import Job
+from worker.domain.work_items import Failure, Status
 from worker.errors import MomentMissing, MomentNotKept
 
 if TYPE_CHECKING:
     from engine.spec import Moment
-
-
-class CheckState(StrEnum):
-    """Where a check stands."""
-
-    QUEUED = "queued"  # saved, and waiting for a worker
-    RUNNING = "running"  # a worker holds the lease and computes
-    SUCCEEDED = "succeeded"  # there is a report, whatever its verdict
-    FAILED = "failed"  # it cannot be made; `error` says why
 
 
 @dataclass(frozen=True)
@@ -30,8 +21,9 @@ class GradientCheck:
 
     job_id: str
     number: int  # within the job, from 1
-    state: CheckState
-    requested: Mapping[str, JsonValue] | None  # a GradientCheckSpec; None: the job's own spec wanted it
+    item_id: str | None  # of the work item; None: the job's own spec wanted it
+    state: Status
+    requested: Mapping[str, JsonValue] | None  # a GradientCheckSpec, where somebody asked for the check
     report: Mapping[str, JsonValue] | None
     error: Failure | None
     attempt: int  # claims so far; the fencing token
@@ -41,27 +33,7 @@ class GradientCheck:
     @property
     def done(self) -> bool:
         """Whether nothing can happen to the check any more."""
-        return self.state in (CheckState.SUCCEEDED, CheckState.FAILED)
-
-
-@dataclass(frozen=True)
-class CheckClaim:
-    """A worker's right to write about a check, good until the lease runs out or a higher attempt is claimed."""
-
-    check: GradientCheck
-    worker: str
-
-    @property
-    def job_id(self) -> str:
-        return self.check.job_id
-
-    @property
-    def number(self) -> int:
-        return self.check.number
-
-    @property
-    def attempt(self) -> int:
-        return self.check.attempt
+        return self.state.terminal
 
 
 def refuse_unless_kept(job: Job, at: "Moment") -> None:

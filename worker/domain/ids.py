@@ -1,11 +1,11 @@
-"""Ids that say what they name and sort by the time they were made: `job_…`, `ds_…`, `ps_…`, `bp_…`."""
+"""Ids that say what they name and sort by the time they were made: `job_…`, `ds_…`, `bp_…`."""
 
 import re
 from typing import Literal
 
 import uuid_utils
 
-Prefix = Literal["job", "ds", "ps", "bp", "worker"]
+Prefix = Literal["job", "gc", "bp", "item", "ds", "ps", "worker"]
 
 
 def new_id(prefix: Prefix) -> str:

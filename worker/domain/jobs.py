@@ -3,54 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Literal
 
 from pydantic import JsonValue
 
-
-class Status(StrEnum):
-    """Where a job stands."""
-
-    QUEUED = "queued"  # saved, and waiting for a worker
-    RUNNING = "running"  # a worker holds the lease and trains
-    PAUSED = "paused"  # somebody asked for a rest; it goes on from its newest checkpoint when they ask for that
-    SUCCEEDED = "succeeded"  # the model is saved
-    FAILED = "failed"  # it cannot be trained; `error` says why
-    CANCELLED = "cancelled"  # somebody asked for the end before it came
-
-    @property
-    def terminal(self) -> bool:
-        """Whether nothing can happen to the job any more."""
-        return not MOVES[self]
-
-
-MOVES: Mapping[Status, frozenset[Status]] = {
-    Status.QUEUED: frozenset({Status.RUNNING, Status.PAUSED, Status.CANCELLED}),
-    # queued: the lease expired, or the worker is about to end; running: taken over by the next attempt
-    Status.RUNNING: frozenset(Status),
-    Status.PAUSED: frozenset({Status.QUEUED, Status.CANCELLED}),
-    Status.SUCCEEDED: frozenset(),
-    Status.FAILED: frozenset(),
-    Status.CANCELLED: frozenset(),
-}
-"""Every legal move of a job; whatever is not here is an `IllegalMove`."""
-
-LIVE = tuple(status for status in Status if not status.terminal)
+from worker.domain.work_items import Control, Failure, Signals, Status
 
 Stage = Literal["waiting", "preparing", "training", "saving", "done"]
-Control = Literal["pause", "stop", "cancel"]
-"""What somebody may want of a job; of two wishes the later in this list counts."""
-
 CheckpointKind = Literal["best", "periodic", "control"]
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the store tells the worker of a job each time it hears from it."""
-
-    control: Control | None
-    revision: int  # the newest hyper-parameters, 0 as submitted
 
 
 @dataclass(frozen=True)
@@ -94,7 +54,7 @@ class Registered:
     """A checkpoint was registered: its number, and the files that it has made superfluous."""
 
     number: int
-    wish: Wish
+    signals: Signals
     superseded: tuple[str, ...]
 
 
@@ -114,16 +74,6 @@ class Revision:
     effective_epoch: int | None  # the first epoch that was trained with it
     checkpoint: int | None  # taken just before
     undone_at: datetime | None
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a job failed, in the words of the person who has to change something."""
-
-    code: str
-    message: str
-    param: str | None = None  # JSON pointer into the spec
-    hint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -184,19 +134,3 @@ class Edition:
     id: str
     version: int
     waiting_reason: str | None
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A worker's right to write about a job, good until the lease runs out or a higher attempt is claimed."""
-
-    job: Job
-    worker: str
-
-    @property
-    def job_id(self) -> str:
-        return self.job.id
-
-    @property
-    def attempt(self) -> int:
-        return self.job.attempt

@@ -15,7 +15,7 @@ def sweep_orphans(store: Store, artifacts: Artifacts, *, stale_seconds: float = 
     """
     before = time.time() - stale_seconds
     old = [file for folder in FOLDERS for file in artifacts.older_than(before, folder)]
-    orphans = tuple(sorted(store.sweeps.unnamed(old)))
+    orphans = tuple(sorted(store.files.unnamed(old)))
     for file in orphans:
         artifacts.discard(file)
     for folder in FOLDERS:

@@ -10,15 +10,15 @@ from collections.abc import Callable
 import structlog
 
 from worker.errors import StorageFull, StoreUnavailable
+from worker.maintenance.leases import expire_leases
 from worker.maintenance.orphans import sweep_orphans
+from worker.maintenance.unpublished import publish_waiting
 from worker.queue.notifier import Notifier
 from worker.queue.publisher import Publisher
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
 from worker.store import Store
-from worker.store.batch_predictions import QUEUE as BATCH_QUEUE
 
-QUEUES = ("cpu", "gpu")
 TIDY_SECONDS = 600.0
 
 
@@ -48,27 +48,8 @@ class Sweeper:
 
     def sweep(self) -> None:
         """Look once."""
-        for job_id in self._store.sweeps.expired():
-            state = self._store.sweeps.reclaim(job_id)
-            if state is not None:
-                self._log.warning("lease_expired", job_id=job_id, state=str(state))
-                self._notifier.notify(job_id)
-        for job_id, number in self._store.gradient_checks.expired():
-            if (left := self._store.gradient_checks.reclaim(job_id, number)) is not None:
-                self._log.warning("check_lease_expired", job_id=job_id, check=number, state=str(left))
-                self._notifier.notify(job_id)
-        for batch_id in self._store.batch_predictions.expired():
-            if (now := self._store.batch_predictions.reclaim(batch_id)) is not None:
-                self._log.warning("batch_lease_expired", batch=batch_id, state=str(now))
-                self._notifier.notify(batch_id)
-        for job_id, queue in self._store.sweeps.unpublished():
-            self._publisher.publish(job_id, queue)
-        for job_id, number, queue in self._store.gradient_checks.unpublished():
-            self._publisher.publish(job_id, queue, check=number)
-        for batch_id in self._store.batch_predictions.unpublished():
-            self._publisher.publish(batch_id, BATCH_QUEUE, batch=True)
-        for queue in QUEUES:
-            self._publish_again(queue)
+        expire_leases(self._store, self._notifier)
+        publish_waiting(self._store, self._publisher, unclaimed_seconds=self._settings.republish_seconds)
         if self._tidied_at is None or time.monotonic() - self._tidied_at > TIDY_SECONDS:
             self._tidied_at = time.monotonic()
             self.tidy()
@@ -84,29 +65,6 @@ class Sweeper:
         """Stop after the sweep that is under way."""
         self._closed.set()
         self._thread.join(self._settings.busy_seconds)
-
-    def _publish_again(self, queue: str) -> None:
-        """Publish again the jobs, checks and batch predictions whose message may be lost.
-
-        With as many messages as there are of them waiting, none is, and nudging on would fill the broker.
-        """
-        unclaimed = self._store.sweeps.unclaimed(queue, self._settings.republish_seconds)
-        checks = self._store.gradient_checks.unclaimed(queue, self._settings.republish_seconds)
-        batches = self._store.batch_predictions.unclaimed(self._settings.republish_seconds)
-        batches = batches if queue == BATCH_QUEUE else []
-        if not unclaimed and not checks and not batches:
-            return
-        backlog = self._publisher.backlog(queue)
-        waiting = self._store.sweeps.waiting(queue) + self._store.gradient_checks.waiting(queue)
-        waiting += self._store.batch_predictions.waiting() if queue == BATCH_QUEUE else 0
-        if backlog is None or backlog >= waiting:
-            return
-        for job_id, _ in unclaimed:
-            self._publisher.publish(job_id, queue)
-        for job_id, number, _ in checks:
-            self._publisher.publish(job_id, queue, check=number)
-        for batch_id in batches:
-            self._publisher.publish(batch_id, queue, batch=True)
 
     def _run(self) -> None:
         while True:

@@ -14,9 +14,10 @@ from engine.data.encoding.preprocessor import Preprocessor
 from engine.export import artifact as exported
 from engine.table_answers import check_columns
 from worker.domain.ids import is_id
-from worker.domain.jobs import Job, Status
+from worker.domain.jobs import Job
 from worker.domain.models import ModelVersion, Registration
 from worker.domain.names import checked, possible
+from worker.domain.work_items import Status
 from worker.errors import UnknownCheckpoint, UnknownJob, UnknownModel
 from worker.jobs.inputs import JobInputs, refuse_if_gone
 from worker.models.card import card_of
@@ -57,7 +58,7 @@ class ModelRegistry:
         """A version to be, of the model that a job has saved; nothing is stored yet."""
         path = self._artifacts.verified(saved.file, saved.sha256)
         registration = self._registration(name, job, load(path), path.stat().st_size, saved.sha256, result)
-        return Registering(registration, partial(self._artifacts.also, saved.file, registration.file))
+        return Registering(registration, partial(self._artifacts.link, path, registration.file))
 
     def _register_checkpoint(self, name: str, job: Job, number: int) -> tuple[ModelVersion, bool]:
         """A checkpoint has no preprocessor and no file of a model: both are made here."""
@@ -77,7 +78,7 @@ class ModelRegistry:
             sha256 = self._artifacts.sha256(path)
             made = self._registration(name, job, model, path.stat().st_size, sha256, None)
             registration = replace(made, checkpoint=number, metrics=saved.metrics)
-            keep = partial(self._artifacts.keep, path, registration.file)
+            keep = partial(self._artifacts.link, path, registration.file)
             return self._store.models.register(Registering(registration, keep))
 
     def _preprocessor(self, job: Job, spec: JobSpec) -> Preprocessor:

@@ -1,15 +1,14 @@
-"""A process of the worker's pool: what it has open, and the threads beside the one that trains."""
+"""A process of the worker's pool: what it has open, and the threads beside the one that works."""
 
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import structlog
 
 from engine.devices import in_use
-from worker.domain.ids import new_id
-from worker.domain.jobs import Failure
+from worker.domain.ids import is_id, new_id
+from worker.domain.work_items import Claim, Failure
 from worker.errors import StorageFull, StoreUnavailable
 from worker.maintenance.sweeper import Sweeper
 from worker.queue.celery_app import make_app
@@ -19,87 +18,57 @@ from worker.queue.redis_address import RedisAddress
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
 from worker.store import open_store
-from worker.work.check_gradients import CheckExecution
-from worker.work.predict_batch import BatchExecution
-from worker.work.train import ADVICE, Execution
+from worker.work.kinds import KINDS, Kinds, attempt_at
+from worker.work.train import ADVICE
 from worker.work.watchdog import memory_used
 
 
 class WorkerProcess:
-    """Opened after the fork; the process trains one job at a time."""
+    """Opened after the fork; the process works on one item at a time."""
 
-    def __init__(self, settings: Settings, broker: RedisAddress, *, draining: Callable[[], bool]) -> None:
+    def __init__(
+        self, settings: Settings, broker: RedisAddress, *, draining: Callable[[], bool], kinds: Kinds = KINDS
+    ) -> None:
         self._settings = settings
         self._draining = draining
+        self._kinds = kinds
         self._id = new_id("worker")
-        self._job_id: str | None = None
+        self._claim: Claim | None = None  # what it works on
         self._duplicates = 0  # messages that found nothing to do
         self._log = structlog.get_logger("process")
         self._store = open_store(settings)
         self._notifier = Notifier(broker)
         self._publisher = Publisher(make_app(settings, broker), self._store)
         self._sweeper = Sweeper(settings, self._store, self._publisher, self._notifier, also=self._be_seen)
-        artifacts = Artifacts(settings.data_dir)
-        self._means = (settings, self._store, artifacts, self._notifier)  # what every execution works with
+        self._means = (settings, self._store, Artifacts(settings.data_dir), self._notifier)  # of every attempt
         self._log.info("worker_process_opened", worker=self._id, pid=os.getpid(), redis=str(broker))
 
-    def train(self, job_id: str) -> None:
-        """Train the job if it is there to be claimed; a message that comes twice finds nothing to do."""
+    def work(self, item_id: str) -> None:
+        """Work on the most urgent item of this one's queue; a message that comes twice finds nothing to do."""
         if self._draining():
             return  # still queued; another worker takes it
-        claim = self._store.claims.next(job_id, self._id)
+        claim = self._store.work_items.claim_next(item_id, self._id, self._kinds)
         if claim is None:
-            self._nothing(job_id=job_id)
+            self._duplicates += 1
+            self._log.info("nothing_to_claim", duplicates=self._duplicates, item=item_id)
             return
-        with self._busy_with(claim.job_id):
-            Execution(claim, *self._means, draining=self._draining).run()
+        self._claim = claim
+        try:
+            attempt_at(claim, *self._means, draining=self._draining, kinds=self._kinds).run()
+        finally:
+            self._claim = None
 
-    def check_gradients(self, job_id: str, number: int) -> None:
-        """Make the gradient check if it is there to be claimed."""
-        if self._draining():
-            return  # still queued; another worker takes it
-        claim = self._store.gradient_checks.claim(job_id, number, self._id)
-        if claim is None:
-            self._nothing(job_id=job_id, check=number)
-            return
-        with self._busy_with(job_id):
-            CheckExecution(claim, *self._means, draining=self._draining).run()
-
-    def predict_batch(self, batch_id: str) -> None:
-        """Make the batch prediction if it is there to be claimed."""
-        if self._draining():
-            return  # still queued; another worker takes it
-        claim = self._store.batch_predictions.claim(batch_id, self._id)
-        if claim is None:
-            self._nothing(batch=batch_id)
-            return
-        BatchExecution(claim, *self._means, draining=self._draining).run()
-
-    def tell_of_starved_jobs(self) -> None:
-        """End the jobs of this machine's workers that are no more: the kernel has killed for want of memory."""
-        for job_id, pid, held in self._store.sweeps.neighbors(socket.gethostname()):
+    def tell_of_starved_items(self) -> None:
+        """End the items of this machine's workers that are no more: the kernel has killed for want of memory."""
+        for item, pid, held in self._store.work_items.running_on(socket.gethostname()):
             if _runs(pid):
                 continue
             figure = "" if held is None else f"; it held {held >> 20} MiB when it was last seen"
-            message = f"memory ran out, and the kernel ended the worker of this job{figure}"
-            failure = Failure("out_of_memory", message, "/training/batch_size", ADVICE["out_of_memory"][1])
-            if self._store.sweeps.starved(job_id, pid, failure):
-                self._log.warning("job_starved", job_id=job_id, pid=pid, held=held)
-                self._notifier.notify(job_id)
-
-    def _nothing(self, **message: object) -> None:
-        """Count a message that came twice, or too late."""
-        self._duplicates += 1
-        self._log.info("nothing_to_claim", duplicates=self._duplicates, **message)
-
-    @contextmanager
-    def _busy_with(self, job_id: str) -> Iterator[None]:
-        """Within the block the worker's row names the job."""
-        self._job_id = job_id
-        try:
-            yield
-        finally:
-            self._job_id = None
+            message = f"memory ran out, and the kernel ended the worker of this {self._kinds[item.kind].what}{figure}"
+            failure = Failure("out_of_memory", message, *ADVICE["out_of_memory"])
+            if self._store.work_items.fail_with_process(item.id, pid, failure):
+                self._log.warning("item_starved", item=item.id, pid=pid, held=held)
+                self._notifier.notify(item.topic)
 
     def close(self) -> None:
         """Say goodbye and close everything."""
@@ -113,12 +82,14 @@ class WorkerProcess:
         self._store.close()
 
     def _be_seen(self) -> None:
+        claim = self._claim
+        topic = None if claim is None else claim.item.topic
         self._store.workers.seen(
             self._id,
             host=socket.gethostname(),
             pid=os.getpid(),
             queues=self._settings.queues,
-            job_id=self._job_id,
+            job_id=topic if topic is not None and is_id("job", topic) else None,
             device=in_use(),
             memory_bytes=memory_used(),
             threads=self._settings.blas_threads,

@@ -23,7 +23,7 @@ from worker.process.logs import configure_logs
 from worker.process.module_loading import collected_never
 from worker.process.oom_kills import oom_kills
 from worker.queue.broker import find_broker
-from worker.queue.celery_app import BATCH_TASK, CHECK_TASK, TASK, make_app, queue_name
+from worker.queue.celery_app import TASK, make_app, queue_name
 from worker.queue.redis_address import RedisAddress
 from worker.settings import Settings
 from worker.storage.database import open_database
@@ -81,28 +81,16 @@ class Pool:
         self._draining = mmap.mmap(-1, 1)  # shared with every child
         self._oom_kills = mmap.mmap(-1, KILLS.size)  # as the youngest child has found them
         KILLS.pack_into(self._oom_kills, 0, oom_kills())
-        app.task(name=TASK, ignore_result=True)(self.train)
-        app.task(name=CHECK_TASK, ignore_result=True)(self.check_gradients)
-        app.task(name=BATCH_TASK, ignore_result=True)(self.predict_batch)
         signals.setup_logging.connect(self._take_logs, weak=False)
+        app.task(name=TASK, ignore_result=True)(self.work)
         signals.worker_process_init.connect(self._open, weak=False)
         signals.worker_process_shutdown.connect(self._close, weak=False)
         signals.worker_shutting_down.connect(self._drain, weak=False)
 
-    def train(self, job_id: object) -> None:
-        """Train the job; anything but an id that is known does nothing."""
-        if self._process is not None and isinstance(job_id, str):
-            self._process.train(job_id)
-
-    def check_gradients(self, job_id: object, number: object) -> None:
-        """Make the gradient check; anything but one that is known does nothing."""
-        if self._process is not None and isinstance(job_id, str) and isinstance(number, int):
-            self._process.check_gradients(job_id, number)
-
-    def predict_batch(self, batch_id: object) -> None:
-        """Make the batch prediction; anything but one that is known does nothing."""
-        if self._process is not None and isinstance(batch_id, str):
-            self._process.predict_batch(batch_id)
+    def work(self, item_id: object) -> None:
+        """Work on the item; anything but an id that is known does nothing."""
+        if self._process is not None and isinstance(item_id, str):
+            self._process.work(item_id)
 
     def _take_logs(self, **_: object) -> None:
         """Where somebody listens to this signal Celery leaves the logs as they are: all go where ours go."""
@@ -116,7 +104,7 @@ class Pool:
         (before,), now = KILLS.unpack_from(self._oom_kills), oom_kills()
         KILLS.pack_into(self._oom_kills, 0, now)
         if now > before:  # it may well have been the child in whose place this one is
-            self._process.tell_of_starved_jobs()
+            self._process.tell_of_starved_items()
 
     def _close(self, **_: object) -> None:
         if self._process is not None:

@@ -9,9 +9,7 @@ from kombu.entity import Exchange, Queue
 from worker.queue.redis_address import RedisAddress
 from worker.settings import Settings
 
-TASK = "trainshed.train"
-CHECK_TASK = "trainshed.check_gradients"
-BATCH_TASK = "trainshed.predict_batch"
+TASK = "trainshed.work"
 PREFIX = "ts:"
 GRACE_SECONDS = 120
 
@@ -73,7 +71,7 @@ def make_app(settings: Settings, broker: RedisAddress) -> Celery:
         task_default_queue=queues[0],
         task_default_exchange=queues[0],
         task_default_routing_key=queues[0],
-        task_routes={task: {"queue": queues[0]} for task in (TASK, CHECK_TASK, BATCH_TASK)},
+        task_routes={TASK: {"queue": queues[0]}},
         worker_hijack_root_logger=False,
         task_remote_tracebacks=False,
     )

@@ -1,10 +1,10 @@
-"""Telling the workers of a job, from a thread of its own: no request ever waits for the broker."""
+"""Publishing work items to the workers, from a thread of its own: no request ever waits for the broker."""
 
 import queue
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from time import monotonic
+from typing import NamedTuple
 
 import redis
 import structlog
@@ -12,14 +12,14 @@ from celery import Celery
 from kombu.exceptions import ChannelError, OperationalError
 
 from worker.errors import StorageFull, StoreUnavailable
-from worker.queue.celery_app import BATCH_TASK, CHECK_TASK, TASK, queue_name
+from worker.queue.celery_app import TASK, queue_name
 from worker.store import Store
 
 CLOSE_SECONDS = 2.0
 PLENTY = 500
-"""Messages of training jobs in a queue, each of which lets a worker take the most urgent job.
+"""Messages in a queue, each of which lets a worker take the most urgent item.
 
-More would wake nobody sooner. The jobs beyond it stay unpublished until a sweep finds room for more.
+More would wake nobody sooner. The items beyond it stay unpublished until a sweep finds room for more.
 """
 
 COUNT_EVERY = 50
@@ -27,24 +27,11 @@ ENOUGH_SECONDS = 1.0
 UNREACHABLE = (OperationalError, ChannelError, redis.RedisError, OSError)
 
 
-@dataclass(frozen=True)
-class Message:
-    """A message to be: ids, and the queue of whoever should hear them."""
+class Message(NamedTuple):
+    """The id of a work item, and the queue of the workers that should hear it."""
 
-    job_id: str
-    to: str
-    check: int | None = None  # the number of a gradient check; None: the training itself
-    batch: bool = False  # the id is that of a batch prediction
-
-    @property
-    def task(self) -> str:
-        if self.batch:
-            return BATCH_TASK
-        return TASK if self.check is None else CHECK_TASK
-
-    @property
-    def args(self) -> tuple[str | int, ...]:
-        return (self.job_id,) if self.check is None else (self.job_id, self.check)
+    item_id: str
+    queue: str
 
 
 class Publisher:
@@ -61,11 +48,11 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
 
-    def publish(self, job_id: str, to: str, *, check: int | None = None, batch: bool = False) -> None:
-        """Have the job, a gradient check of it, or a batch prediction published to the queue `to`; returns at once."""
-        message = Message(job_id, to, check, batch)
-        if message.task == TASK and monotonic() < self._enough_until.get(to, 0.0):
+    def publish(self, item_id: str, to: str) -> None:
+        """Have the item's id published to the queue `to`; returns at once."""
+        if monotonic() < self._enough_until.get(to, 0.0):
             return
+        message = Message(item_id, to)
         if message not in self._waiting:
             self._waiting.add(message)
             self._wanted.put(message)
@@ -95,33 +82,29 @@ class Publisher:
             try:
                 self._publish(batch)
             except UNREACHABLE as error:
-                self._log.warning("broker_unreachable", jobs=len(batch), error=type(error).__name__)
+                self._log.warning("broker_unreachable", messages=len(batch), error=type(error).__name__)
             except (StoreUnavailable, StorageFull) as error:
                 self._log.warning("publication_not_noted", error=str(error))
             finally:
                 self._waiting.difference_update(batch)
 
     def _publish(self, batch: list[Message]) -> None:
-        published: list[Message] = []
+        published: list[str] = []
         try:
-            for message in self._needed(batch):
-                self._app.send_task(message.task, args=message.args, queue=queue_name(message.to), retry=False)
-                published.append(message)
+            for item_id, to in self._needed(batch):
+                self._app.send_task(TASK, args=(item_id,), queue=queue_name(to), retry=False)
+                published.append(item_id)
         finally:
-            if jobs := [message.job_id for message in published if message.task == TASK]:
-                self._store.sweeps.mark_published(jobs)
-            if checks := [(message.job_id, message.check) for message in published if message.check is not None]:
-                self._store.gradient_checks.mark_published(checks)
-            if batches := [message.job_id for message in published if message.batch]:
-                self._store.batch_predictions.mark_published(batches)
+            if published:
+                self._store.work_items.mark_published(published)
 
     def _needed(self, batch: list[Message]) -> list[Message]:
-        """Those of the messages that may wake somebody: all but trainings of which plenty are in the queue.
+        """Those of the messages that may wake somebody: there are not plenty in their queue.
 
         The messages are counted after every few that were published: counting takes as long as publishing one.
         """
-        needed = [message for message in batch if message.task != TASK]
-        for to, number in Counter(message.to for message in batch if message.task == TASK).items():
+        needed: list[Message] = []
+        for to, number in Counter(message.queue for message in batch).items():
             room = number
             self._uncounted[to] += number
             if self._uncounted[to] >= COUNT_EVERY:
@@ -130,5 +113,5 @@ class Publisher:
                     self._enough_until[to] = monotonic() + ENOUGH_SECONDS
                 else:
                     self._uncounted[to] = 0
-            needed += [message for message in batch if message.task == TASK and message.to == to][: max(0, room)]
+            needed += [message for message in batch if message.queue == to][: max(0, room)]
         return needed

@@ -64,26 +64,29 @@ class Artifacts:
         with path.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()
 
-    def also(self, file: str, name: str) -> None:
-        """Give an artifact a second name, under which it stays when the first is discarded."""
+    def link(self, source: Path, name: str) -> None:
+        """Give a file another name, under which it stays when the first is removed; where it has it, do nothing."""
         path = self._root / name
         if path.exists():
             return
         with room():
             _folder(path.parent)
             try:
-                path.hardlink_to(self._root / file)
+                with source.open("rb") as content:
+                    os.fsync(content.fileno())
+                source.chmod(0o600)
+                path.hardlink_to(source)
             except FileExistsError:
                 return
             except OSError as error:
                 if error.errno not in NO_LINK:
                     raise
-                self._copy(file, name)
+                self._copy(source, name)
             _sync(path.parent)
 
-    def _copy(self, file: str, name: str) -> None:
+    def _copy(self, source: Path, name: str) -> None:
         with self.unfinished() as copy:
-            shutil.copyfile(self._root / file, copy)
+            shutil.copyfile(source, copy)
             self.keep(copy, name)
 
     def path(self, file: str) -> Path:

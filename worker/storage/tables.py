@@ -21,8 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from worker.domain.gradient_checks import CheckState
-from worker.domain.jobs import Status
+from worker.domain.work_items import Status
 
 metadata = sa.MetaData()
 
@@ -34,50 +33,61 @@ alembic_version = sa.Table(
     PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
-jobs = sa.Table(
-    "jobs",
+# What workers do, whatever it is: one row an item, and beside it the row of its kind where the kind has a table.
+work_items = sa.Table(
+    "work_items",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("name", Text),
-    Column("state", Text, nullable=False),
-    Column("spec", JSON, nullable=False),
-    Column("seed", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("topic", Text, nullable=False),  # who waits for it is woken under this id; deleted with what has this id
     Column("queue", Text, nullable=False),
     Column("priority", Integer, nullable=False),  # 9 is claimed first
-    Column("data_hash", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("request", JSON(none_as_null=True)),
+    Column("progress", JSON(none_as_null=True)),
+    Column("result", JSON(none_as_null=True)),
+    Column("error", JSON(none_as_null=True)),
     Column("attempt", Integer, nullable=False),  # the fencing token: only ever grows
-    Column("setbacks", Integer, nullable=False),  # attempts in a row that lost their lease before a new checkpoint
+    Column("setbacks", Integer, nullable=False),  # attempts in a row that lost their lease before they had saved
     Column("worker", Text),
     Column("lease_until", Double),
-    Column("batch", Integer, nullable=False),  # number of the attempt's last write, so that a repeated one is known
     Column("control", Text),  # what somebody wants of a worker, until it confirms
+    Column("revision", Integer, nullable=False),  # of what is wanted: a worker reads it with every heartbeat
     Column("created_at", Double, nullable=False),
-    Column("updated_at", Double, nullable=False),
     Column("started_at", Double),
     Column("claimed_at", Double),  # by the attempt that runs
     Column("spent_seconds", Double, nullable=False),  # by the attempts before it
     Column("finished_at", Double),
-    Column("published_at", Double),  # last publication; a queued row without one is its own outbox
+    Column("published_at", Double),  # last message; a queued row without one is its own outbox
+    CheckConstraint(f"state IN ({', '.join(repr(str(status)) for status in Status)})", name="work_items_state"),
+    CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="work_items_lease"),
+    CheckConstraint("control IN ('pause', 'stop', 'cancel')", name="work_items_control"),
+    Index("work_items_by_state", "kind", "state", "id"),
+    Index("work_items_by_urgency", "queue", "state", "priority", "created_at", "id"),
+    Index("work_items_by_topic", "topic"),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    Column("id", Text, ForeignKey("work_items.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text),
+    Column("spec", JSON, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("data_hash", Text, nullable=False),
+    Column("batch", Integer, nullable=False),  # number of the attempt's last write, so that a repeated one is known
+    Column("updated_at", Double, nullable=False),
     Column("stage", Text, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("epochs", Integer, nullable=False),
-    Column("progress", JSON(none_as_null=True)),
     Column("environment", JSON(none_as_null=True)),
-    Column("revision", Integer, nullable=False),  # the newest that is not undone; 0: as submitted
     Column("checkpoint", Integer, nullable=False),  # number of the last one ever: none is given twice
     Column("rerun_of", Text),  # no foreign key: the other job may be deleted
     Column("stop_reason", Text),
-    Column("error", JSON(none_as_null=True)),
-    Column("result", JSON(none_as_null=True)),
     Column("warnings", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("seq", Integer, nullable=False),  # number of the last event
     Column("timeline", JSON, nullable=False),
-    CheckConstraint(f"state IN ({', '.join(repr(str(status)) for status in Status)})", name="jobs_state"),
-    CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="jobs_lease"),
-    CheckConstraint("control IN ('pause', 'stop', 'cancel')", name="jobs_control"),
-    Index("jobs_by_state", "state", "id"),
-    Index("jobs_by_priority", "queue", "state", "priority", "id"),
 )
 
 events = sa.Table(
@@ -115,20 +125,11 @@ gradient_checks = sa.Table(
     metadata,
     Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("state", Text, nullable=False),
-    Column("requested", JSON(none_as_null=True)),  # null: an attempt wrote the report, as the job's spec wants it
+    Column("item_id", Text, ForeignKey("work_items.id", ondelete="CASCADE"), unique=True),  # null: an attempt at the
+    # job wrote the report, as the job's spec wants it
     Column("report", JSON(none_as_null=True)),
-    Column("error", JSON(none_as_null=True)),
-    Column("attempt", Integer, nullable=False),  # as in jobs, and so are the next three
-    Column("setbacks", Integer, nullable=False),
-    Column("worker", Text),
-    Column("lease_until", Double),
+    Column("attempt", Integer),  # of the job, where that wrote the report
     Column("created_at", Double, nullable=False),
-    Column("finished_at", Double),
-    Column("published_at", Double),
-    CheckConstraint(f"state IN ({', '.join(repr(str(state)) for state in CheckState)})", name="gradient_checks_state"),
-    CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="gradient_checks_lease"),
-    Index("gradient_checks_by_state", "state"),
 )
 
 checkpoints = sa.Table(
@@ -326,31 +327,14 @@ alias_history = sa.Table(
 batch_predictions = sa.Table(
     "batch_predictions",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", Text, ForeignKey("work_items.id", ondelete="CASCADE"), primary_key=True),
     Column("name", Text, nullable=False),  # no foreign key: what was predicted outlives the version
     Column("version", Integer, nullable=False),
     Column("dataset_id", Text, nullable=False),
     Column("reference", Text, nullable=False),  # what the request called the dataset
     Column("format", Text, nullable=False),
-    Column("state", Text, nullable=False),
     Column("rows", BigInteger, nullable=False),
-    Column("rows_done", BigInteger, nullable=False),
-    Column("file", Text),
-    Column("sha256", Text),
-    Column("bytes", BigInteger),
-    Column("error", JSON(none_as_null=True)),
-    Column("attempt", Integer, nullable=False),  # as in jobs, and so are the next three
-    Column("setbacks", Integer, nullable=False),
-    Column("worker", Text),
-    Column("lease_until", Double),
-    Column("created_at", Double, nullable=False),
-    Column("started_at", Double),
-    Column("finished_at", Double),
-    Column("published_at", Double),
-    CheckConstraint("state IN ('queued', 'running', 'succeeded', 'failed')", name="batch_predictions_state"),
     CheckConstraint("format IN ('csv', 'parquet')", name="batch_predictions_format"),
-    CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="batch_predictions_lease"),
-    Index("batch_predictions_by_state", "state"),
     Index("batch_predictions_by_model", "name", "version"),
     Index("batch_predictions_by_dataset", "dataset_id"),
 )

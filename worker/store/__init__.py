@@ -3,24 +3,45 @@
 from worker.settings import Settings
 from worker.storage.database import Database, open_database
 from worker.store.admission import Draft
-from worker.store.batch_predictions import BatchPredictions
+from worker.store.batch_predictions import KIND as PREDICT_BATCH
+from worker.store.batch_predictions import BatchPredictions, BatchRows
 from worker.store.checkpoints import MODEL, Checkpoints
-from worker.store.claims import Claims, SavedModel
 from worker.store.data_reports import DataReports
 from worker.store.datasets import Datasets, StoredFile
 from worker.store.feature_samples import FeatureSamples
-from worker.store.gradient_checks import GradientChecks
+from worker.store.files import Files
+from worker.store.gradient_checks import KIND as CHECK_GRADIENTS
+from worker.store.gradient_checks import CheckRows, GradientChecks
 from worker.store.idempotency_keys import IdempotencyKeys
+from worker.store.item_rows import NewEvent
+from worker.store.job_rows import JOB_ROWS
+from worker.store.job_rows import KIND as TRAIN
 from worker.store.jobs import Jobs
 from worker.store.measurements import LEAST_POINTS, Measurements
 from worker.store.models import Models
-from worker.store.moves import Note
 from worker.store.parameter_sets import ParameterSets
 from worker.store.revisions import Change, Revisions
-from worker.store.sweeps import Sweeps
+from worker.store.training_log import SavedModel, TrainingLog
+from worker.store.work_items import WorkItems
 from worker.store.workers import Workers
 
-__all__ = ["LEAST_POINTS", "MODEL", "Change", "Draft", "Note", "SavedModel", "Store", "StoredFile", "open_store"]
+__all__ = [
+    "CHECK_GRADIENTS",
+    "LEAST_POINTS",
+    "MODEL",
+    "PREDICT_BATCH",
+    "TRAIN",
+    "Change",
+    "Draft",
+    "NewEvent",
+    "SavedModel",
+    "Store",
+    "StoredFile",
+    "open_store",
+]
+
+ROWS = {TRAIN: JOB_ROWS, CHECK_GRADIENTS: CheckRows(), PREDICT_BATCH: BatchRows()}
+"""The kinds of work that have a table of their own."""
 
 
 class Store:
@@ -28,12 +49,13 @@ class Store:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
-        self.jobs = Jobs(database)
-        self.claims = Claims(database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts)
-        self.sweeps = Sweeps(database, max_attempts=settings.max_attempts)
-        self.gradient_checks = GradientChecks(
-            database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts
+        self.work_items = WorkItems(
+            database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts, rows=ROWS
         )
+        self.jobs = Jobs(database)
+        self.training_log = TrainingLog(database, self.work_items)
+        self.gradient_checks = GradientChecks(database, self.work_items)
+        self.batch_predictions = BatchPredictions(database)
         self.checkpoints = Checkpoints(database)
         self.revisions = Revisions(database)
         self.idempotency_keys = IdempotencyKeys(database)
@@ -43,9 +65,7 @@ class Store:
         self.parameter_sets = ParameterSets(database)
         self.models = Models(database)
         self.feature_samples = FeatureSamples(database)
-        self.batch_predictions = BatchPredictions(
-            database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts
-        )
+        self.files = Files(database)
         self.workers = Workers(database)
 
     def close(self) -> None:

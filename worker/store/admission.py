@@ -16,14 +16,16 @@ from pydantic import JsonValue
 
 from worker.domain.idempotency import KeyedRequest
 from worker.domain.ids import new_id
-from worker.domain.jobs import Job, Status
+from worker.domain.jobs import Job
+from worker.domain.work_items import Status
 from worker.errors import QueueFull, StorageFull, StoreUnavailable, UnknownCheckpoint, UnknownDataset, WorkerError
 from worker.storage import tables
 from worker.storage.database import Database
 from worker.store.checkpoints import MODEL, read_checkpoint
 from worker.store.idempotency_keys import created_before, note_created
-from worker.store.job_rows import job_of, read_job, served
-from worker.store.moves import locked, milestone
+from worker.store.item_rows import ITEMS, new_item
+from worker.store.job_records import job_of, read_job, served
+from worker.store.job_rows import JOB_ROW, KIND, lock_job, timeline_entry
 
 Row: TypeAlias = dict[str, Any]
 
@@ -144,6 +146,7 @@ class Batch:
         self._room = room
         self._now = database.now(connection)
         self._live = served(connection, self._now)
+        self._items: list[Row] = []
         self._jobs: list[Row] = []
         self._events: list[Row] = []
         self._inputs: list[Row] = []
@@ -161,8 +164,11 @@ class Batch:
         _hold_checkpoints(connection, draft.checkpoints)
         job_id = new_id("job")
         revisions = [] if draft.rerun_of is None else _revisions(connection, draft.rerun_of, job_id, self._now)
-        row = {**_first_row(job_id, draft, self._now), "revision": len(revisions)}
+        item = new_item(job_id, KIND, self._now, queue=draft.queue, priority=draft.priority)
+        item["revision"] = len(revisions)
+        row = _first_row(job_id, draft, self._now)
         position = self._position(draft)
+        self._items.append(item)
         self._jobs.append(row)
         self._revisions += revisions
         story = {"from": None, "to": Status.QUEUED.value, "reason": None}
@@ -178,7 +184,7 @@ class Batch:
             for reference, input_id in named.items()
         ]
         note_created(connection, request.keyed, job_id)
-        return job_of({**UNTOUCHED, **row}, self._live, position)
+        return job_of({**UNTOUCHED, **item, **row}, self._live, position)
 
     def _hold(self, datasets: Mapping[str, str]) -> None:
         """Lock the datasets' rows against a deletion at the same moment."""
@@ -191,6 +197,7 @@ class Batch:
     def write(self) -> None:
         """Carry the statements out, each for all the jobs at once."""
         for statement, rows in (
+            (NEW_ITEMS, self._items),
             (NEW, self._jobs),
             (TOLD, self._events),
             (NEEDED, self._inputs),
@@ -205,23 +212,29 @@ class Batch:
         if (queue, priority) not in self._found:
             asked = {"queue": queue, "priority": priority}
             self._found[queue, priority] = self._connection.scalar(NO_LESS_URGENT, asked) or 0
-        added: int = sum(row["queue"] == queue and row["priority"] >= priority for row in self._jobs)
+        added: int = sum(row["queue"] == queue and row["priority"] >= priority for row in self._items)
         return self._found[queue, priority] + added + 1
 
 
-WAITING = sa.select(sa.func.count()).select_from(tables.jobs).where(tables.jobs.c.state == Status.QUEUED.value)
+WAITING = (
+    sa.select(sa.func.count())
+    .select_from(tables.work_items)
+    .where(ITEMS.kind == KIND, ITEMS.state == Status.QUEUED.value)
+)
 NO_LESS_URGENT = (  # all that will be claimed before one that is new
     sa.select(sa.func.count())
-    .select_from(tables.jobs)
+    .select_from(tables.work_items)
     .where(
-        tables.jobs.c.queue == sa.bindparam("queue"),
-        tables.jobs.c.state == Status.QUEUED.value,
-        tables.jobs.c.priority >= sa.bindparam("priority"),
+        ITEMS.kind == KIND,
+        ITEMS.queue == sa.bindparam("queue"),
+        ITEMS.state == Status.QUEUED.value,
+        ITEMS.priority >= sa.bindparam("priority"),
     )
 )
 HELD = (
     sa.select(tables.datasets.c.id).where(tables.datasets.c.id == sa.bindparam("dataset_id")).with_for_update(read=True)
 )
+NEW_ITEMS = sa.insert(tables.work_items)
 NEW, TOLD, NEEDED = sa.insert(tables.jobs), sa.insert(tables.events), sa.insert(tables.job_inputs)
 PLANNED = sa.insert(tables.revisions)
 
@@ -231,18 +244,11 @@ def _first_row(job_id: str, draft: Draft, now: float) -> Row:
     return {
         "id": job_id,
         "name": draft.name,
-        "state": Status.QUEUED.value,
         "spec": dict(draft.spec),
         "seed": draft.seed,
-        "queue": draft.queue,
-        "priority": draft.priority,
         "data_hash": draft.data_hash,
-        "attempt": 0,
-        "setbacks": 0,
         "batch": 0,
-        "created_at": now,
         "updated_at": now,
-        "spent_seconds": 0.0,
         "stage": "waiting",
         "epoch": 0,
         "epochs": draft.epochs,
@@ -251,11 +257,11 @@ def _first_row(job_id: str, draft: Draft, now: float) -> Row:
         "warnings": 0,
         "version": 1,
         "seq": 1,
-        "timeline": [milestone(Status.QUEUED, now, attempt=0, reason=None)],
+        "timeline": [timeline_entry(Status.QUEUED, now, attempt=0, reason=None)],
     }
 
 
-UNTOUCHED: Mapping[str, None] = {column.name: None for column in tables.jobs.c}
+UNTOUCHED: Mapping[str, None] = {column.name: None for column in JOB_ROW}
 
 
 def _revisions(connection: sa.Connection, rerun_of: str, job_id: str, now: float) -> list[Row]:
@@ -273,7 +279,7 @@ def _hold_checkpoints(connection: sa.Connection, checkpoints: Mapping[str, str])
     """Lock the jobs that are started from, so that what is needed of them stays; see that it is still there."""
     for held in checkpoints.values():
         job_id, _, which = held.rpartition("/")
-        locked(connection, job_id)
+        lock_job(connection, job_id)
         if which == MODEL:
             query = sa.select(tables.models.c.job_id).where(tables.models.c.job_id == job_id)
             if connection.scalar(query) is None:

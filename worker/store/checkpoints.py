@@ -2,7 +2,8 @@
 
 import sqlalchemy as sa
 
-from worker.domain.jobs import LIVE, Checkpoint
+from worker.domain.jobs import Checkpoint
+from worker.domain.work_items import LIVE
 from worker.errors import UnknownCheckpoint, UnknownJob
 from worker.storage import tables
 from worker.storage.database import Database
@@ -96,11 +97,11 @@ def started_from(connection: sa.Connection, job_id: str) -> dict[int, str]:
     inputs = tables.job_inputs.c
     query = (
         sa.select(inputs.input_id, inputs.job_id)
-        .join(tables.jobs, tables.jobs.c.id == inputs.job_id)
+        .join(tables.work_items, tables.work_items.c.id == inputs.job_id)
         .where(
             inputs.kind == "checkpoint",
             inputs.input_id.like(f"{job_id}/%"),
-            tables.jobs.c.state.in_([state.value for state in LIVE]),
+            tables.work_items.c.state.in_([state.value for state in LIVE]),
         )
     )
     held: dict[int, str] = {}

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from pydantic import JsonValue
 from sqlalchemy.exc import IntegrityError
 
-from worker.domain.jobs import LIVE
 from worker.domain.names import versioned
 from worker.domain.records import DatasetRecord, DatasetUse, Page, PinnedDataset
+from worker.domain.work_items import LIVE
 from worker.errors import DatasetInUse, NameTaken
 from worker.storage import tables
 from worker.storage.database import Database
@@ -94,21 +94,23 @@ class Datasets:
 
     def uses(self, dataset_id: str, *, limit: int) -> tuple[tuple[DatasetUse, ...], dict[str, int]]:
         """The newest jobs that learn from the dataset; and how many there are, not done, and with a model."""
-        jobs, inputs, models = tables.jobs, tables.job_inputs, tables.models
+        items, jobs, inputs, models = tables.work_items, tables.jobs, tables.job_inputs, tables.models
         used = (
             sa.select(
                 jobs.c.id,
                 jobs.c.name,
-                jobs.c.state,
-                jobs.c.created_at,
+                items.c.state,
+                items.c.created_at,
                 models.c.sha256,
                 sa.func.min(inputs.c.reference),
             )
             .select_from(
-                inputs.join(jobs, jobs.c.id == inputs.c.job_id).outerjoin(models, models.c.job_id == jobs.c.id)
+                inputs.join(jobs, jobs.c.id == inputs.c.job_id)
+                .join(items, items.c.id == jobs.c.id)
+                .outerjoin(models, models.c.job_id == jobs.c.id)
             )
             .where(inputs.c.input_id == dataset_id)
-            .group_by(jobs.c.id, jobs.c.name, jobs.c.state, jobs.c.created_at, models.c.sha256)
+            .group_by(jobs.c.id, jobs.c.name, items.c.state, items.c.created_at, models.c.sha256)
         )
         whole = used.subquery()
         counts = sa.select(
@@ -128,18 +130,21 @@ class Datasets:
             row = connection.execute(_named(reference).with_for_update()).mappings().first()
             if row is None:
                 return None
+            items = tables.work_items.c
             needed = (
-                sa.select(tables.jobs.c.id)
-                .join(tables.job_inputs, tables.job_inputs.c.job_id == tables.jobs.c.id)
-                .where(tables.job_inputs.c.input_id == row["id"], tables.jobs.c.state.in_(LIVE))
-                .order_by(tables.jobs.c.id)
+                sa.select(items.id)
+                .join(tables.job_inputs, tables.job_inputs.c.job_id == items.id)
+                .where(tables.job_inputs.c.input_id == row["id"], items.state.in_(LIVE))
+                .order_by(items.id)
             )
             job_id: str | None = connection.scalar(needed.limit(1))
             if job_id is not None:
                 raise DatasetInUse(reference, f"job {job_id}; cancel the job")
             batches = tables.batch_predictions.c
-            live = sa.select(batches.id).where(
-                batches.dataset_id == row["id"], batches.state.in_(("queued", "running"))
+            live = (
+                sa.select(batches.id)
+                .join(tables.work_items, items.id == batches.id)
+                .where(batches.dataset_id == row["id"], items.state.in_(LIVE))
             )
             if (batch_id := connection.scalar(live.limit(1))) is not None:
                 raise DatasetInUse(reference, f"batch prediction {batch_id}; delete that")

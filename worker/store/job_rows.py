@@ -1,88 +1,175 @@
-"""A row of the table `jobs` as the job that it stands for."""
+"""A job's two rows, as a work item and in the table `jobs`: locked together, changed together, with numbered events."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import sqlalchemy as sa
+from pydantic import JsonValue
 
-from worker.domain.jobs import Failure, Job, Milestone, Progress, Status
+from worker.domain.jobs import Checkpoint
+from worker.domain.work_items import Failure, Status
 from worker.errors import UnknownJob
 from worker.storage import tables
-from worker.storage.database import Database
-from worker.store.times import moment, moment_or_none
+from worker.store.checkpoints import newest_checkpoint
+from worker.store.gradient_reports import discard_reports
+from worker.store.item_rows import ItemRows, NewEvent, consequences
 
-SEEN_SECONDS = 30.0
-"""A worker that was not seen for longer is taken to be gone."""
+JOBS = tables.jobs.c
+KIND = "train"
+JOB_COLUMNS = frozenset(column.name for column in JOBS) - {"id"}
+JOB_ROW: tuple[sa.ColumnElement[object], ...] = (
+    *tables.work_items.c,
+    *(column for column in JOBS if column.name != "id"),
+)
+JOIN = tables.work_items.join(tables.jobs, JOBS.id == tables.work_items.c.id)
 
 
-def read_job(database: Database, connection: sa.Connection, job_id: str) -> Job:
-    """The job inside a transaction that is under way."""
-    row = connection.execute(ONE, {"job_id": job_id}).mappings().first()
+class JobRows(ItemRows):
+    """The rows of training jobs."""
+
+    def lock(self, connection: sa.Connection, item_id: str) -> sa.RowMapping | None:
+        query = sa.select(*JOB_ROW).select_from(JOIN).where(JOBS.id == item_id).with_for_update()
+        return connection.execute(query).mappings().first()
+
+    def move(
+        self,
+        connection: sa.Connection,
+        row: sa.RowMapping,
+        to: Status,
+        now: float,
+        *,
+        reason: str | None = None,
+        attempt: int | None = None,
+        values: Mapping[str, object] | None = None,
+        events: Sequence[NewEvent] = (),
+    ) -> None:
+        state = Status(row["state"])
+        number: int = row["attempt"] if attempt is None else attempt
+        entered = timeline_entry(to, now, attempt=number, reason=reason)
+        changed = consequences(row, to, now, number) | {"timeline": [*row["timeline"], entered]}
+        if to.terminal:
+            changed["stage"] = "done"
+        elif to is not Status.RUNNING:
+            changed["stage"] = "waiting"
+        story: dict[str, JsonValue] = {"from": state.value, "to": to.value, "reason": reason}
+        change_job(connection, row, now, changed | dict(values or {}), (*events, NewEvent("state", story)))
+
+    def start(self, connection: sa.Connection, row: sa.RowMapping, now: float, values: Mapping[str, object]) -> None:
+        newest = newest_checkpoint(connection, row["id"])
+        kept, resumed = rewind(connection, row["id"], newest)
+        expired = row["state"] == Status.RUNNING
+        self.move(
+            connection,
+            row,
+            Status.RUNNING,
+            now,
+            reason="lease_expired" if expired else None,
+            attempt=row["attempt"] + 1,
+            values={**values, **kept, "batch": 0, "stage": "preparing"},
+            events=[resumed] if row["attempt"] else [],
+        )
+
+    def fail(
+        self,
+        connection: sa.Connection,
+        row: sa.RowMapping,
+        now: float,
+        failure: Failure,
+        values: Mapping[str, object] | None = None,
+    ) -> None:
+        ending = {"error": asdict(failure), "stop_reason": "failed", **(values or {})}
+        told = [NewEvent("error", asdict(failure))]
+        self.move(connection, row, Status.FAILED, now, reason=failure.code, values=ending, events=told)
+
+    def cancel(self, connection: sa.Connection, row: sa.RowMapping, now: float) -> None:
+        ending = {"stop_reason": "cancelled"}
+        self.move(connection, row, Status.CANCELLED, now, reason="requested", values=ending)
+
+    def lost(self, connection: sa.Connection, row: sa.RowMapping, setbacks: int) -> Failure:
+        workers = tables.workers.c
+        held = connection.scalar(sa.select(workers.memory_bytes).where(workers.id == row["worker"]))
+        memory = f"; the last held {held >> 20} MiB of memory when it was last seen" if held else ""
+        return Failure(
+            "worker_lost",
+            f"{setbacks} workers in a row were lost while they trained this job, without a new checkpoint{memory}",
+            hint="the job may need more memory than a worker has: try a smaller network or batch_size",
+        )
+
+
+JOB_ROWS = JobRows()
+
+
+def lock_job(connection: sa.Connection, job_id: str) -> sa.RowMapping:
+    """The job's rows, which nobody else can change before the end of the transaction; raises UnknownJob."""
+    row = JOB_ROWS.lock(connection, job_id)
     if row is None:
         raise UnknownJob(job_id)
-    return job_of(row, served(connection, database.now(connection)), row["position"])
+    return row
 
 
-def served(connection: sa.Connection, now: float) -> str:
-    """The queues of the workers that live, each between commas."""
-    return "".join(connection.scalars(SERVED, {"seen_after": now - SEEN_SECONDS}))
+def change_job(
+    connection: sa.Connection,
+    row: sa.RowMapping,
+    now: float,
+    values: Mapping[str, object],
+    events: Sequence[NewEvent] = (),
+) -> None:
+    """Write `values` into the locked rows of a job, each where it belongs, and `events` behind its others."""
+    seq: int = row["seq"]
+    attempt = values.get("attempt", row["attempt"])
+    if events:
+        connection.execute(
+            sa.insert(tables.events),
+            [
+                {
+                    "job_id": row["id"],
+                    "seq": seq + number,
+                    "type": event.type,
+                    "at": now,
+                    "attempt": attempt,
+                    "data": dict(event.data),
+                }
+                for number, event in enumerate(events, 1)
+            ],
+        )
+    own = {"version": row["version"] + 1, "seq": seq + len(events), "updated_at": now}
+    own |= {name: value for name, value in values.items() if name in JOB_COLUMNS}
+    connection.execute(sa.update(tables.jobs).where(JOBS.id == row["id"]).values(**own))
+    if general := {name: value for name, value in values.items() if name not in JOB_COLUMNS}:
+        ItemRows.update(JOB_ROWS, connection, row, general)
 
 
-def _position() -> sa.ColumnElement[int | None]:
-    """How many jobs of its queue will be claimed before a queued job, and one."""
-    job, ahead = tables.jobs.c, tables.jobs.alias("ahead").c
-    waiting = sa.select(sa.func.count()).where(ahead.queue == job.queue, ahead.state == Status.QUEUED.value)
-    more_urgent = waiting.where(ahead.priority > job.priority).correlate(tables.jobs).scalar_subquery()
-    earlier = waiting.where(ahead.priority == job.priority, ahead.id < job.id).correlate(tables.jobs).scalar_subquery()
-    return sa.case((job.state == Status.QUEUED.value, more_urgent + earlier + 1))
+def timeline_entry(state: Status, at: float, *, attempt: int, reason: str | None) -> dict[str, JsonValue]:
+    """A state that the job entered, as it is stored."""
+    return {"state": state.value, "at": at, "attempt": attempt, "reason": reason}
 
 
-ONE = sa.select(tables.jobs, _position().label("position")).where(tables.jobs.c.id == sa.bindparam("job_id"))
-SERVED = sa.select(tables.workers.c.queues).where(tables.workers.c.seen_at > sa.bindparam("seen_after"))
+def rewind(connection: sa.Connection, job_id: str, to: Checkpoint | None) -> tuple[dict[str, object], NewEvent]:
+    """Discard what a locked job has measured behind a checkpoint, or altogether; what it stands at then, and the event.
+
+    The next attempt trains those epochs again, so that each stands there exactly once.
+    """
+    epoch, step = (to.epoch, to.step) if to else (0, 0)
+    for written in (tables.metrics, tables.layer_statistics):
+        connection.execute(sa.delete(written).where(written.c.job_id == job_id, written.c.epoch > epoch))
+    discard_reports(connection, job_id, after=epoch if to else None)
+    told: dict[str, JsonValue] = {"epoch": epoch, "step": step, "checkpoint": to.number if to else None}
+    kept: dict[str, object] = {"epoch": epoch, "warnings": len(read_warnings(connection, job_id, epoch))}
+    return kept, NewEvent("resumed", told)
 
 
-def waiting_reason(state: Status, queue: str, live: str) -> str | None:
-    """Why a job does not train that could."""
-    if state is Status.QUEUED:
-        return "workers_busy" if f",{queue}," in live else "no_capable_worker"
-    return "paused" if state is Status.PAUSED else None
-
-
-def job_of(row: sa.RowMapping | Mapping[str, Any], live: str, position: int | None = None) -> Job:
-    """The job of a row; `live` are the queues that `served` names, the position is known of single jobs only."""
-    state = Status(row["state"])
-    return Job(
-        id=row["id"],
-        name=row["name"],
-        state=state,
-        spec=row["spec"],
-        seed=row["seed"],
-        queue=row["queue"],
-        priority=row["priority"],
-        data_hash=row["data_hash"],
-        attempt=row["attempt"],
-        created_at=moment(row["created_at"]),
-        updated_at=moment(row["updated_at"]),
-        started_at=moment_or_none(row["started_at"]),
-        finished_at=moment_or_none(row["finished_at"]),
-        spent_seconds=row["spent_seconds"],
-        stage=row["stage"],
-        epoch=row["epoch"],
-        epochs=row["epochs"],
-        progress=None if row["progress"] is None else Progress(**row["progress"]),
-        environment=row["environment"],
-        revision=row["revision"],
-        rerun_of=row["rerun_of"],
-        pending=row["control"],
-        stop_reason=row["stop_reason"],
-        error=Failure(**row["error"]) if row["error"] is not None else None,
-        result=row["result"],
-        warnings=row["warnings"],
-        version=row["version"],
-        waiting_reason=waiting_reason(state, row["queue"], live),
-        queue_position=position,
-        timeline=tuple(
-            Milestone(Status(entry["state"]), moment(entry["at"]), entry["attempt"], entry["reason"])
-            for entry in row["timeline"]
-        ),
+def read_warnings(connection: sa.Connection, job_id: str, epoch: int | None) -> tuple[Mapping[str, JsonValue], ...]:
+    """What the job was warned of in epochs that still count; those that were trained again do not."""
+    columns = tables.events.c
+    query = (
+        sa.select(columns.type, columns.data)
+        .where(columns.job_id == job_id, columns.type.in_(("warning", "resumed")))
+        .order_by(columns.seq)
     )
+    counted: list[Mapping[str, JsonValue]] = []
+    for kind, data in [*connection.execute(query), *([] if epoch is None else [("resumed", {"epoch": epoch})])]:
+        if kind == "warning":
+            counted.append(data)
+        else:
+            counted = [one for one in counted if data["epoch"] and (one.get("epoch") or 0) <= data["epoch"]]
+    return tuple(counted)

@@ -7,15 +7,17 @@ import sqlalchemy as sa
 from pydantic import JsonValue
 
 from worker.domain.idempotency import KeyedRequest
-from worker.domain.jobs import Control, Edition, Job, Status
+from worker.domain.jobs import Edition, Job
 from worker.domain.records import Page
+from worker.domain.work_items import Control, Status
 from worker.errors import ControlPending, IllegalMove, JobInUse, NothingToKeep, WorkerError
 from worker.storage import tables
 from worker.storage.database import Database
 from worker.store.admission import Admission, Draft
 from worker.store.checkpoints import forget, newest_checkpoint, read_checkpoint, started_from
-from worker.store.job_rows import job_of, read_job, served, waiting_reason
-from worker.store.moves import Note, change, locked, move
+from worker.store.item_rows import ITEMS, NewEvent
+from worker.store.job_records import JOB, job_of, read_job, served, waiting_reason
+from worker.store.job_rows import JOB_ROWS, JOIN, KIND, change_job, lock_job
 
 
 class Jobs:
@@ -41,11 +43,11 @@ class Jobs:
     def page(self, *, limit: int, after: str | None, state: Status | None) -> Page[Job]:
         """Jobs older than `after`, newest first."""
         with self._database.read() as connection:
-            query = sa.select(tables.jobs).order_by(tables.jobs.c.id.desc()).limit(limit + 1)
+            query = JOB.order_by(tables.jobs.c.id.desc()).limit(limit + 1)
             if after is not None:
                 query = query.where(tables.jobs.c.id < after)
             if state is not None:
-                query = query.where(tables.jobs.c.state == state.value)
+                query = query.where(ITEMS.kind == KIND, ITEMS.state == state.value)
             rows = connection.execute(query).mappings().all()
             live = served(connection, self._database.now(connection))
         return Page(tuple(job_of(row, live) for row in rows[:limit]), has_more=len(rows) > limit)
@@ -60,7 +62,7 @@ class Jobs:
 
     def several(self, job_ids: Collection[str]) -> dict[str, Job]:
         """Those of the jobs that there are, by id."""
-        query = sa.select(tables.jobs).where(tables.jobs.c.id.in_(job_ids))
+        query = JOB.where(tables.jobs.c.id.in_(job_ids))
         with self._database.read() as connection:
             rows = connection.execute(query).mappings().all()
             live = served(connection, self._database.now(connection))
@@ -69,14 +71,13 @@ class Jobs:
     def cancel(self, job_id: str) -> Job:
         """End a job that no worker has at once; ask the worker of a running one to stop."""
         with self._database.write() as connection:
-            row = locked(connection, job_id)
+            row = lock_job(connection, job_id)
             now = self._database.now(connection)
             state = Status(row["state"])
             if state in (Status.QUEUED, Status.PAUSED):
-                values = {"stop_reason": "cancelled"}
-                move(connection, row, Status.CANCELLED, now, reason="requested", values=values)
+                JOB_ROWS.cancel(connection, row, now)
             elif state is Status.RUNNING:
-                _ask(connection, row, now, "cancel")
+                _request_control(connection, row, now, "cancel")
             elif state is not Status.CANCELLED:
                 raise IllegalMove(job_id, state, Status.CANCELLED)
             return read_job(self._database, connection, job_id)
@@ -84,15 +85,15 @@ class Jobs:
     def pause(self, job_id: str) -> Job:
         """Have a queued job wait at once; ask the worker of a running one to save it and let it go."""
         with self._database.write() as connection:
-            row = locked(connection, job_id)
+            row = lock_job(connection, job_id)
             now = self._database.now(connection)
             state = Status(row["state"])
             if row["control"] in ("stop", "cancel"):
                 raise ControlPending(job_id, state, row["control"], "pause")
             if state is Status.QUEUED:
-                move(connection, row, Status.PAUSED, now, reason="requested")
+                JOB_ROWS.move(connection, row, Status.PAUSED, now, reason="requested")
             elif state is Status.RUNNING:
-                _ask(connection, row, now, "pause")
+                _request_control(connection, row, now, "pause")
             elif state is not Status.PAUSED:
                 raise IllegalMove(job_id, state, Status.PAUSED)
             return read_job(self._database, connection, job_id)
@@ -104,7 +105,7 @@ class Jobs:
         forgotten, later revisions are undone. Only a paused job can; files that nothing needs then are handed out.
         """
         with self._database.write() as connection:
-            row = locked(connection, job_id)
+            row = lock_job(connection, job_id)
             now = self._database.now(connection)
             state = Status(row["state"])
             if row["control"] in ("stop", "cancel"):
@@ -113,18 +114,18 @@ class Jobs:
                 raise IllegalMove(job_id, state, Status.QUEUED)
             files: tuple[str, ...] = ()
             if checkpoint is not None:
-                values, notes, files = _back_to(connection, row, now, checkpoint)
-                move(connection, row, Status.QUEUED, now, reason="resumed", values=values, notes=notes)
+                values, told, files = _return_to(connection, row, now, checkpoint)
+                JOB_ROWS.move(connection, row, Status.QUEUED, now, reason="resumed", values=values, events=told)
             elif state is Status.PAUSED:
-                move(connection, row, Status.QUEUED, now, reason="resumed")
+                JOB_ROWS.move(connection, row, Status.QUEUED, now, reason="resumed")
             elif row["control"] == "pause":
-                change(connection, row, now, {"control": None}, [Note("resume_requested")])
+                change_job(connection, row, now, {"control": None}, [NewEvent("resume_requested")])
             return read_job(self._database, connection, job_id), files
 
     def stop(self, job_id: str) -> Job:
         """Ask for the end, with the best model so far kept; a job that no worker has needs one for that."""
         with self._database.write() as connection:
-            row = locked(connection, job_id)
+            row = lock_job(connection, job_id)
             now = self._database.now(connection)
             state = Status(row["state"])
             if row["control"] == "cancel":
@@ -137,9 +138,9 @@ class Jobs:
                 raise NothingToKeep(job_id, state)
             if state is Status.PAUSED:
                 values = {"control": "stop"}
-                move(connection, row, Status.QUEUED, now, reason="stop_requested", values=values)
+                JOB_ROWS.move(connection, row, Status.QUEUED, now, reason="stop_requested", values=values)
             else:
-                _ask(connection, row, now, "stop")
+                _request_control(connection, row, now, "stop")
             return read_job(self._database, connection, job_id)
 
     def delete(self, job_id: str) -> tuple[str, ...]:
@@ -148,7 +149,7 @@ class Jobs:
         Raises JobInUse while it is not done, or while one that is not done starts from it.
         """
         with self._database.write() as connection:
-            row = locked(connection, job_id)
+            row = lock_job(connection, job_id)
             state = Status(row["state"])
             if not state.terminal:
                 raise JobInUse(job_id, f"it is {state}; cancel it first")
@@ -159,7 +160,7 @@ class Jobs:
                 for table in (tables.checkpoints, tables.models)
                 for file in connection.scalars(sa.select(table.c.file).where(table.c.job_id == job_id))
             ]
-            connection.execute(sa.delete(tables.jobs).where(tables.jobs.c.id == job_id))
+            connection.execute(sa.delete(tables.work_items).where(ITEMS.topic == job_id))  # and what hangs on it
             return tuple(files)
 
     def inputs(self, job_id: str) -> dict[str, dict[str, str]]:
@@ -178,21 +179,22 @@ class Jobs:
 
 
 EDITIONS = (
-    sa.select(tables.jobs.c.id, tables.jobs.c.version, tables.jobs.c.state, tables.jobs.c.queue)
+    sa.select(tables.jobs.c.id, tables.jobs.c.version, ITEMS.state, ITEMS.queue)
+    .select_from(JOIN)
     .order_by(tables.jobs.c.id.desc())
     .limit(sa.bindparam("limit"))
 )
 
 
-def _ask(connection: sa.Connection, row: sa.RowMapping, now: float, control: Control) -> None:
+def _request_control(connection: sa.Connection, row: sa.RowMapping, now: float, control: Control) -> None:
     """Leave a wish for the worker of a locked job; one that is there already stays."""
     if row["control"] != control:
-        change(connection, row, now, {"control": control}, [Note(f"{control}_requested")])
+        change_job(connection, row, now, {"control": control}, [NewEvent(f"{control}_requested")])
 
 
-def _back_to(
+def _return_to(
     connection: sa.Connection, row: sa.RowMapping, now: float, number: int
-) -> tuple[dict[str, object], list[Note], tuple[str, ...]]:
+) -> tuple[dict[str, object], list[NewEvent], tuple[str, ...]]:
     """Make an older checkpoint of a locked job its newest: columns to change, what to tell, superfluous files."""
     wanted = read_checkpoint(connection, row["id"], number)
     columns, revisions = tables.checkpoints.c, tables.revisions.c
@@ -214,4 +216,4 @@ def _back_to(
         "progress": None,
     }
     story: dict[str, JsonValue] = {"checkpoint": number, "epoch": wanted.epoch, "undone": list(undone)}
-    return values, [Note("went_back", story)], files
+    return values, [NewEvent("went_back", story)], files

@@ -10,8 +10,9 @@ from worker.domain.records import DatedRow, Event, LayersMeasured, MetricsRow, P
 from worker.errors import NoModel, UnknownJob
 from worker.storage import tables
 from worker.storage.database import Database
-from worker.store.claims import SavedModel, warnings_until
+from worker.store.job_rows import read_warnings
 from worker.store.times import moment, rfc3339
+from worker.store.training_log import SavedModel
 
 READ_ROWS = 1000
 """Rows that are in memory at a time while a whole series is read."""
@@ -118,7 +119,7 @@ class Measurements:
     def warnings(self, job_id: str) -> tuple[Mapping[str, JsonValue], ...]:
         """What the job was warned of, in the epochs that count."""
         with self._database.read() as connection:
-            return warnings_until(connection, job_id, None)
+            return read_warnings(connection, job_id, None)
 
     def model(self, job_id: str) -> SavedModel:
         """Where the job's model is; `NoModel` before it has succeeded."""
@@ -141,7 +142,7 @@ def _event(row: sa.RowMapping) -> Event:
 
 
 def _exists(connection: sa.Connection, job_id: str) -> str:
-    state: str | None = connection.scalar(sa.select(tables.jobs.c.state).where(tables.jobs.c.id == job_id))
+    state: str | None = connection.scalar(sa.select(tables.work_items.c.state).where(tables.work_items.c.id == job_id))
     if state is None:
         raise UnknownJob(job_id)
     return state

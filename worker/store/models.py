@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from worker.domain.models import Alias, AliasChange, Change, ModelVersion, RegisteredModel, Registration
 from worker.domain.records import Page
+from worker.domain.work_items import LIVE
 from worker.errors import NoEarlierVersion, UnknownAlias, UnknownModel, UnknownVersion, VersionInUse
 from worker.storage import tables
 from worker.storage.database import Database
@@ -28,7 +29,11 @@ Reference = int | str | None
 
 @dataclass(frozen=True)
 class Registering:
-    """A registration, and what sees to it that the version's file is there, while nobody can remove it."""
+    """A registration, and what sees to it that the version's file is there.
+
+    `keep` is called before the transaction, as hashing and syncing take their time; and once more inside it, where
+    nobody can remove the file: then there is something to do only if somebody just has.
+    """
 
     registration: Registration
     keep: Callable[[], object]
@@ -42,6 +47,7 @@ class Models:
 
     def register(self, registering: Registering) -> tuple[ModelVersion, bool]:
         """Make the next version of the name; what the job registered there before, and False, where it has."""
+        registering.keep()
         with self._database.write() as connection:
             now = self._database.now(connection)
             version, created = register_in(self._database, connection, registering, now)
@@ -110,8 +116,10 @@ class Models:
             if found.aliases:
                 aliases = ", ".join(repr(alias) for alias in found.aliases)
                 raise VersionInUse(name, version, f"it is what {aliases} means; move or delete the alias first")
-            live = sa.select(BATCHES.id).where(
-                BATCHES.name == name, BATCHES.version == version, BATCHES.state.in_(("queued", "running"))
+            live = (
+                sa.select(BATCHES.id)
+                .join(tables.work_items, tables.work_items.c.id == BATCHES.id)
+                .where(BATCHES.name == name, BATCHES.version == version, tables.work_items.c.state.in_(LIVE))
             )
             if (batch := connection.scalar(live.limit(1))) is not None:
                 raise VersionInUse(name, version, f"batch prediction {batch} needs it; wait or delete that first")

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from pydantic import JsonValue
 
-from worker.domain.jobs import Revision, Status
+from worker.domain.jobs import Revision
+from worker.domain.work_items import Status
 from worker.errors import IllegalMove, RevisionChanged, UnknownJob
 from worker.storage import tables
 from worker.storage.database import Database
-from worker.store.moves import Note, change, locked
+from worker.store.item_rows import NewEvent
+from worker.store.job_rows import change_job, lock_job
 from worker.store.times import moment, moment_or_none
 
 COLUMNS = tables.revisions.c
@@ -40,7 +42,7 @@ class Revisions:
         Raises RevisionChanged when that is no longer the newest, IllegalMove when the job is done.
         """
         with self._database.write() as connection:
-            row = locked(connection, job_id)
+            row = lock_job(connection, job_id)
             state = Status(row["state"])
             if state.terminal:
                 raise IllegalMove(job_id, state, "other hyper-parameters")
@@ -68,7 +70,7 @@ class Revisions:
                 "after": dict(wanted.after),
                 "note": wanted.note,
             }
-            change(connection, row, now, {"revision": number}, [Note("hyperparameters_requested", story)])
+            change_job(connection, row, now, {"revision": number}, [NewEvent("hyperparameters_requested", story)])
             return _read(connection, job_id, number)
 
     def page(self, job_id: str) -> tuple[Revision, ...]:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from worker.domain.records import WorkerRecord
 from worker.storage import tables
 from worker.storage.database import Database
-from worker.store.job_rows import SEEN_SECONDS
+from worker.store.job_records import SEEN_SECONDS
 from worker.store.times import moment
 
 FORGET_SECONDS = 3600.0

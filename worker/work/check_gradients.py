@@ -1,7 +1,6 @@
-"""Making a claimed gradient check: the job's data and parameters, the engine's differences, one report."""
+"""Gradient checks: a job's data and parameters, the engine's differences, one report."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from typing import ClassVar
 
 from pydantic import JsonValue
 
@@ -16,65 +15,54 @@ from engine import (
     load,
 )
 from engine.parameters import Parameters
-from worker.domain.gradient_checks import CheckClaim, refuse_unless_kept
-from worker.domain.jobs import Failure
+from worker.domain.gradient_checks import refuse_unless_kept
+from worker.domain.work_items import Failure, Status, WorkItem
 from worker.jobs.inputs import JobInputs, refuse_if_gone
-from worker.queue.notifier import Notifier
-from worker.settings import Settings
-from worker.storage.artifacts import Artifacts
-from worker.store import Store
-from worker.work.attempt import Attempt
-from worker.work.lease import Lease
-from worker.work.train import plain
+from worker.store import CHECK_GRADIENTS
+from worker.work.context import Context
+from worker.work.json_values import to_json
+from worker.work.kind import Kind, Running
 
-Report = Mapping[str, JsonValue]
+Report = dict[str, JsonValue]
 
 
-class CheckExecution(Attempt[CheckClaim, Report]):
-    """One attempt at one gradient check."""
+class CheckGradients(Kind[Report]):
+    """Compares the gradients of a job's network with finite differences; the item's topic is the job."""
 
-    what = "gradient check"
+    name: ClassVar[str] = CHECK_GRADIENTS
+    what: ClassVar[str] = "gradient check"
 
-    def __init__(
-        self,
-        claim: CheckClaim,
-        settings: Settings,
-        store: Store,
-        artifacts: Artifacts,
-        notifier: Notifier,
-        *,
-        draining: Callable[[], bool],
-    ) -> None:
-        super().__init__(claim, store.gradient_checks, settings, notifier, draining=draining)
-        self._store = store
-        self._artifacts = artifacts
-
-    def _make(self, lease: Lease) -> Report:
-        wanted = GradientCheckSpec.model_validate(self._claim.check.requested)
-        job = self._store.jobs.get(self._claim.job_id)
+    def run(self, item: WorkItem, context: Context) -> Running[Report]:
+        wanted = GradientCheckSpec.model_validate(item.request)
+        job = context.store.jobs.get(item.topic)
         refuse_unless_kept(job, wanted.at)
-        refuse_if_gone(self._store, job.id)
+        refuse_if_gone(context.store, job.id)
         spec = JobSpec.model_validate(job.spec)
-        inputs = JobInputs(job.id, spec, self._settings, self._store, self._artifacts)
+        inputs = JobInputs(job.id, spec, context.settings, context.store, context.artifacts)
         data = inputs.prepared(inputs.datasets())
-        self._heed(lease)
+        yield None
+        context.heed()
         network = Network.of(spec, data.preprocessor)
         report = check_gradients(
             network,
-            initial_parameters(network, spec, inputs.given()) if wanted.at == "start" else self._trained(),
+            initial_parameters(network, spec, inputs.given()) if wanted.at == "start" else _trained(item, context),
             examples_of("train", network, data, spec.precision),
             **vars(wanted),
-            breathe=partial(self._heed, lease),
+            breathe=context.heed,
         )
-        return plain(report.model_dump(mode="json"))
+        return to_json(report.model_dump(mode="json"))
 
-    def _trained(self) -> Parameters:
-        saved = self._store.measurements.model(self._claim.job_id)
-        return load(self._artifacts.verified(saved.file, saved.sha256)).parameters
+    def complete(self, outcome: Report, context: Context) -> Status:
+        return context.store.gradient_checks.succeed(context.claim, outcome)
 
-    def _failure(self, error: Exception) -> Failure | None:
+    def explain(self, error: Exception) -> Failure | None:
         if isinstance(error, Diverged):
             return Failure(error.code, "the cost at these parameters is NaN or infinite: there is nothing to compare")
         if isinstance(error, TimeoutError):
             return Failure("timeout", str(error), hint="check fewer components: lower sample")
         return None
+
+
+def _trained(item: WorkItem, context: Context) -> Parameters:
+    saved = context.store.measurements.model(item.topic)
+    return load(context.artifacts.verified(saved.file, saved.sha256)).parameters

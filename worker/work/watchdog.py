@@ -17,7 +17,7 @@ from typing import Self
 
 import structlog
 
-from worker.domain.jobs import Failure, Wish
+from worker.domain.work_items import Failure, Signals
 from worker.errors import LeaseLost, StorageFull, StoreUnavailable
 from worker.settings import Settings
 from worker.work.lease import Lease
@@ -34,14 +34,14 @@ class Ends:
     """How the watchdog tells the store of an end that the work itself cannot tell."""
 
     fail: Callable[[Failure], None]
-    cancelled: Callable[[], None] | None = None
+    cancelled: Callable[[], None]
 
 
 class Watchdog:
     """Watches for as long as its block lasts; `deadline` is on the monotonic clock."""
 
     def __init__(
-        self, lease: Lease, renew: Callable[[], Wish | None], ends: Ends, settings: Settings, *, deadline: float
+        self, lease: Lease, renew: Callable[[], Signals], ends: Ends, settings: Settings, *, deadline: float
     ) -> None:
         self._lease = lease
         self._renew = renew
@@ -51,7 +51,7 @@ class Watchdog:
         self._renewed_at = time.monotonic()
         self._lost_at: float | None = None
         self._ended = threading.Event()
-        self._log = structlog.get_logger("watchdog").bind(job_id=lease.claim.job_id, attempt=lease.claim.attempt)
+        self._log = structlog.get_logger("watchdog").bind(item=lease.claim.item_id, attempt=lease.claim.attempt)
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
     def __enter__(self) -> Self:

@@ -1,0 +1,95 @@
+"""A row of the table `jobs` as the job that it stands for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from worker.domain.jobs import Job, Milestone, Progress
+from worker.domain.work_items import Failure, Status
+from worker.errors import UnknownJob
+from worker.storage import tables
+from worker.storage.database import Database
+from worker.store.item_rows import ITEMS
+from worker.store.job_rows import JOB_ROW, JOIN, KIND
+from worker.store.times import moment, moment_or_none
+
+SEEN_SECONDS = 30.0
+"""A worker that was not seen for longer is taken to be gone."""
+
+
+def read_job(database: Database, connection: sa.Connection, job_id: str) -> Job:
+    """The job inside a transaction that is under way."""
+    row = connection.execute(ONE, {"job_id": job_id}).mappings().first()
+    if row is None:
+        raise UnknownJob(job_id)
+    return job_of(row, served(connection, database.now(connection)), row["position"])
+
+
+def served(connection: sa.Connection, now: float) -> str:
+    """The queues of the workers that live, each between commas."""
+    return "".join(connection.scalars(SERVED, {"seen_after": now - SEEN_SECONDS}))
+
+
+def _position() -> sa.ColumnElement[int | None]:
+    """How many jobs of its queue will be claimed before a queued job, and one."""
+    ahead = tables.work_items.alias("ahead").c
+    waiting = sa.select(sa.func.count()).where(
+        ahead.kind == KIND, ahead.queue == ITEMS.queue, ahead.state == Status.QUEUED.value
+    )
+    more_urgent = waiting.where(ahead.priority > ITEMS.priority).correlate(tables.work_items).scalar_subquery()
+    same = waiting.where(ahead.priority == ITEMS.priority)
+    earlier = same.where(ahead.id < ITEMS.id).correlate(tables.work_items).scalar_subquery()
+    return sa.case((ITEMS.state == Status.QUEUED.value, more_urgent + earlier + 1))
+
+
+JOB = sa.select(*JOB_ROW).select_from(JOIN)
+ONE = JOB.add_columns(_position().label("position")).where(ITEMS.id == sa.bindparam("job_id"))
+SERVED = sa.select(tables.workers.c.queues).where(tables.workers.c.seen_at > sa.bindparam("seen_after"))
+
+
+def waiting_reason(state: Status, queue: str, live: str) -> str | None:
+    """Why a job does not train that could."""
+    if state is Status.QUEUED:
+        return "workers_busy" if f",{queue}," in live else "no_capable_worker"
+    return "paused" if state is Status.PAUSED else None
+
+
+def job_of(row: sa.RowMapping | Mapping[str, Any], live: str, position: int | None = None) -> Job:
+    """The job of a row; `live` are the queues that `served` names, the position is known of single jobs only."""
+    state = Status(row["state"])
+    return Job(
+        id=row["id"],
+        name=row["name"],
+        state=state,
+        spec=row["spec"],
+        seed=row["seed"],
+        queue=row["queue"],
+        priority=row["priority"],
+        data_hash=row["data_hash"],
+        attempt=row["attempt"],
+        created_at=moment(row["created_at"]),
+        updated_at=moment(row["updated_at"]),
+        started_at=moment_or_none(row["started_at"]),
+        finished_at=moment_or_none(row["finished_at"]),
+        spent_seconds=row["spent_seconds"],
+        stage=row["stage"],
+        epoch=row["epoch"],
+        epochs=row["epochs"],
+        progress=None if row["progress"] is None else Progress(**row["progress"]),
+        environment=row["environment"],
+        revision=row["revision"],
+        rerun_of=row["rerun_of"],
+        pending=row["control"],
+        stop_reason=row["stop_reason"],
+        error=Failure(**row["error"]) if row["error"] is not None else None,
+        result=row["result"],
+        warnings=row["warnings"],
+        version=row["version"],
+        waiting_reason=waiting_reason(state, row["queue"], live),
+        queue_position=position,
+        timeline=tuple(
+            Milestone(Status(entry["state"]), moment(entry["at"]), entry["attempt"], entry["reason"])
+            for entry in row["timeline"]
+        ),
+    )
