@@ -76,7 +76,7 @@ JobId = Annotated[
 
 def existing_job(job_id: JobId, backend: BackendDep) -> Job:
     """The job that the path names; asked before a stream starts, when the status can still say 404."""
-    return backend.job(job_id)
+    return backend.jobs.get(job_id)
 
 
 ExistingJob = Annotated[Job, Depends(existing_job)]

@@ -54,9 +54,9 @@ class Intake:
             return await run_in_threadpool(self._together, load.specs)
 
     def _together(self, specs: Sequence[JobSpec]) -> list[Outcome]:
-        outcomes = self._backend.submit_all(specs)
+        outcomes = self._backend.jobs.submit_all(specs)
         return [(one, self._written(one)) if isinstance(one, Job) else one for one in outcomes]
 
     def _alone(self, spec: JobSpec) -> Taken:
-        job = self._backend.submit(spec)
+        job = self._backend.jobs.submit(spec)
         return job, self._written(job)

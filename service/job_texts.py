@@ -21,7 +21,7 @@ class JobTexts:
 
     def listing(self, limit: int) -> bytes:
         """`Listing[JobView]` of the newest jobs; raises InvalidPage."""
-        page = self._backend.editions(limit=limit)
+        page = self._backend.jobs.editions(limit=limit)
         with self._lock:
             known = {edition.id: text for edition in page.data if (text := self._texts.get(edition)) is not None}
         missing = [edition.id for edition in page.data if edition.id not in known]
@@ -32,7 +32,7 @@ class JobTexts:
         return f'{{"data":[{texts}],"has_more":{"true" if page.has_more else "false"}}}'.encode()
 
     def _written(self, job_ids: list[str]) -> dict[str, str]:
-        jobs = self._backend.several(job_ids)
+        jobs = self._backend.jobs.several(job_ids)
         texts = {job_id: JobView.of(job).model_dump_json() for job_id, job in jobs.items()}
         with self._lock:
             for job_id, text in texts.items():

@@ -40,7 +40,7 @@ class Server(uvicorn.Server):
             log.info("listening", host=host, port=port)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A second SIGINT does not wait. The signal is not raised again, as uvicorn would: a backend is to be closed."""
+        """A second SIGINT does not wait. The signal is not raised again, as uvicorn would: the backend is closed."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 

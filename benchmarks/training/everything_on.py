@@ -86,16 +86,17 @@ def job(shape: Shape, share: float, epochs: int) -> None:
     from worker.settings import Settings
     from worker.storage.artifacts import Artifacts
     from worker.store import open_store
-    from worker.work.lease import Lease
-    from worker.work.train import Execution
+    from worker.work.context import Context
+    from worker.work.kinds import attempt_at
+    from worker.work.train import Train
 
-    class Turns(Execution):
+    class Turns(Train):
         """Waits for an order after every so many epochs; the first turn is for warming up."""
 
         began = before = 0.0
 
-        def _take(self, lease: Lease, event: Event) -> None:
-            super()._take(lease, event)
+        def _take(self, event: Event, context: Context) -> None:
+            super()._take(event, context)
             if not isinstance(event, EpochEnded) or int(event.row["epoch"] or 0) % epochs:
                 return
             took = perf_counter() - self.began, process_time() - self.before
@@ -112,13 +113,13 @@ def job(shape: Shape, share: float, epochs: int) -> None:
             file = BytesIO()
             np.savez(file, x=x, y=y)
             upload.write(file.getvalue())
-            backend.add_dataset("made", "application/x-npz", upload)
-            submitted = backend.submit(JobSpec.model_validate(document_with_dev(shape, share)))
+            backend.datasets.add("made", "application/x-npz", upload)
+            submitted = backend.jobs.submit(JobSpec.model_validate(document_with_dev(shape, share)))
             store = open_store(settings)
             claim = store.work_items.claim(submitted.id, new_id("worker"))
             assert claim is not None
             means = settings, store, Artifacts(settings.data_dir), Notifier(broker)
-            Turns(claim, *means, draining=lambda: False).run()
+            attempt_at(claim, *means, draining=lambda: False, kinds={Turns.name: Turns}).run()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ class Over(Exception):
 
 def refuse_if_over(backend: Backend, job: Job, last_event_id: int) -> None:
     """Raise Over for who comes back with the id of `done`, or of an event that never was."""
-    if job.done and last_event_id > 0 and not backend.events(job.id, after=last_event_id - 1, limit=1).data:
+    if job.done and last_event_id > 0 and not backend.jobs.events(job.id, after=last_event_id - 1, limit=1).data:
         raise Over
 
 
@@ -36,7 +36,7 @@ async def events(backend: Backend, watchers: Watchers, job_id: str, after: int) 
     async with watchers.listening(backend, job_id) as bell:
         while not bell.closing:
             # The job first: an event that ends it is then surely in the page read after it.
-            job = await run_in_threadpool(backend.job, job_id)
+            job = await run_in_threadpool(backend.jobs.get, job_id)
             while (page := await run_in_threadpool(_page, backend, job_id, after)).data:
                 for event in page.data:
                     after = event.seq
@@ -48,4 +48,4 @@ async def events(backend: Backend, watchers: Watchers, job_id: str, after: int) 
 
 
 def _page(backend: Backend, job_id: str, after: int) -> Page[Event]:
-    return backend.events(job_id, after=after, limit=PAGE)
+    return backend.jobs.events(job_id, after=after, limit=PAGE)

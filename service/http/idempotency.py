@@ -81,7 +81,7 @@ async def answered_once(request: Request, handle: Callable[[Receive], Awaitable[
     if not key or len(key) > 255 or not all("!" <= character <= "~" for character in key):
         return await handle(request.receive)  # there is no key, or the route refuses it
     backend, heard = backend_of(request), Heard(request)
-    begun = await run_in_threadpool(backend.begin, key, route_path(request.scope))
+    begun = await run_in_threadpool(backend.idempotency_keys.begin, key, route_path(request.scope))
     if isinstance(begun, Answer):
         async for _ in Request(request.scope, heard).stream():
             pass
@@ -93,13 +93,15 @@ async def answered_once(request: Request, handle: Callable[[Receive], Awaitable[
     try:
         response = await handle(heard)
     except Exception:
-        await run_in_threadpool(backend.abandon, begun)
+        await run_in_threadpool(backend.idempotency_keys.abandon, begun)
         raise
     if response.status_code >= 300:
-        await run_in_threadpool(backend.abandon, begun)
+        await run_in_threadpool(backend.idempotency_keys.abandon, begun)
         return response
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
     body = bytes(response.body).decode()
     with suppress(StoreUnavailable, StorageFull):  # what was created is written down, and found when it is asked again
-        await run_in_threadpool(backend.answered, begun, Answer(heard.sha256, response.status_code, headers, body))
+        await run_in_threadpool(
+            backend.idempotency_keys.answer, begun, Answer(heard.sha256, response.status_code, headers, body)
+        )
     return response

@@ -46,7 +46,7 @@ class Watchers:
 
         self._bells.add(event)
         try:
-            async with contextmanager_in_threadpool(backend.listen(job_id, ring)):
+            async with contextmanager_in_threadpool(backend.jobs.subscribe(job_id, ring)):
                 yield Bell(self, event)
         finally:
             self._bells.discard(event)

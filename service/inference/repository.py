@@ -9,7 +9,7 @@ def names(backend: Backend) -> Iterator[str]:
     """All models by name."""
     after: str | None = None
     while True:
-        page = backend.models(limit=backend.settings.max_page, after=after)
+        page = backend.models.page(limit=backend.settings.max_page, after=after)
         yield from (model.name for model in page.data)
         if not page.has_more:
             return
@@ -20,7 +20,7 @@ def versions(backend: Backend, name: str) -> Iterator[int]:
     """A model's versions, newest first; raises UnknownModel."""
     after: int | None = None
     while True:
-        page = backend.model_versions(name, limit=backend.settings.max_page, after=after)
+        page = backend.models.versions(name, limit=backend.settings.max_page, after=after)
         yield from (version.version for version in page.data)
         if not page.has_more:
             return

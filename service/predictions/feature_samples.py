@@ -80,7 +80,7 @@ class FeatureSamples:
             for name, reservoir, seen, rows in due:
                 if reservoir.written == seen:
                     continue
-                wanted = self._backend.keep_feature_sample(
+                wanted = self._backend.models.keep_feature_sample(
                     name, self._process, reservoir.since, seen=seen, columns=reservoir.columns, rows=rows
                 )
                 reservoir.written = seen

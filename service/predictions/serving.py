@@ -67,7 +67,7 @@ class Serving:
         while True:
             revision, route, model = self._loaded(name, reference)
             with self._lock:
-                if self._backend.registered_model(name).revision != revision:
+                if self._backend.models.get(name).revision != revision:
                     continue  # it changed meanwhile, and perhaps what this reference means
                 if len(self._routes) >= MOST_ROUTES:
                     self._routes.clear()
@@ -79,7 +79,7 @@ class Serving:
 
     def warm(self, version: ModelVersion) -> Model:
         """Have the version in memory before it is asked for; raises ArtifactDamaged."""
-        return self.predictors.get(version.sha256, lambda: self._backend.model_version_path(version))
+        return self.predictors.get(version.sha256, lambda: self._backend.models.version_path(version))
 
     def refresh(self, name: str) -> None:
         """See what the name's references mean now, load it, and only then answer with it."""
@@ -96,7 +96,7 @@ class Serving:
                 except (UnknownModel, UnknownVersion, UnknownAlias):
                     continue
             with self._lock:
-                now = self._backend.model_revisions([name]).get(name)
+                now = self._backend.models.revisions([name]).get(name)
                 if not seen <= {now}:
                     continue  # it changed meanwhile
                 for reference in references:
@@ -123,13 +123,13 @@ class Serving:
 
     def _loaded(self, name: str, reference: Reference) -> tuple[int, Route, Model]:
         """The model's revision, what the reference means at that revision, and the model, in memory."""
-        registered = self._backend.registered_model(name)
+        registered = self._backend.models.get(name)
         number = registered.newest if reference is None else reference
         if isinstance(number, str):
             if number not in registered.aliases:
                 raise UnknownAlias(name, number, registered.aliases)
             number = registered.aliases[number]
-        version = self._backend.model_version(name, number)
+        version = self._backend.models.version(name, number)
         route = Route(version.version, version.sha256, registered.drift)
         return registered.revision, route, self.warm(version)
 
@@ -148,7 +148,7 @@ class Serving:
                 self._log.warning("look_failed", error=str(error))
 
     def _look_once(self, names: Iterable[str]) -> None:
-        revisions = self._backend.model_revisions(names)
+        revisions = self._backend.models.revisions(names)
         for name in names:
             if revisions.get(name) != self._revisions.get(name):
                 try:

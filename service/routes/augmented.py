@@ -42,5 +42,5 @@ def preview_augmentation(
     """
     wanted = read_query(SpecQuery, "spec", spec).spec
     with asked_in_query():
-        sheet = backend.augmented(dataset, wanted, rows=rows, draws=draws, seed=seed, pointer="/spec")
+        sheet = backend.datasets.augmented(dataset, wanted, rows=rows, draws=draws, seed=seed, pointer="/spec")
     return Response(sheet, media_type="image/png")

@@ -38,7 +38,7 @@ def submit_batch_prediction(
     The version is settled now: an alias that is moved later moves no prediction. Columns that the model does not
     predict from are passed over.
     """
-    batch = backend.predict_batch(name, which, wanted.dataset, wanted.format, keyed=keyed)
+    batch = backend.batches.create(name, which, wanted.dataset, wanted.format, keyed=keyed)
     response.headers["Location"] = f"/v1/models/{name}/batch-predictions/{batch.id}"
     return BatchPredictionView.of(batch)
 
@@ -48,9 +48,7 @@ def list_batch_predictions(
     name: ModelName, backend: BackendDep, limit: Limit = 20, after: After = None
 ) -> Listing[BatchPredictionView]:
     """List a model's batch predictions, newest first."""
-    return Listing[BatchPredictionView].of(
-        backend.batch_predictions(name, limit=limit, after=after), BatchPredictionView.of
-    )
+    return Listing[BatchPredictionView].of(backend.batches.page(name, limit=limit, after=after), BatchPredictionView.of)
 
 
 @router.get("/{batch}", responses=documented(404, 422))
@@ -64,7 +62,7 @@ async def get_batch_prediction(
     ] = 0,
 ) -> BatchPredictionView:
     """A batch prediction as it stands, or, with `wait`, as it ends; TRAINSHED_MAX_WAIT_SECONDS caps the wait."""
-    read = partial(backend.batch_prediction, name, batch)
+    read = partial(backend.batches.get, name, batch)
     return BatchPredictionView.of(await settled(backend, watchers, batch, wait, read))
 
 
@@ -75,9 +73,9 @@ def download_batch_prediction(name: ModelName, batch: BatchId, backend: BackendD
     Classes: `label` and `probability_…` of each. Several labels: for each whether it is on, and its probability.
     Values: `value`.
     """
-    found = backend.batch_prediction(name, batch)
+    found = backend.batches.get(name, batch)
     return Download(
-        str(backend.batch_result(found)),
+        str(backend.batches.result(found)),
         sha256=str(found.sha256),
         media_type=MEDIA_TYPES[found.format],
         filename=f"{name}-{batch}.{found.format}",
@@ -88,4 +86,4 @@ def download_batch_prediction(name: ModelName, batch: BatchId, backend: BackendD
 @router.delete("/{batch}", status_code=204, responses=documented(404, 422, 507))
 def delete_batch_prediction(name: ModelName, batch: BatchId, backend: BackendDep) -> None:
     """Delete a batch prediction and its result; one that is being made is given up."""
-    backend.delete_batch_prediction(name, batch)
+    backend.batches.delete(name, batch)

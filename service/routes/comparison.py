@@ -18,4 +18,4 @@ def compare_jobs(
     jobs: Annotated[str, Query(description="ids of two to ten jobs, comma-separated", max_length=1024)],
 ) -> ComparisonView:
     """Compare jobs: the fields in which their specs differ, their results, and their curves over the same epochs."""
-    return ComparisonView.of(backend.compare([job_id.strip() for job_id in jobs.split(",")]))
+    return ComparisonView.of(backend.jobs.compare([job_id.strip() for job_id in jobs.split(",")]))

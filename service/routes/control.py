@@ -36,7 +36,7 @@ NEWEST = Resumption()  # where a request has no body
 @router.post("/pause", status_code=202, responses=documented(404, 409, 422, 507))
 def pause_job(job_id: JobId, backend: BackendDep) -> JobView:
     """Let the job rest: at once while it is queued, else once its worker has saved it (`pending` until then)."""
-    return JobView.of(backend.pause(job_id))
+    return JobView.of(backend.jobs.pause(job_id))
 
 
 @router.post("/resume", status_code=202, responses=documented(400, 404, 409, 413, 415, 422, 507))
@@ -44,25 +44,25 @@ def resume_job(
     job_id: JobId, backend: BackendDep, wanted: Annotated[Resumption, strict(Resumption), Body()] = NEWEST
 ) -> JobView:
     """Queue a paused job again; from its newest checkpoint, or from an older one."""
-    return JobView.of(backend.resume(job_id, wanted.checkpoint))
+    return JobView.of(backend.jobs.resume(job_id, wanted.checkpoint))
 
 
 @router.post("/stop", status_code=202, responses=documented(404, 409, 422, 507))
 def stop_job(job_id: JobId, backend: BackendDep) -> JobView:
     """End the training here and keep the best model so far: the job succeeds with `stopped_by_user`."""
-    return JobView.of(backend.stop(job_id))
+    return JobView.of(backend.jobs.stop(job_id))
 
 
 @router.post("/cancel", status_code=202, responses=documented(404, 409, 422, 507))
 def cancel_job(job_id: JobId, backend: BackendDep) -> JobView:
     """End the job and keep no model: at once unless it is running, else at the worker's next look (`pending`)."""
-    return JobView.of(backend.cancel(job_id))
+    return JobView.of(backend.jobs.cancel(job_id))
 
 
 @router.post("/rerun", status_code=201, responses=documented(404, 409, 422, 507))
 def rerun_job(job_id: JobId, response: Response, backend: BackendDep, keyed: OnceDep) -> JobView:
     """Queue the job once more: same spec, seed, data and changes; its result says whether it `reproduces` this one."""
-    job = backend.rerun(job_id, keyed)
+    job = backend.jobs.rerun(job_id, keyed)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return JobView.of(job)
 
@@ -70,16 +70,16 @@ def rerun_job(job_id: JobId, response: Response, backend: BackendDep, keyed: Onc
 @router.delete("", status_code=204, responses=documented(404, 409, 422, 507))
 def delete_job(job_id: JobId, backend: BackendDep) -> None:
     """Delete a job that is done, with its measurements, checkpoints and model."""
-    backend.delete_job(job_id)
+    backend.jobs.delete(job_id)
 
 
 @router.get("/checkpoints", responses=documented(404, 422))
 def list_checkpoints(job_id: JobId, backend: BackendDep) -> Listing[CheckpointView]:
     """Where the job can go on, oldest first: the newest two, the best, and those before a change."""
-    return Listing[CheckpointView].of(Page(backend.checkpoints(job_id), has_more=False), CheckpointView.of)
+    return Listing[CheckpointView].of(Page(backend.jobs.checkpoints(job_id), has_more=False), CheckpointView.of)
 
 
 @router.get("/timeline", responses=documented(404, 422))
 def get_timeline(job_id: JobId, backend: BackendDep) -> TimelineView:
     """The job's states and how long they took, and what was asked of it."""
-    return TimelineView.of(backend.job(job_id), backend.marks(job_id))
+    return TimelineView.of(backend.jobs.get(job_id), backend.jobs.marks(job_id))

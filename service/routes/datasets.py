@@ -80,7 +80,7 @@ async def upload_dataset(
     asked = {"size": size, "mode": mode}
     options = {option: value for option, value in asked.items() if value is not None}
     record, created = await uploads.received(
-        request, backend, TABLES, lambda media_type, file: backend.add_dataset(name, media_type, file, options)
+        request, backend, TABLES, lambda media_type, file: backend.datasets.add(name, media_type, file, options)
     )
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/datasets/{record.id}"
@@ -96,13 +96,15 @@ def list_datasets(
     name: Annotated[str | None, Query(description="only the versions of this name", max_length=64)] = None,
 ) -> Listing[DatasetView] | Response:
     """List datasets, newest first."""
-    return fields.answer(Listing[DatasetView].of(backend.datasets(limit=limit, after=after, name=name), DatasetView.of))
+    return fields.answer(
+        Listing[DatasetView].of(backend.datasets.page(limit=limit, after=after, name=name), DatasetView.of)
+    )
 
 
 @router.get("/{dataset}", response_model=DatasetView, responses=documented(404, 422))
 def get_dataset(dataset: Reference, backend: BackendDep, fields: DatasetFields) -> DatasetView | Response:
     """A dataset by id, name or `name@version`, with a summary of every column; sample sets have names too."""
-    return fields.answer(DatasetView.of(backend.dataset(dataset)))
+    return fields.answer(DatasetView.of(backend.datasets.find(dataset)))
 
 
 @router.get("/{dataset}/preview", responses=documented(404, 422))
@@ -110,7 +112,7 @@ def preview_dataset(
     dataset: Reference, backend: BackendDep, limit: Annotated[int, Query(ge=1, le=100, description="rows")] = 10
 ) -> Object:
     """The first rows; and for every column its type, what is missing, and a little histogram over all rows."""
-    return backend.preview(dataset, limit=limit)
+    return backend.datasets.preview(dataset, limit=limit)
 
 
 @router.get("/{dataset}/checks", responses=documented(404, 422))
@@ -129,16 +131,16 @@ def check_dataset(
     """
     wanted = None if split is None else read_query(SplitQuery, "split", split).split
     with asked_in_query():
-        return backend.data_report(dataset, target=target, split=wanted)
+        return backend.datasets.report(dataset, target=target, split=wanted)
 
 
 @router.get("/{dataset}/usage", responses=documented(404, 422))
 def get_dataset_usage(dataset: Reference, backend: BackendDep) -> DatasetUsageView:
     """What a dataset takes up, and the jobs and models that were made of it."""
-    return DatasetUsageView.of(backend.dataset_usage(dataset))
+    return DatasetUsageView.of(backend.datasets.usage(dataset))
 
 
 @router.delete("/{dataset}", status_code=204, responses=documented(404, 409, 422, 507))
 def delete_dataset(dataset: Reference, backend: BackendDep) -> None:
     """Delete a dataset that no queued or running job needs; by a name, its newest version."""
-    backend.delete_dataset(dataset)
+    backend.datasets.delete(dataset)

@@ -62,12 +62,12 @@ def get_drift(name: ModelName, which: Which, backend: BackendDep, samples: Sampl
     late.
     """
     samples.flush()
-    return DriftView.of(backend.drift(name, which))
+    return DriftView.of(backend.models.drift(name, which))
 
 
 def importance(served: Served, wanted: Explain, backend: Backend) -> Explained:
     """Permutation importance, unless it would take too long."""
-    table = backend.labelled_table(served.model, str(wanted.dataset), pointer="/dataset")
+    table = backend.models.labelled_table(served.model, str(wanted.dataset), pointer="/dataset")
     answers = min(wanted.rows, table.rows) * wanted.repeats * len(served.model.preprocessor.shapes)
     if answers > MOST_ANSWERS:
         detail = (

@@ -37,7 +37,7 @@ def check_gradients(
     wanted: Wanted = USUAL,
 ) -> GradientCheckView:
     """Queue a check of backpropagation against finite differences; a worker makes it beside the job's own course."""
-    check = backend.check_gradients(job_id, wanted, keyed)
+    check = backend.jobs.check_gradients(job_id, wanted, keyed)
     response.headers["Location"] = f"/v1/jobs/{job_id}/gradient-checks/{check.number}"
     return GradientCheckView.of(check)
 
@@ -51,7 +51,7 @@ def list_gradient_checks(
 ) -> Listing[GradientCheckView]:
     """Whether backpropagation agrees with finite differences, tensor by tensor; the oldest check first."""
     return Listing[GradientCheckView].of(
-        backend.gradient_checks(job_id, after=after, limit=limit), GradientCheckView.of
+        backend.jobs.gradient_checks(job_id, after=after, limit=limit), GradientCheckView.of
     )
 
 
@@ -67,5 +67,5 @@ async def get_gradient_check(
     ] = 0,
 ) -> GradientCheckView:
     """A check as it stands, or, with `wait`, as it ends; TRAINSHED_MAX_WAIT_SECONDS caps the wait."""
-    read = partial(backend.gradient_check, job_id, number)
+    read = partial(backend.jobs.gradient_check, job_id, number)
     return GradientCheckView.of(await settled(backend, watchers, job_id, wait, read))

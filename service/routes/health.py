@@ -18,7 +18,7 @@ async def check_liveness() -> Alive:
 @router.get("/ready", response_model=Ready, responses=documented())
 def check_readiness(request: Request, backend: BackendDep) -> Response | Ready:
     """Redis and the database answer; a problem names the one that does not."""
-    state = Ready.of(backend.health())
+    state = Ready.of(backend.fleet.health())
     if state.ready:
         return state
     down = {name: part for name, part in state.parts.items() if not part.ok}

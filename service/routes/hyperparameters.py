@@ -34,7 +34,7 @@ Patch = Annotated[HyperparametersPatch, strict(HyperparametersPatch), Body(opena
 @router.get("", responses=documented(404, 422))
 def get_hyperparameters(job_id: JobId, backend: BackendDep) -> HyperparametersView:
     """What may change while the job trains, its values, and every change so far."""
-    return HyperparametersView.of(backend.hyperparameters(job_id))
+    return HyperparametersView.of(backend.jobs.hyperparameters(job_id))
 
 
 @router.patch(
@@ -65,7 +65,7 @@ def change_hyperparameters(
     A running job saves a checkpoint and trains on with them from its next epoch; a queued or paused one when it trains
     again. A field that cannot change is refused by name, and then nothing changes.
     """
-    known = backend.hyperparameters(job_id)
+    known = backend.jobs.hyperparameters(job_id)
     if if_match is not None:
         tags = [
             tag_of(view.model_dump_json().encode()) for view in (HyperparametersView.of(known), JobView.of(known.job))
@@ -83,6 +83,6 @@ def change_hyperparameters(
     wanted = {name: value for name, value in patch.root.items() if name != "note"}
     spec = validated(JobSpec, merged(dict(known.spec), wanted))
     who = request.client.host if request.client else None
-    view = HyperparametersView.of(backend.revise(known, spec, wanted, note=note, who=who))
+    view = HyperparametersView.of(backend.jobs.revise(known, spec, wanted, note=note, who=who))
     response.headers["ETag"] = tag_of(view.model_dump_json().encode())
     return view

@@ -136,7 +136,7 @@ async def check_server_liveness() -> ServerLive:
 @router.get("/health/ready", responses=documented())
 def check_server_readiness(backend: BackendDep) -> ServerReady:
     """Models can be looked up."""
-    backend.models(limit=1)
+    backend.models.page(limit=1)
     return ServerReady()
 
 

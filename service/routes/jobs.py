@@ -73,8 +73,8 @@ def submit_job(
 ) -> JobView | Response:
     """Queue a training job. It is saved when the answer comes, whatever happens to the queue."""
     if validate_only:
-        return Response(Validated.of(backend.outline(spec)).model_dump_json(), media_type="application/json")
-    job = backend.submit(spec, keyed)
+        return Response(Validated.of(backend.jobs.outline(spec)).model_dump_json(), media_type="application/json")
+    job = backend.jobs.submit(spec, keyed)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return JobView.of(job)
 
@@ -94,7 +94,7 @@ def list_jobs(
     The columns of CSV are named like `fields`: `result.test.accuracy`. A name that begins with `=`, `+`, `-` or `@` is
     a formula to a spreadsheet: import such a file as text.
     """
-    page = Listing[JobView].of(backend.jobs(limit=limit, after=after, state=state), JobView.of)
+    page = Listing[JobView].of(backend.jobs.page(limit=limit, after=after, state=state), JobView.of)
     return table(page, fields.paths or COLUMNS, request) if as_csv else fields.answer(page)
 
 
@@ -110,4 +110,4 @@ async def get_job(
     ] = 0,
 ) -> JobView | Response:
     """A job as it stands, or, with `wait`, as it ends; TRAINSHED_MAX_WAIT_SECONDS caps the wait."""
-    return fields.answer(JobView.of(await settled(backend, watchers, job_id, wait, partial(backend.job, job_id))))
+    return fields.answer(JobView.of(await settled(backend, watchers, job_id, wait, partial(backend.jobs.get, job_id))))

@@ -80,13 +80,13 @@ def list_models(
     after: Annotated[str | None, Query(max_length=64, description="name of the last entry of the page before")] = None,
 ) -> Listing[ModelView] | Response:
     """List registered models by name."""
-    return fields.answer(Listing[ModelView].of(backend.models(limit=limit, after=after), ModelView.of))
+    return fields.answer(Listing[ModelView].of(backend.models.page(limit=limit, after=after), ModelView.of))
 
 
 @router.get("/{name}", response_model=ModelView, responses=documented(404, 422))
 def get_model(name: ModelName, backend: BackendDep, fields: ModelFields) -> ModelView | Response:
     """A registered model: how many versions it has, and what its aliases mean."""
-    return fields.answer(ModelView.of(backend.registered_model(name)))
+    return fields.answer(ModelView.of(backend.models.get(name)))
 
 
 @router.put("/{name}", responses=documented(400, 404, 413, 415, 422, 507))
@@ -94,7 +94,7 @@ def change_model(
     name: ModelName, settings: Annotated[ModelSettings, strict(ModelSettings)], backend: BackendDep, serving: ServingDep
 ) -> ModelView:
     """Have the features of requests sampled for `GET …/drift`, or no longer."""
-    model = backend.sample_features(name, settings.drift)
+    model = backend.models.sample_features(name, settings.drift)
     serving.changed(name)
     return ModelView.of(model)
 
@@ -119,7 +119,7 @@ def register_version(
     serving: ServingDep,
 ) -> ModelVersionView:
     """Make the model of a job that has succeeded the next version of a name; the first one makes the name, too."""
-    version, created = backend.register_model(name, wanted.job, wanted.checkpoint)
+    version, created = backend.models.register(name, wanted.job, wanted.checkpoint)
     serving.changed(name)
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/models/{name}/versions/{version.version}"
@@ -131,7 +131,7 @@ def list_versions(
     name: ModelName, backend: BackendDep, fields: VersionFields, limit: Limit = 20, after: Before = None
 ) -> Listing[ModelVersionView] | Response:
     """List a model's versions, newest first."""
-    page = backend.model_versions(name, limit=limit, after=after)
+    page = backend.models.versions(name, limit=limit, after=after)
     return fields.answer(Listing[ModelVersionView].of(page, ModelVersionView.of))
 
 
@@ -140,26 +140,26 @@ def get_version(
     name: ModelName, version: Number, backend: BackendDep, fields: VersionFields
 ) -> ModelVersionView | Response:
     """A version: its spec, the hash of its data, its metrics and what it was trained with."""
-    return fields.answer(ModelVersionView.of(backend.model_version(name, version)))
+    return fields.answer(ModelVersionView.of(backend.models.version(name, version)))
 
 
 @router.delete("/{name}/versions/{version}", status_code=204, responses=documented(404, 409, 422, 507))
 def delete_version(name: ModelName, version: Number, backend: BackendDep, serving: ServingDep) -> None:
     """Delete a version that no alias means and no batch prediction is being made with."""
-    backend.delete_model_version(name, version)
+    backend.models.delete_version(name, version)
     serving.changed(name)
 
 
 @router.get("/{name}/versions/{version}/artifact", **FILE)
 def download_version(name: ModelName, version: Number, backend: BackendDep, format: Format = "safetensors") -> Download:
     """The model as a file: safetensors for `trainshed.engine.load`, plain NPZ, or ONNX with the preprocessing in it."""
-    return download(backend, backend.model_version(name, version), format)
+    return download(backend, backend.models.version(name, version), format)
 
 
 @router.get("/{name}/artifact", **FILE)
 def download_model(name: ModelName, which: Which, backend: BackendDep, format: Format = "safetensors") -> Download:
     """The same of the version that is meant: by `alias`, by `version`, or the newest."""
-    return download(backend, backend.model_version(name, which), format)
+    return download(backend, backend.models.version(name, which), format)
 
 
 @router.get("/{name}/versions/{version}/card", response_model=ModelCard, responses={**CARD, **documented(404, 422)})
@@ -167,7 +167,7 @@ def get_version_card(
     name: ModelName, version: Number, backend: BackendDep, format: CardFormat = None, accept: Accept = ""
 ) -> Response | ModelCard:
     """What the version learned from, how well it does and where not to trust it, as JSON or Markdown."""
-    return card(backend.model_version(name, version), format, accept)
+    return card(backend.models.version(name, version), format, accept)
 
 
 @router.get("/{name}/card", response_model=ModelCard, responses={**CARD, **documented(404, 422)})
@@ -175,7 +175,7 @@ def get_model_card(
     name: ModelName, which: Which, backend: BackendDep, format: CardFormat = None, accept: Accept = ""
 ) -> Response | ModelCard:
     """The same of the version that is meant: by `alias`, by `version`, or the newest."""
-    return card(backend.model_version(name, which), format, accept)
+    return card(backend.models.version(name, which), format, accept)
 
 
 # aliases
@@ -184,13 +184,13 @@ def get_model_card(
 @router.get("/{name}/aliases", responses=documented(404, 422))
 def list_aliases(name: ModelName, backend: BackendDep) -> Listing[AliasView]:
     """What every alias of a model means now."""
-    return Listing[AliasView](data=[AliasView.of(alias) for alias in backend.aliases(name)], has_more=False)
+    return Listing[AliasView](data=[AliasView.of(alias) for alias in backend.models.aliases(name)], has_more=False)
 
 
 @router.get("/{name}/aliases/{alias}", responses=documented(404, 422))
 def get_alias(name: ModelName, alias: AliasName, backend: BackendDep) -> AliasView:
     """What an alias means now."""
-    return AliasView.of(backend.alias(name, alias))
+    return AliasView.of(backend.models.alias(name, alias))
 
 
 @router.put("/{name}/aliases/{alias}", responses=documented(400, 404, 413, 415, 422, 507))
@@ -205,8 +205,8 @@ def set_alias(
 
     The version is loaded first. Other API processes follow within TRAINSHED_LOOK_SECONDS.
     """
-    serving.warm(backend.model_version(name, target.version, pointer="/version"))
-    changed = backend.set_alias(name, alias, target.version)
+    serving.warm(backend.models.version(name, target.version, pointer="/version"))
+    changed = backend.models.set_alias(name, alias, target.version)
     serving.changed(name)
     return AliasView.of(changed)
 
@@ -214,14 +214,14 @@ def set_alias(
 @router.delete("/{name}/aliases/{alias}", status_code=204, responses=documented(404, 422, 507))
 def delete_alias(name: ModelName, alias: AliasName, backend: BackendDep, serving: ServingDep) -> None:
     """Delete an alias; its history stays."""
-    backend.remove_alias(name, alias)
+    backend.models.remove_alias(name, alias)
     serving.changed(name)
 
 
 @router.post("/{name}/aliases/{alias}/rollback", responses=documented(404, 409, 422, 507))
 def roll_back_alias(name: ModelName, alias: AliasName, backend: BackendDep, serving: ServingDep) -> AliasView:
     """Have an alias mean what it meant before; once more goes back once more."""
-    changed = backend.roll_back_alias(name, alias)
+    changed = backend.models.roll_back_alias(name, alias)
     serving.changed(name)
     return AliasView.of(changed)
 
@@ -231,13 +231,15 @@ def list_alias_changes(
     name: ModelName, alias: AliasName, backend: BackendDep, limit: Limit = 20, after: Before = None
 ) -> Listing[AliasChangeView]:
     """Every change of an alias, newest first; also of one that was deleted."""
-    return Listing[AliasChangeView].of(backend.alias_history(name, alias, limit=limit, after=after), AliasChangeView.of)
+    return Listing[AliasChangeView].of(
+        backend.models.alias_history(name, alias, limit=limit, after=after), AliasChangeView.of
+    )
 
 
 def download(backend: Backend, version: ModelVersion, format: ModelFormat) -> Download:
     """A version's file in one of its formats; what is made for this answer is removed behind it."""
     stack = ExitStack()
-    path, sha256 = stack.enter_context(backend.model_artifact(version, format))
+    path, sha256 = stack.enter_context(backend.models.artifact(version, format))
     return Download(
         str(path),
         sha256=sha256,

@@ -46,7 +46,7 @@ async def upload_parameters(
 ) -> ParameterSetView:
     """Upload initial parameters for `{"initializer": {"type": "given", "parameters": name}}`."""
     stored, created = await uploads.received(
-        request, backend, TENSORS, lambda media_type, file: backend.add_parameters(name, media_type, file, layout)
+        request, backend, TENSORS, lambda media_type, file: backend.parameters.add(name, media_type, file, layout)
     )
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/parameters/{stored.id}"
@@ -56,10 +56,10 @@ async def upload_parameters(
 @router.get("", responses=documented(422))
 def list_parameters(backend: BackendDep, limit: Limit = 20, after: After = None) -> Listing[ParameterSetView]:
     """List parameter sets, newest first."""
-    return Listing[ParameterSetView].of(backend.parameter_sets(limit=limit, after=after), ParameterSetView.of)
+    return Listing[ParameterSetView].of(backend.parameters.page(limit=limit, after=after), ParameterSetView.of)
 
 
 @router.get("/{parameters}", responses=documented(404, 422))
 def get_parameters(parameters: Reference, backend: BackendDep) -> ParameterSetView:
     """A parameter set by id or name."""
-    return ParameterSetView.of(backend.parameters(parameters))
+    return ParameterSetView.of(backend.parameters.find(parameters))

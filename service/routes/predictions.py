@@ -40,5 +40,5 @@ def predict_with_job(
     predictors: PredictorsDep,
 ) -> Predictions:
     """Predict with the model that a succeeded job kept."""
-    model = predictors.get(backend.model(job.id).sha256, lambda: backend.model_path(job.id))
+    model = predictors.get(backend.jobs.model(job.id).sha256, lambda: backend.jobs.model_path(job.id))
     return Predictions.of(predictions(model, body.rows))

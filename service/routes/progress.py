@@ -58,9 +58,9 @@ def get_metrics(
     `max_points` goes before `limit`.
     """
     if as_csv and limit is None and max_points is None:
-        rows = backend.metric_rows(job.id, after=after, smoothing=smoothing)
+        rows = backend.jobs.metric_rows(job.id, after=after, smoothing=smoothing)
         return StreamingResponse(rows_as_csv(rows), media_type=CSV)
-    page = backend.metrics(job.id, after=after, limit=limit or PAGE, max_points=max_points, smoothing=smoothing)
+    page = backend.jobs.metrics(job.id, after=after, limit=limit or PAGE, max_points=max_points, smoothing=smoothing)
     if not as_csv:
         return MetricsPage.of(page)
     link = next_page(request, page.data[-1]["epoch"]) if page.has_more else {}
@@ -70,7 +70,7 @@ def get_metrics(
 @router.get("/events", responses=documented(404, 422))
 def list_events(job_id: JobId, backend: BackendDep, limit: Limit = 100, after: Sequence = 0) -> Listing[EventView]:
     """What happened to the job, oldest first."""
-    return Listing[EventView].of(backend.events(job_id, after=after, limit=limit), EventView.of)
+    return Listing[EventView].of(backend.jobs.events(job_id, after=after, limit=limit), EventView.of)
 
 
 def start_of_stream(
@@ -114,13 +114,13 @@ def list_layers(
     job_id: JobId, backend: BackendDep, limit: Limit = 100, after: Sequence = 0
 ) -> Listing[LayersMeasuredView]:
     """Gradients, weights, dead and saturated units of every layer, by epoch; `after` is the last epoch known."""
-    return Listing[LayersMeasuredView].of(backend.layers(job_id, after=after, limit=limit), LayersMeasuredView.of)
+    return Listing[LayersMeasuredView].of(backend.jobs.layers(job_id, after=after, limit=limit), LayersMeasuredView.of)
 
 
 @router.get("/diagnosis", responses=documented(404, 409, 422))
 def get_diagnosis(job_id: JobId, backend: BackendDep) -> Diagnosis:
     """Bias or variance: the verdict on a finished job, its evidence, and the next jobs to try, best first."""
-    return backend.diagnosis(job_id)
+    return backend.jobs.diagnosis(job_id)
 
 
 def rows_as_csv(rows: Iterable[DatedRow]) -> Iterator[str]:

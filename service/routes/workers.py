@@ -15,4 +15,4 @@ router = APIRouter(prefix="/v1/workers", tags=["service"], route_class=StrictRou
 @router.get("", responses=documented(422))
 def list_workers(backend: BackendDep) -> Listing[WorkerView]:
     """The worker processes that were seen in the last half minute, and what they are busy with."""
-    return Listing[WorkerView].of(Page(backend.workers(), has_more=False), WorkerView.of)
+    return Listing[WorkerView].of(Page(backend.fleet.workers(), has_more=False), WorkerView.of)

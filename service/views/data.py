@@ -7,8 +7,8 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from service.views.jobs import Object
-from worker.domain.jobs import Status
 from worker.domain.records import DatasetRecord, DatasetUsage, ParameterSet
+from worker.domain.work_items import Status
 
 
 class DatasetView(BaseModel):

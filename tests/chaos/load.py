@@ -61,4 +61,4 @@ def upload(backend: Backend, rows: int = 3000) -> None:
     np.savez(content, x=x, y=x[:, 0, 0] // 64)
     with backend.receive() as received:
         received.write(content.getvalue())
-        backend.add_dataset("pixels", "application/x-npz", received)
+        backend.datasets.add("pixels", "application/x-npz", received)

@@ -105,13 +105,13 @@ class Chaos:
     # -- jobs ---------------------------------------------------------------------------------------------------
 
     def submit(self, spec: JobSpec) -> str:
-        return self.backend.submit(spec).id
+        return self.backend.jobs.submit(spec).id
 
     def wait(self, job_ids: list[str], seconds: float) -> bool:
         """Whether all are done in time."""
         deadline = time.monotonic() + seconds
         for job_id in job_ids:
-            while not self.backend.job(job_id).done:
+            while not self.backend.jobs.get(job_id).done:
                 if time.monotonic() > deadline:
                     return False
                 time.sleep(0.05)
@@ -123,12 +123,12 @@ class Chaos:
         if not self.wait(list(ids.values()), TWIN_SECONDS):
             raise TimeoutError(f"the undisturbed jobs are not done after {TWIN_SECONDS:g} s")
         for name, job_id in ids.items():
-            job = self.backend.job(job_id)
+            job = self.backend.jobs.get(job_id)
             if job.state is not Status.SUCCEEDED or job.attempt != 1:
                 raise RuntimeError(
                     f"the undisturbed job {name!r} is {job.state} after {job.attempt} attempts: {job.error}"
                 )
-        return {name: twin_of(self.backend, self.backend.job(job_id)) for name, job_id in ids.items()}
+        return {name: twin_of(self.backend, self.backend.jobs.get(job_id)) for name, job_id in ids.items()}
 
     # -- faults -------------------------------------------------------------------------------------------------
 
@@ -137,14 +137,14 @@ class Chaos:
 
     def training(self) -> dict[int, str]:
         """Processes that train now, and their jobs."""
-        return {seen.pid: seen.job_id for seen in self.backend.workers() if seen.job_id is not None}
+        return {seen.pid: seen.job_id for seen in self.backend.fleet.workers() if seen.job_id is not None}
 
     def victim(self) -> tuple[Worker, str] | None:
         """A worker that trains, and its job."""
         training = self.training()
         busy = [(worker, training[pid]) for worker in self.workers if (pid := worker.child()) in training and pid]
         if self.plan.saved:
-            busy = [(worker, job_id) for worker, job_id in busy if self.backend.checkpoints(job_id)]
+            busy = [(worker, job_id) for worker, job_id in busy if self.backend.jobs.checkpoints(job_id)]
         return self.random.choice(busy) if busy else None
 
     def strike(self) -> str:
@@ -215,7 +215,7 @@ def random_faults(run: Chaos) -> Verdict:
     jobs: dict[str, str] = {}
     began, done = time.monotonic(), 0
     while faults:
-        live = [job_id for job_id in jobs if not run.backend.job(job_id).done]
+        live = [job_id for job_id in jobs if not run.backend.jobs.get(job_id).done]
         if len(live) < plan.at_once:
             for name in run.random.sample(sorted(load), len(load)):
                 jobs[run.submit(load[name])] = name
@@ -227,7 +227,7 @@ def random_faults(run: Chaos) -> Verdict:
         run.verdict.figures[f"hit: {hit}"] += 1
         done += 1
         if done % 20 == 0:
-            states = [run.backend.job(job_id).done for job_id in jobs]
+            states = [run.backend.jobs.get(job_id).done for job_id in jobs]
             run.say(f"{done} faults in {time.monotonic() - began:.0f} s; {sum(states)} of {len(jobs)} jobs done")
     struck = time.monotonic()
     run.wait(list(jobs), plan.drain_seconds)
@@ -258,7 +258,7 @@ def cancels_racing_the_end(run: Chaos) -> Verdict:
             job_id = run.submit(spec)
             time.sleep(run.random.uniform(0.5, 1.15) * usual)
             try:
-                run.backend.cancel(job_id)
+                run.backend.jobs.cancel(job_id)
                 told[job_id] = True
             except IllegalMove:
                 told[job_id] = False
@@ -267,7 +267,7 @@ def cancels_racing_the_end(run: Chaos) -> Verdict:
         run.say(f"{len(told)} cancels")
     for job_id, cancelled in told.items():
         judge(run.verdict, run.backend, job_id, None)
-        state = run.backend.job(job_id).state
+        state = run.backend.jobs.get(job_id).state
         wanted = Status.CANCELLED if cancelled else Status.SUCCEEDED
         run.verdict.expect(
             state is wanted, f"{job_id}: the cancel was {'taken' if cancelled else 'refused'}, it is {state}"

@@ -35,28 +35,30 @@ def twin_of(backend: Backend, job: Job) -> dict[str, Any]:
     return {
         "result": job.result,
         "warnings": job.warnings,
-        "rows": [{k: v for k, v in row.items() if k not in ("seconds", "at")} for row in backend.metric_rows(job.id)],
+        "rows": [
+            {k: v for k, v in row.items() if k not in ("seconds", "at")} for row in backend.jobs.metric_rows(job.id)
+        ],
         "layers": [(one.epoch, one.layers) for one in all_layers(backend, job.id)],
-        "checks": [check.report for check in backend.gradient_checks(job.id).data],
+        "checks": [check.report for check in backend.jobs.gradient_checks(job.id).data],
     }
 
 
 def all_layers(backend: Backend, job_id: str) -> list[Any]:
-    found, page = [], backend.layers(job_id, limit=1000)
+    found, page = [], backend.jobs.layers(job_id, limit=1000)
     while True:
         found += page.data
         if not page.has_more:
             return found
-        page = backend.layers(job_id, after=found[-1].epoch, limit=1000)
+        page = backend.jobs.layers(job_id, after=found[-1].epoch, limit=1000)
 
 
 def all_events(backend: Backend, job_id: str) -> list[Any]:
-    found, page = [], backend.events(job_id, limit=1000)
+    found, page = [], backend.jobs.events(job_id, limit=1000)
     while True:
         found += page.data
         if not page.has_more:
             return found
-        page = backend.events(job_id, after=found[-1].seq, limit=1000)
+        page = backend.jobs.events(job_id, after=found[-1].seq, limit=1000)
 
 
 def recoveries(backend: Backend, struck: list[tuple[str, float]]) -> list[float]:
@@ -70,7 +72,7 @@ def recoveries(backend: Backend, struck: list[tuple[str, float]]) -> list[float]
 
 def judge(verdict: Verdict, backend: Backend, job_id: str, twin: dict[str, Any] | None) -> None:
     """One job: an end, only one, the twin's result, a model that is whole, and a story without gaps."""
-    job = backend.job(job_id)
+    job = backend.jobs.get(job_id)
     verdict.figures["jobs"] += 1
     verdict.figures[str(job.state)] += 1
     verdict.figures["attempts"] += job.attempt
@@ -98,9 +100,9 @@ def judge(verdict: Verdict, backend: Backend, job_id: str, twin: dict[str, Any] 
         f"{job_id}: a registered checkpoint was damaged",
     )
     if job.state is Status.SUCCEEDED:
-        model = backend.model(job_id)
+        model = backend.jobs.model(job_id)
         verdict.expect(
-            backend.model_path(job_id).is_file() and load(model.path).weights_sha256 == model.weights_sha256,
+            backend.jobs.model_path(job_id).is_file() and load(model.path).weights_sha256 == model.weights_sha256,
             f"{job_id}: the model is not the one that was stored",
         )
         if twin is not None:
@@ -110,7 +112,7 @@ def judge(verdict: Verdict, backend: Backend, job_id: str, twin: dict[str, Any] 
             verdict.figures["equal to their twin"] += not differing
     else:
         try:
-            backend.model(job_id)
+            backend.jobs.model(job_id)
             verdict.complaints.append(f"{job_id} is {job.state} and has a model")
         except NoModel:
             pass
@@ -122,10 +124,10 @@ def superfluous(verdict: Verdict, backend: Backend, data_dir: Path) -> None:
     orphans = sweep_orphans(backend._store, Artifacts(data_dir), stale_seconds=0)
     verdict.figures["files that a kill left without a row, swept"] += len(orphans)
     for job_id, left in Counter(Path(orphan).parts[1] for orphan in orphans).items():
-        lost = max(0, backend.job(job_id).attempt - 1)
+        lost = max(0, backend.jobs.get(job_id).attempt - 1)
         verdict.expect(left <= 2 * lost, f"{job_id} had left {left} files without a row, with {lost} attempts lost")
     for folder in (data_dir / "checkpoints").glob("*"):
-        named = {Path(one.file).name for one in backend.checkpoints(folder.name)}
+        named = {Path(one.file).name for one in backend.jobs.checkpoints(folder.name)}
         extra = {path.name for path in folder.glob("*")} - named
         verdict.expect(not extra, f"{folder.name} has left {', '.join(sorted(extra))}")
         verdict.expect(not named - {p.name for p in folder.glob("*")}, f"{folder.name} lacks files that rows name")

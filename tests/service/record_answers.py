@@ -1,4 +1,4 @@
-"""Play a session against a running stack and keep an answer of every kind, in service/http/examples.json: `make examples`.
+"""Play a session against a running stack and keep an answer of every kind, for the document: `make examples`.
 
 The document at /openapi.json shows them, and tests hold them to its schemas.
 """

@@ -18,9 +18,9 @@ class Stored:
     def of(cls, backend: Backend, settings: Settings) -> "Stored":
         files = (path for path in settings.data_dir.rglob("*") if path.is_file())
         return cls(
-            frozenset(job.id for job in backend.jobs(limit=1000).data),
-            frozenset(record.id for record in backend.datasets(limit=1000).data),
-            frozenset(stored.id for stored in backend.parameter_sets(limit=1000).data),
+            frozenset(job.id for job in backend.jobs.page(limit=1000).data),
+            frozenset(record.id for record in backend.datasets.page(limit=1000).data),
+            frozenset(stored.id for stored in backend.parameters.page(limit=1000).data),
             # The database's own files, and messages on their way to a worker, come and go.
             frozenset(
                 str(path.relative_to(settings.data_dir))

@@ -32,7 +32,7 @@ def expected(client: httpx.Client, backend: Backend, train: Callable[..., str]) 
         answer = client.post("/v1/models/switched/versions", json={"job": train(seed=seed)})
         assert answer.status_code == 201, answer.text
     models = {
-        number: load(backend.model_version_path(backend.model_version("switched", number))) for number in VERSIONS
+        number: load(backend.models.version_path(backend.models.version("switched", number))) for number in VERSIONS
     }
     answers = {number: json.loads(json.dumps(model.predict([ROW]))) for number, model in models.items()}
     assert len({json.dumps(answer) for answer in answers.values()}) == len(VERSIONS)

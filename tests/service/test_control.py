@@ -19,9 +19,9 @@ Submit = Callable[..., str]
 def nothing_left(backend: Backend) -> Iterator[None]:
     """Jobs of one test are not ahead in the queue of another."""
     yield
-    for job in backend.jobs(limit=1000).data:
+    for job in backend.jobs.page(limit=1000).data:
         if not job.done:
-            backend.cancel(job.id)
+            backend.jobs.cancel(job.id)
 
 
 def finished(work: Work, claim: Claim, weights: str = "b" * 64) -> None:

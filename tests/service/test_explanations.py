@@ -29,15 +29,15 @@ def test_importance_is_the_engines(client: httpx.Client, backend: Backend, flowe
     assert answer.status_code == 200, answer.text
     told = answer.json()
     assert (told["model"], told["version"], told["gradient"]) == ("explained", 1, None)
-    model = load(backend.model_version_path(backend.model_version("explained")))
-    table = backend.labelled_table(model, "iris", pointer="")
+    model = load(backend.models.version_path(backend.models.version("explained")))
+    table = backend.models.labelled_table(model, "iris", pointer="")
     expected = permutation_importance(model, table, rows=100, repeats=3, seed=4)
     assert told["importance"] == expected.model_dump(mode="json")
     assert told["importance"]["score"] > 0.8 and told["importance"]["features"][0]["importance"] > 0.05
 
 
 def test_the_gradient_is_the_engines(client: httpx.Client, backend: Backend, flowers: str) -> None:
-    model = load(backend.model_version_path(backend.model_version("explained")))
+    model = load(backend.models.version_path(backend.models.version("explained")))
     told = client.post(f"{flowers}/explain", json={"row": ROW}, params={"version": 1}).json()
     assert told["gradient"] == saliency(model, ROW).model_dump(mode="json")
     named = dict(zip(model.preprocessor.shapes, ROW, strict=True))
@@ -70,8 +70,8 @@ def test_drift_is_watched_where_it_is_wanted(client: httpx.Client, backend: Back
     problem = assert_problem(client.get(path), 409)
     assert problem["code"] == "nothing_to_compare" and '{"drift": true}' in problem["detail"]
     assert client.put(flowers, json={"drift": True}).json()["drift"] is True
-    table = backend._datasets.load("iris").training
-    names = list(load(backend.model_version_path(backend.model_version("explained"))).preprocessor.shapes)
+    table = backend.datasets._library.load("iris").training
+    names = list(load(backend.models.version_path(backend.models.version("explained"))).preprocessor.shapes)
     rows = np.stack([table.whole(name) for name in names], axis=1)
     for start in range(0, len(rows), 30):  # in all forms of rows
         part = rows[start : start + 30].astype(float)

@@ -93,7 +93,7 @@ def test_uploads_and_checks_take_keys_too(
     path = f"/v1/jobs/{job()}/gradient-checks"
     numbers = [client.post(path, json={"at": "start"}, headers=key).json()["number"] for _ in range(2)]
     assert numbers == [1, 1]
-    assert len(backend.gradient_checks(path.split("/")[3]).data) == 1
+    assert len(backend.jobs.gradient_checks(path.split("/")[3]).data) == 1
 
 
 def test_every_route_that_creates_takes_a_key(client: httpx.Client) -> None:

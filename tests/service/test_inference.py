@@ -38,7 +38,7 @@ FLOWERS = np.array([[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3], [5.9, 3.0, 4.2, 
 def register(client: httpx.Client, backend: Backend, name: str, job: str) -> Model:
     answer = client.post(f"/v1/models/{name}/versions", json={"job": job})
     assert answer.status_code in (200, 201), answer.text
-    return load(backend.model_path(job))
+    return load(backend.jobs.model_path(job))
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from threading import Event
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -53,7 +54,7 @@ def test_what_comes_while_others_are_written_goes_together_and_is_answered_one_b
     backend = Played()
 
     async def crowd() -> list[object]:
-        intake = Intake(cast(Backend, backend), lambda job: f"<{job.name}>".encode())
+        intake = Intake(cast(Backend, SimpleNamespace(jobs=backend)), lambda job: f"<{job.name}>".encode())
         first = asyncio.create_task(intake.job(spec("first")))
         await asked(backend, 1)
         names = ["a", "refused", "b", "closer", "leaves", "c"]
@@ -80,7 +81,7 @@ def test_what_goes_wrong_with_all_is_said_to_all(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(backend, "submit_all", broken)
 
     async def crowd() -> list[object]:
-        intake = Intake(cast(Backend, backend), lambda job: b"")
+        intake = Intake(cast(Backend, SimpleNamespace(jobs=backend)), lambda job: b"")
         return await asyncio.gather(*(intake.job(spec(name)) for name in "ab"), return_exceptions=True)
 
     assert [type(outcome) for outcome in asyncio.run(crowd())] == [ZeroDivisionError] * 2
@@ -89,19 +90,19 @@ def test_what_goes_wrong_with_all_is_said_to_all(monkeypatch: pytest.MonkeyPatch
 def test_a_backend_says_of_each_what_it_would_say_alone(tmp_path, redis_url) -> None:
     with open_backend(quick(tmp_path, redis_url=redis_url, max_queued=5, sweep_seconds=60.0)) as backend:
         known = spec("known")
-        assert backend.submit_all([known]) == [None]  # its data has never been looked at
+        assert backend.jobs.submit_all([known]) == [None]  # its data has never been looked at
         for _ in range(2):  # which keeps the sample set, and then looks through it
-            backend.submit(known)
+            backend.jobs.submit(known)
         wrong = spec(
             "wrong", training={"batch_size": 1}, layers=[{"type": "dense", "units": 2}, {"type": "batch_norm"}]
         )
         other = spec("other", data={"train": "wine", "target": "label"})
-        outcomes = backend.submit_all([known, wrong, other, known, known, known])
+        outcomes = backend.jobs.submit_all([known, wrong, other, known, known, known])
         assert [type(outcome).__name__ for outcome in outcomes] == [
             "Job", "SpecError", "NoneType", "Job", "Job", "QueueFull",
         ]  # fmt: skip
         with pytest.raises(type(outcomes[1]), match=str(outcomes[1])[:40]):
-            backend.submit(wrong)
+            backend.jobs.submit(wrong)
         jobs = [outcome for outcome in outcomes if isinstance(outcome, Job)]
         assert [job.queue_position for job in jobs] == [3, 4, 5]
-        assert [backend.job(job.id) for job in jobs] == jobs
+        assert [backend.jobs.get(job.id) for job in jobs] == jobs

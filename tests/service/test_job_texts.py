@@ -29,27 +29,27 @@ def test_a_list_is_that_of_the_views_whatever_becomes_of_the_jobs(
     monkeypatch.setattr(job_texts, "MOST_TEXTS", 9)
     texts = JobTexts(backend)
     written: list[str] = []
-    several = backend.several
-    monkeypatch.setattr(backend, "several", lambda ids: written.extend(ids) or several(ids))
+    several = backend.jobs.several
+    monkeypatch.setattr(backend.jobs, "several", lambda ids: written.extend(ids) or several(ids))
 
     def looked(limit: int = 4) -> list[str]:
         """Which jobs had to be written anew."""
         written.clear()
-        expected = Listing[JobView].of(backend.jobs(limit=limit), JobView.of).model_dump_json().encode()
+        expected = Listing[JobView].of(backend.jobs.page(limit=limit), JobView.of).model_dump_json().encode()
         assert texts.listing(limit) == expected
         return written.copy()
 
     assert looked() == []
-    jobs = [backend.submit(SPEC).id for _ in range(3)]
+    jobs = [backend.jobs.submit(SPEC).id for _ in range(3)]
     assert looked() == jobs[::-1]
     assert looked() == []
-    jobs.append(backend.submit(SPEC).id)
+    jobs.append(backend.jobs.submit(SPEC).id)
     assert looked() == jobs[3:]
-    backend.cancel(jobs[1])
+    backend.jobs.cancel(jobs[1])
     assert looked() == [jobs[1]]
-    backend.pause(jobs[2])
+    backend.jobs.pause(jobs[2])
     assert looked() == [jobs[2]]
-    backend.delete_job(jobs[1])
+    backend.jobs.delete(jobs[1])
     assert looked() == []
     with Work.on(backend.settings) as work:  # a worker: those that wait now wait for another reason
         work.store.workers.seen("worker", host="here", pid=1, queues=["cpu"], job_id=None)
@@ -58,20 +58,20 @@ def test_a_list_is_that_of_the_views_whatever_becomes_of_the_jobs(
         assert looked() == [jobs[0]]
         work.store.training_log.record(claim, 1)
     for _ in range(9):
-        jobs.append(backend.submit(SPEC).id)
+        jobs.append(backend.jobs.submit(SPEC).id)
         looked(12)
     assert len(texts._texts) == 9
 
 
 def test_a_job_that_is_deleted_in_between_is_left_out(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    jobs = [backend.submit(SPEC).id for _ in range(2)]
-    several = backend.several
+    jobs = [backend.jobs.submit(SPEC).id for _ in range(2)]
+    several = backend.jobs.several
 
     def late(ids: list[str]) -> object:
-        backend.cancel(jobs[1])
-        backend.delete_job(jobs[1])
+        backend.jobs.cancel(jobs[1])
+        backend.jobs.delete(jobs[1])
         return several(ids)
 
-    monkeypatch.setattr(backend, "several", late)
+    monkeypatch.setattr(backend.jobs, "several", late)
     listed = json.loads(JobTexts(backend).listing(10))
     assert [job["id"] for job in listed["data"]] == jobs[:1]

@@ -46,7 +46,7 @@ def test_kserves_client_is_understood(
     for kind, source in data.items():
         job = train(data=source)
         client.post(f"/v1/models/clients-{kind}/versions", json={"job": job}).raise_for_status()
-        models[kind] = load(backend.model_path(job))
+        models[kind] = load(backend.jobs.model_path(job))
     session = subprocess.run(
         [PYTHON, Path(__file__).with_name("kserve_session.py"), running.url],
         capture_output=True,

@@ -42,7 +42,7 @@ class Registered:
         self.client, self.path = client, f"/v1/models/{name}"
         answer = client.post(f"{self.path}/versions", json={"job": job})
         assert answer.status_code in (200, 201), answer.text
-        self.model: Model = load(backend.model_path(job))
+        self.model: Model = load(backend.jobs.model_path(job))
 
     @property
     def features(self) -> list[str]:
@@ -163,7 +163,9 @@ def test_csv_is_answered_in_csv_and_typed_as_an_upload_is(adults: Registered) ->
 def test_csv_means_what_it_means_in_an_upload(adults: Registered, client: httpx.Client, backend: Backend) -> None:
     answer = adults.send(HEADER.replace(",income", "") + ADULTS.replace(",<=50K", "").replace(",>50K", ""), "text/csv")
     assert answer.status_code == 200, answer.text
-    table = backend._datasets.load("adults").training.select(adults.features)  # what the same text became as an upload
+    table = backend.datasets._library.load("adults").training.select(
+        adults.features
+    )  # what the same text became as an upload
     head: Table = table.take(slice(0, 10))
     expected = adults.model.answers(adults.model.preprocessor.features(head, np.float32))
     found = [float(row["probability_>50K"]) for row in csv.DictReader(io.StringIO(answer.text))]

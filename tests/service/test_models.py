@@ -39,7 +39,7 @@ def test_a_job_becomes_a_version(
     version = client.get(f"{flowers}/versions/1").json()
     assert version["job"] == job["id"] and version["checkpoint"] is None
     assert version["metrics"] == job["result"] and version["data_hash"] == job["data_hash"]
-    assert version["weights_sha256"] == load(backend.model_path(job["id"])).weights_sha256
+    assert version["weights_sha256"] == load(backend.jobs.model_path(job["id"])).weights_sha256
     assert version["spec"]["data"]["train"] == "iris"
     assert [one["version"] for one in client.get(f"{flowers}/versions").json()["data"]] == [2, 1]
     model = client.get(flowers).json()
@@ -109,7 +109,7 @@ def test_the_file_is_that_of_the_job_and_survives_it(
 ) -> None:
     job = train(seed=7)
     version = client.post(f"{flowers}/versions", json={"job": job}).json()
-    own = backend.model_path(job)
+    own = backend.jobs.model_path(job)
     expected = own.read_bytes()
     own.unlink()  # as if the job were deleted
     answer = client.get(f"{flowers}/versions/{version['version']}/artifact")
@@ -126,7 +126,7 @@ def test_the_artifact_comes_as_npz_too(
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-npz")
     with np.load(io.BytesIO(answer.content), allow_pickle=False) as archive:
         arrays = dict(archive)
-    for name, array in load(backend.model_path(trained[0])).parameters.named().items():
+    for name, array in load(backend.jobs.model_path(trained[0])).parameters.named().items():
         np.testing.assert_array_equal(arrays[name], array)
     assert_problem(client.get(f"{flowers}/versions/1/artifact", params={"format": "pickle"}), 422)
     until(lambda: not list((backend.settings.data_dir / "unfinished").glob("*")))  # it goes behind the answer

@@ -25,7 +25,7 @@ def test_rows_may_be_arrays_or_objects(client: httpx.Client, backend: Backend, t
     path = f"/v1/jobs/{trained}/predict"
     arrays = client.post(path, json={"rows": FLOWERS})
     assert arrays.status_code == 200, arrays.text
-    model = load(backend.model_path(trained))
+    model = load(backend.jobs.model_path(trained))
     names = list(model.preprocessor.shapes)
     objects = client.post(path, json={"rows": [dict(zip(names, row, strict=True)) for row in FLOWERS]})
     assert objects.json() == arrays.json()
@@ -35,7 +35,7 @@ def test_rows_may_be_arrays_or_objects(client: httpx.Client, backend: Backend, t
 
 
 def test_every_bad_row_is_named(client: httpx.Client, backend: Backend, trained: str) -> None:
-    names = list(load(backend.model_path(trained)).preprocessor.shapes)
+    names = list(load(backend.jobs.model_path(trained)).preprocessor.shapes)
     good = dict(zip(names, FLOWERS[0], strict=True))
     rows = [
         good,

@@ -22,7 +22,7 @@ def model(client: httpx.Client, backend: Backend, train: Callable[..., str]) -> 
     client.post("/v1/models/quick/versions", json={"job": job}).raise_for_status()
     client.put("/v1/models/quick/aliases/live", json={"version": 1}).raise_for_status()
     client.post("/v1/models/quick/predict", json={"rows": FLOWERS[:1]}).raise_for_status()
-    return load(backend.model_path(job))
+    return load(backend.jobs.model_path(job))
 
 
 def ask(client: httpx.Client, body: bytes, accept: str, query: str = "") -> httpx.Response:

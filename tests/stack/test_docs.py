@@ -20,7 +20,7 @@ from pydantic_core import PydanticUndefined
 from tests.stack.pages import PAGES, PAPERS, README, REPOSITORY, Block, blocks, numbers, unchanging
 from tests.until import CEILING
 from trainshed.cli import app as command
-from worker.domain.jobs import MOVES
+from worker.domain.work_items import MOVES
 from worker.settings import Settings
 
 HERE = "http://127.0.0.1:8000"

@@ -229,9 +229,8 @@ class Fleet:
     def end_leases(self) -> None:
         """Have every lease be over, as if its time had gone by."""
         with closing(open_database(self.settings.sql_url)) as database, database.write() as connection:
-            for table in (tables.jobs, tables.gradient_checks):
-                held = table.c.lease_until.is_not(None)
-                connection.execute(table.update().where(held).values(lease_until=0))
+            held = tables.work_items.c.lease_until.is_not(None)
+            connection.execute(tables.work_items.update().where(held).values(lease_until=0))
 
 
 @pytest.fixture

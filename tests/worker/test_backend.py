@@ -46,7 +46,7 @@ def upload(
     with backend.receive() as received:
         for start in range(0, len(content), 100):
             received.write(content[start : start + 100])
-        return backend.add_dataset(name, media_type, received)
+        return backend.datasets.add(name, media_type, received)
 
 
 def npz(**arrays: NDArray[Any]) -> bytes:
@@ -60,47 +60,47 @@ def nothing_left(backend: Backend) -> Iterator[None]:
     before = files(backend.settings)
     yield
     assert files(backend.settings) == before
-    assert not backend.datasets().data
-    assert not backend.jobs().data
-    assert not backend.parameter_sets().data
+    assert not backend.datasets.page().data
+    assert not backend.jobs.page().data
+    assert not backend.parameters.page().data
 
 
 def test_an_upload_becomes_a_dataset_that_a_job_can_learn_from(backend: Backend, spec: Make) -> None:
     record, new = upload(backend, "mine")
     assert (new, record.rows, record.bytes, record.media_type) == (True, 40, len(CSV), "text/csv")
-    assert backend.dataset("mine") == backend.dataset(record.id) == record
-    assert backend.preview("mine", limit=2)["rows"] == [
+    assert backend.datasets.find("mine") == backend.datasets.find(record.id) == record
+    assert backend.datasets.preview("mine", limit=2)["rows"] == [
         {"a": 0, "b": 0, "label": 0},
         {"a": 1, "b": 1, "label": 1},
     ]
-    job = backend.submit(spec(data={"train": "mine", "target": "label"}))
-    assert backend.submit(spec(data={"train": record.id, "target": "label"})).data_hash == job.data_hash
+    job = backend.jobs.submit(spec(data={"train": "mine", "target": "label"}))
+    assert backend.jobs.submit(spec(data={"train": record.id, "target": "label"})).data_hash == job.data_hash
     assert JobSpec.model_validate(job.spec).data.train == "mine"
 
 
 def test_the_same_upload_twice_is_one_dataset_and_another_is_its_next_version(backend: Backend, spec: Make) -> None:
     record, _ = upload(backend, "mine")
     assert upload(backend, "mine") == (record, False)
-    job = backend.submit(spec(data={"train": "mine", "target": "label"}))
+    job = backend.jobs.submit(spec(data={"train": "mine", "target": "label"}))
     newer, new = upload(backend, "mine", CSV + b"1,2,1\n")
     assert (new, record.version, newer.version) == (True, 1, 2)
-    assert backend.dataset("mine") == backend.dataset("mine@2") == newer
-    assert backend.dataset("mine@1") == backend.dataset(record.id) == record
-    later = backend.submit(spec(data={"train": "mine", "target": "label"}))
-    pinned = backend.submit(spec(data={"train": "mine@1", "target": "label"}))
+    assert backend.datasets.find("mine") == backend.datasets.find("mine@2") == newer
+    assert backend.datasets.find("mine@1") == backend.datasets.find(record.id) == record
+    later = backend.jobs.submit(spec(data={"train": "mine", "target": "label"}))
+    pinned = backend.jobs.submit(spec(data={"train": "mine@1", "target": "label"}))
     assert job.data_hash == pinned.data_hash != later.data_hash
 
 
 def test_a_dataset_goes_when_no_job_needs_it(backend: Backend, spec: Make) -> None:
     upload(backend, "mine")
-    job = backend.submit(spec(data={"train": "mine", "target": "label"}))
+    job = backend.jobs.submit(spec(data={"train": "mine", "target": "label"}))
     with pytest.raises(DatasetInUse, match=job.id):
-        backend.delete_dataset("mine")
-    backend.cancel(job.id)
-    backend.delete_dataset("mine")
+        backend.datasets.delete("mine")
+    backend.jobs.cancel(job.id)
+    backend.datasets.delete("mine")
     assert files(backend.settings) == set()
     with pytest.raises(UnknownDataset):
-        backend.delete_dataset("mine")
+        backend.datasets.delete("mine")
 
 
 @pytest.mark.parametrize(
@@ -132,11 +132,11 @@ def test_an_upload_that_cannot_be_used_leaves_nothing(
 
 
 def test_a_sample_set_is_made_when_it_is_first_needed(backend: Backend, spec: Make) -> None:
-    assert backend.datasets().data == ()
-    backend.submit(spec())
-    (record,) = backend.datasets().data
+    assert backend.datasets.page().data == ()
+    backend.jobs.submit(spec())
+    (record,) = backend.datasets.page().data
     assert (record.name, record.rows, record.media_type) == ("iris", 150, None)
-    assert backend.dataset("iris") == record
+    assert backend.datasets.find("iris") == record
 
 
 @pytest.mark.parametrize(
@@ -165,16 +165,16 @@ def test_a_spec_that_cannot_be_meant_is_refused_with_the_field(
         "max_parameters": 20_000,
     }
     with open_backend(settings.model_copy(update=limits)) as backend:
-        for attempt in (backend.outline, backend.submit):
+        for attempt in (backend.jobs.outline, backend.jobs.submit):
             with pytest.raises(error) as refused:
                 attempt(spec(**changes))
             assert getattr(refused.value, "pointer", None) == pointer
-        assert backend.jobs().data == ()
+        assert backend.jobs.page().data == ()
 
 
 def test_a_slip_in_a_name_is_explained(backend: Backend, spec: Make) -> None:
     with pytest.raises(UnknownDataset, match="digits"):
-        backend.submit(spec(data={"train": "digitz", "target": "label"}))
+        backend.jobs.submit(spec(data={"train": "digitz", "target": "label"}))
 
 
 IRIS = {"W1": np.ones((4, 3)), "b1": np.zeros(3)}
@@ -187,12 +187,12 @@ def test_a_job_can_start_from_uploaded_parameters(
     for new in (True, False):
         with backend.receive() as received:
             received.write(content)
-            made, created = backend.add_parameters("mine", media_type, received)
+            made, created = backend.parameters.add("mine", media_type, received)
         assert (made.tensors, created) == ({"W1": (4, 3), "b1": (3,)}, new)
-    assert backend.submit(spec(initializer={"type": "given", "parameters": "mine"})).state == "queued"
+    assert backend.jobs.submit(spec(initializer={"type": "given", "parameters": "mine"})).state == "queued"
     with pytest.raises(SpecError, match="W1") as refused:
         layers = [{"type": "dense", "units": 7}]
-        backend.submit(spec(layers=layers, initializer={"type": "given", "parameters": "mine"}))
+        backend.jobs.submit(spec(layers=layers, initializer={"type": "given", "parameters": "mine"}))
     assert refused.value.pointer == "/initializer/parameters"
 
 
@@ -216,46 +216,52 @@ def test_parameters_that_cannot_be_used_leave_nothing(
 ) -> None:
     with nothing_left(backend), pytest.raises(error), backend.receive() as received:
         received.write(content)
-        backend.add_parameters("mine", media_type, received)
+        backend.parameters.add("mine", media_type, received)
 
 
 def test_a_stored_file_that_was_changed_is_not_used(backend: Backend, spec: Make) -> None:
     with backend.receive() as received:
         received.write(npz(**IRIS))
-        backend.add_parameters("mine", NPZ, received)
+        backend.parameters.add("mine", NPZ, received)
     (path,) = (backend.settings.data_dir / "parameters").iterdir()
     path.write_bytes(path.read_bytes()[:-1] + b"\1")
     with pytest.raises(ArtifactDamaged):
-        backend.submit(spec(initializer={"type": "given", "parameters": "mine"}))
+        backend.jobs.submit(spec(initializer={"type": "given", "parameters": "mine"}))
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1001])
 def test_a_page_has_a_size(backend: Backend, limit: int) -> None:
     with pytest.raises(InvalidPage, match="between 1 and 1000"):
-        backend.jobs(limit=limit)
+        backend.jobs.page(limit=limit)
 
 
 @pytest.mark.parametrize("reference", ["", "a\0b", "\ud800", "%", "x" * 5000, "' OR 1=1 --", "../../etc/passwd"])
 def test_nonsense_names_nothing(settings: Settings, database_url: str, reference: str) -> None:
     with open_backend(Settings.model_validate(settings.model_dump() | {"database_url": database_url})) as backend:
-        for ask in (backend.job, backend.cancel, backend.model_path, backend.metrics, backend.events):
+        for ask in (
+            backend.jobs.get,
+            backend.jobs.cancel,
+            backend.jobs.model_path,
+            backend.jobs.metrics,
+            backend.jobs.events,
+        ):
             with pytest.raises(UnknownJob):
                 ask(reference)
-        for find in (backend.dataset, backend.preview, backend.delete_dataset):
+        for find in (backend.datasets.find, backend.datasets.preview, backend.datasets.delete):
             with pytest.raises(UnknownDataset):
                 find(reference)
         with pytest.raises(UnknownParameters):
-            backend.parameters(reference)
-        for page in (backend.jobs, backend.datasets, backend.parameter_sets):
+            backend.parameters.find(reference)
+        for page in (backend.jobs.page, backend.datasets.page, backend.parameters.page):
             with pytest.raises(InvalidPage):
                 page(after=reference)
 
 
 def test_a_page_behind_the_last_entry_is_empty(backend: Backend, spec: Make) -> None:
-    job = backend.submit(spec())
-    assert backend.events(job.id, after=10**30).data == ()
-    assert backend.metrics(job.id, after=-(10**30)).data == ()
-    assert len(backend.events(job.id, after=-5).data) == 1
+    job = backend.jobs.submit(spec())
+    assert backend.jobs.events(job.id, after=10**30).data == ()
+    assert backend.jobs.metrics(job.id, after=-(10**30)).data == ()
+    assert len(backend.jobs.events(job.id, after=-5).data) == 1
 
 
 def test_every_error_has_a_code_of_its_own() -> None:

@@ -43,7 +43,7 @@ def table(rows: int, seed: int = 0) -> bytes:
 def upload(backend: Backend, name: str, content: bytes) -> str:
     with backend.receive() as file:
         file.write(content)
-        return backend.add_dataset(name, "text/csv", file)[0].id
+        return backend.datasets.add(name, "text/csv", file)[0].id
 
 
 @pytest.fixture
@@ -63,24 +63,24 @@ def model(backend: Backend, process: WorkerProcess) -> str:
         "training": {"epochs": 2},
         "checks": {"gradients": []},
     }
-    job = backend.submit(JobSpec.model_validate(spec))
+    job = backend.jobs.submit(JobSpec.model_validate(spec))
     process.work(job.id)
-    backend.register_model("colors", job.id)
+    backend.models.register("colors", job.id)
     return "colors"
 
 
 def test_the_result_is_what_the_engine_answers_row_by_row(backend: Backend, process: WorkerProcess, model: str) -> None:
     upload(backend, "large", table(5000, seed=1))
-    asked = backend.predict_batch(model, None, "large", "csv")
+    asked = backend.batches.create(model, None, "large", "csv")
     assert (asked.state, asked.rows, asked.rows_done) == (Status.QUEUED, 5000, 0)
     process.work(asked.id)
-    done = backend.batch_prediction(model, asked.id)
+    done = backend.batches.get(model, asked.id)
     assert (done.state, done.rows_done, done.error) == (Status.SUCCEEDED, 5000, None)
-    served = load(backend.model_version_path(backend.model_version(model)))
+    served = load(backend.models.version_path(backend.models.version(model)))
     rows = list(csv.DictReader(io.StringIO(table(5000, seed=1).decode())))
     sent = [{"a": float(row["a"]), "b": int(row["b"]), "color": row["color"]} for row in rows]
     expected = served.predict(sent)
-    with backend.batch_result(done).open() as file:
+    with backend.batches.result(done).open() as file:
         found = list(csv.DictReader(file))
     assert [row["label"] for row in found] == [one["label"] for one in expected]
     for name in ("yes", "no"):
@@ -89,10 +89,10 @@ def test_the_result_is_what_the_engine_answers_row_by_row(backend: Backend, proc
 
 
 def test_parquet_holds_the_same(backend: Backend, process: WorkerProcess, model: str) -> None:
-    batches = [backend.predict_batch(model, None, "small", form) for form in ("csv", "parquet")]
+    batches = [backend.batches.create(model, None, "small", form) for form in ("csv", "parquet")]
     for batch in batches:
         process.work(batch.id)
-    as_csv, as_parquet = (backend.batch_result(backend.batch_prediction(model, batch.id)) for batch in batches)
+    as_csv, as_parquet = (backend.batches.result(backend.batches.get(model, batch.id)) for batch in batches)
     with as_csv.open() as file:
         expected = list(csv.DictReader(file))
     read = read_parquet(str(as_parquet)).read_all()
@@ -109,44 +109,44 @@ def test_what_does_not_fit_is_refused_or_fails_with_its_row(
 ) -> None:
     upload(backend, "narrow", b"a,color\n1,red\n2,blue\n")
     with pytest.raises(Exception, match="no column 'b'") as refused:
-        backend.predict_batch(model, None, "narrow", "csv")
+        backend.batches.create(model, None, "narrow", "csv")
     assert refused.value.pointer == "/dataset"  # type: ignore[attr-defined]
     with pytest.raises(UnknownDataset):
-        backend.predict_batch(model, None, "nothing", "csv")
+        backend.batches.create(model, None, "nothing", "csv")
     upload(backend, "holes", b"a,b,color\n1,2,red\n2,NA,blue\n3,1,red\n")
-    batch = backend.predict_batch(model, None, "holes", "csv")
+    batch = backend.batches.create(model, None, "holes", "csv")
     with pytest.raises(NoResult):
-        backend.batch_result(batch)
+        backend.batches.result(batch)
     process.work(batch.id)
-    failed = backend.batch_prediction(model, batch.id)
+    failed = backend.batches.get(model, batch.id)
     assert failed.state is Status.FAILED and failed.error is not None
     assert "row 1 lacks 'b'" in failed.error.message
 
 
 def test_what_is_needed_cannot_be_deleted(backend: Backend, process: WorkerProcess, model: str) -> None:
     upload(backend, "other", table(40, seed=2))
-    batch = backend.predict_batch(model, 1, "other", "csv")
+    batch = backend.batches.create(model, 1, "other", "csv")
     with pytest.raises(DatasetInUse, match=batch.id):
-        backend.delete_dataset("other")
+        backend.datasets.delete("other")
     with pytest.raises(VersionInUse, match=batch.id):
-        backend.delete_model_version(model, 1)
+        backend.models.delete_version(model, 1)
     process.work(batch.id)
-    backend.delete_dataset("other")
-    path = backend.batch_result(backend.batch_prediction(model, batch.id))
-    backend.delete_batch_prediction(model, batch.id)
+    backend.datasets.delete("other")
+    path = backend.batches.result(backend.batches.get(model, batch.id))
+    backend.batches.delete(model, batch.id)
     assert not path.exists()
     with pytest.raises(UnknownBatch):
-        backend.batch_prediction(model, batch.id)
-    backend.delete_model_version(model, 1)
+        backend.batches.get(model, batch.id)
+    backend.models.delete_version(model, 1)
 
 
 def test_one_that_is_deleted_while_it_is_made_leaves_nothing(
     backend: Backend, process: WorkerProcess, model: str, settings: Settings
 ) -> None:
-    batch = backend.predict_batch(model, None, "small", "csv")
+    batch = backend.batches.create(model, None, "small", "csv")
     claim = process._store.work_items.claim(batch.id, "worker")
     assert claim is not None
-    backend.delete_batch_prediction(model, batch.id)
+    backend.batches.delete(model, batch.id)
     with pytest.raises(LeaseLost):
         process._store.work_items.renew(claim, {"rows": 3})
     process.work(batch.id)  # there is nothing to claim any more
@@ -156,7 +156,7 @@ def test_one_that_is_deleted_while_it_is_made_leaves_nothing(
 def test_a_worker_that_falls_silent_loses_it(backend: Backend, process: WorkerProcess, model: str) -> None:
     for sweeper in (backend._sweeper, process._sweeper):
         sweeper.close()  # they would take the claims back that this test takes back
-    batch = backend.predict_batch(model, None, "small", "csv")
+    batch = backend.batches.create(model, None, "small", "csv")
     hasty = Store(
         process._store.database, backend.settings.model_copy(update={"lease_seconds": -1.0, "max_attempts": 2})
     ).work_items
@@ -166,12 +166,12 @@ def test_a_worker_that_falls_silent_loses_it(backend: Backend, process: WorkerPr
     with pytest.raises(LeaseLost):
         hasty.fail(late, Failure("late", "too late"))
     process.work(batch.id)
-    assert backend.batch_prediction(model, batch.id).state is Status.SUCCEEDED
-    again = backend.predict_batch(model, None, "small", "csv")
+    assert backend.batches.get(model, batch.id).state is Status.SUCCEEDED
+    again = backend.batches.create(model, None, "small", "csv")
     for _ in range(2):
         hasty.claim(again.id, "worker")
     assert hasty.expire(again.id) is Status.FAILED
-    error = backend.batch_prediction(model, again.id).error
+    error = backend.batches.get(model, again.id).error
     assert error is not None and error.code == "worker_lost"
 
 
@@ -203,11 +203,11 @@ def test_a_million_rows_need_no_more_memory_than_a_few_thousand(
         part = np.char.mod("%.4f", rng.normal(size=rows // 100))
         file.write("\n".join(f"{a},3,red" for a in part.tolist()).encode() + b"\n")
     upload(backend, "million", file.getvalue())
-    batch = backend.predict_batch(model, None, "million", "csv")
+    batch = backend.batches.create(model, None, "million", "csv")
     command = [sys.executable, "-P", "-c", PEAK, str(settings.data_dir), batch.id, redis_url]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    finished = backend.batch_prediction(model, batch.id)
+    finished = backend.batches.get(model, batch.id)
     assert finished.state is Status.SUCCEEDED and finished.rows_done == rows
-    with backend.batch_result(finished).open() as lines:
+    with backend.batches.result(finished).open() as lines:
         assert sum(1 for _ in lines) == rows + 1
     assert int(done.stdout.splitlines()[-1]) < 150 * 1024  # kilobytes; the rows as floats alone would take 24 MB a copy

@@ -105,14 +105,14 @@ def test_a_job_is_taken_at_once_while_the_broker_is_away(
 ) -> None:
     url = black_hole if broker_is == "a black hole" else "redis://127.0.0.1:1/0"
     with open_backend(Settings.model_validate(settings.model_dump() | {"redis_url": url})) as backend:
-        backend.dataset("iris")  # made once, so that only the submission is measured
+        backend.datasets.find("iris")  # made once, so that only the submission is measured
         for _ in range(5):
             started = time.monotonic()
-            job = backend.submit(spec())
+            job = backend.jobs.submit(spec())
             assert time.monotonic() - started < 5
-            assert backend.job(job.id).state == "queued"
+            assert backend.jobs.get(job.id).state == "queued"
         started = time.monotonic()
-        health = backend.health()
+        health = backend.fleet.health()
         assert time.monotonic() - started < 8
         assert (health["sql"].ok, health["redis"].ok) == (True, False)
 
@@ -120,5 +120,5 @@ def test_a_job_is_taken_at_once_while_the_broker_is_away(
 def test_nothing_is_left_of_a_backend_that_could_not_publish(settings: Settings, spec: Make) -> None:
     down = Settings.model_validate(settings.model_dump() | {"redis_url": "redis://127.0.0.1:1/0"})
     with open_backend(down) as backend:
-        backend.submit(spec())
+        backend.jobs.submit(spec())
     assert not backend._publisher._thread.is_alive()

@@ -92,20 +92,21 @@ def test_a_table_that_sqlite_makes_anew_keeps_what_points_to_it(
 ) -> None:
     def anew(connection: sa.Connection) -> None:
         operations = Operations(MigrationContext.configure(connection))
-        with operations.batch_alter_table("jobs", recreate="always"):
+        with operations.batch_alter_table("work_items", recreate="always"):
             pass
 
     database = open_database(f"sqlite:///{tmp_path / 'test.db'}")
+    batch = "INSERT INTO batch_predictions (id, name, version, dataset_id, reference, format, rows) "
     with database.write() as connection:
         connection.exec_driver_sql(ITEM)
-        connection.exec_driver_sql("INSERT INTO events VALUES ('job_1', 1, 'state', 1.0, 0, '{}')")
+        connection.exec_driver_sql(f"{batch} VALUES ('job_1', 'm', 1, 'ds_1', 'd', 'csv', 3)")
         connection.execute(alembic_version.update().values(version_num="0000"))
     monkeypatch.setattr("worker.storage.database._migrate", anew)
     database.upgrade()
     with database.write() as connection:
-        assert connection.scalar(sa.text("SELECT count(*) FROM events")) == 1
-        connection.exec_driver_sql("DELETE FROM jobs")
-        assert connection.scalar(sa.text("SELECT count(*) FROM events")) == 0
+        assert connection.scalar(sa.text("SELECT count(*) FROM batch_predictions")) == 1
+        connection.exec_driver_sql("DELETE FROM work_items")
+        assert connection.scalar(sa.text("SELECT count(*) FROM batch_predictions")) == 0
     database.close()
 
 

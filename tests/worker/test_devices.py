@@ -58,8 +58,8 @@ def test_a_job_on_the_cpu_loads_no_cupy(broken_cupy: Path) -> None:
 
 
 NO_CHECK = (
-    "import sys; from worker import process; process.require_gpu = lambda settings: None; "
-    "sys.exit(process.run_worker(process.Settings()))"
+    "import sys; from worker.process import parent; parent.require_gpu = lambda settings: None; "
+    "sys.exit(parent.run_worker(parent.Settings()))"
 )
 
 
@@ -69,18 +69,18 @@ def test_the_one_child_of_a_gpu_worker_loads_cupy_and_the_parent_never_does(
     running = fleet(queues=("gpu", "cpu"), concurrency=2)
     backend: Backend = running.backend
     worker = running.start_worker(NO_CHECK)  # as if the GPU had gone after the worker has looked for it
-    until(lambda: backend.workers())
-    (child,) = backend.workers()
+    until(lambda: backend.fleet.workers())
+    (child,) = backend.fleet.workers()
     assert child.device == "cpu"  # as long as no GPU has been found
 
-    job = backend.wait(backend.submit(spec(device="gpu")).id, 60)
+    job = backend.jobs.wait(backend.jobs.submit(spec(device="gpu")).id, 60)
     assert job.state is Status.FAILED and job.error is not None
     assert job.error.code == "device_unavailable" and "libcuda.so.1 is missing" in job.error.message
 
-    job = backend.wait(backend.submit(spec(device="auto")).id, 60)
+    job = backend.jobs.wait(backend.jobs.submit(spec(device="auto")).id, 60)
     assert job.state is Status.SUCCEEDED and job.environment is not None
     assert job.environment["device"] == "cpu"
-    (started,) = (event for event in backend.events(job.id, limit=100).data if event.type == "started")
+    (started,) = (event for event in backend.jobs.events(job.id, limit=100).data if event.type == "started")
     assert started.data["device"] == "cpu" and "libcuda.so.1 is missing" in str(started.data["because"])
 
     assert {int(pid) for pid in broken_cupy.read_text().split()} == {child.pid}

@@ -45,7 +45,7 @@ def store(settings: Settings, backend: Backend) -> Iterator[Store]:
 
 @pytest.fixture
 def claim(backend: Backend, store: Store) -> Claim:
-    claimed = store.work_items.claim(backend.submit(JobSpec.model_validate(SPEC)).id, "worker")
+    claimed = store.work_items.claim(backend.jobs.submit(JobSpec.model_validate(SPEC)).id, "worker")
     assert claimed is not None
     return claimed
 
@@ -57,10 +57,10 @@ def whole(settings: Settings) -> None:
 
 
 SITES: dict[str, Callable[[Backend, Store, Claim], object]] = {
-    "a job": lambda backend, store, claim: backend.submit(JobSpec.model_validate(SPEC)),
+    "a job": lambda backend, store, claim: backend.jobs.submit(JobSpec.model_validate(SPEC)),
     "a gradient check": lambda backend, store, claim: store.gradient_checks.create(claim.item_id, {}, max_queued=9),
-    "a key": lambda backend, store, claim: backend.begin("key", "/v1/jobs"),
-    "a wish": lambda backend, store, claim: backend.pause(claim.item_id),
+    "a key": lambda backend, store, claim: backend.idempotency_keys.begin("key", "/v1/jobs"),
+    "a wish": lambda backend, store, claim: backend.jobs.pause(claim.item_id),
     "a claim": lambda backend, store, claim: store.work_items.claim_next(claim.item_id, "worker", ["train"]),
     "a heartbeat": lambda backend, store, claim: store.work_items.renew(claim),
     "metrics": lambda backend, store, claim: store.training_log.record(claim, 1, rows=ROWS),
@@ -77,14 +77,14 @@ SITES: dict[str, Callable[[Backend, Store, Claim], object]] = {
 def test_a_row_that_finds_no_room_leaves_everything_as_it_was(
     backend: Backend, store: Store, claim: Claim, settings: Settings, site: str
 ) -> None:
-    another = backend.submit(JobSpec.model_validate(SPEC))  # for whoever claims
-    before = store.jobs.get(claim.item_id), store.jobs.get(another.id), len(backend.jobs().data)
+    another = backend.jobs.submit(JobSpec.model_validate(SPEC))  # for whoever claims
+    before = store.jobs.get(claim.item_id), store.jobs.get(another.id), len(backend.jobs.page().data)
     with full(), pytest.raises((StorageFull, StoreUnavailable)):
         SITES[site](backend, store, claim)
-    assert (store.jobs.get(claim.item_id), store.jobs.get(another.id), len(backend.jobs().data)) == before
+    assert (store.jobs.get(claim.item_id), store.jobs.get(another.id), len(backend.jobs.page().data)) == before
     whole(settings)
     SITES[site](backend, store, claim)
-    assert backend.submit(JobSpec.model_validate(SPEC)).state == "queued"
+    assert backend.jobs.submit(JobSpec.model_validate(SPEC)).state == "queued"
     whole(settings)
 
 
@@ -95,7 +95,7 @@ def test_an_upload_that_finds_no_room_leaves_no_file(backend: Backend, settings:
     def upload() -> None:
         with backend.receive() as file:
             file.write(content.getvalue())
-            backend.add_parameters("mine", "application/x-npz", file)
+            backend.parameters.add("mine", "application/x-npz", file)
 
     folders = [settings.data_dir / name for name in ("unfinished", "parameters", "datasets")]
 
@@ -107,7 +107,7 @@ def test_an_upload_that_finds_no_room_leaves_no_file(backend: Backend, settings:
         upload()
     assert files() == before
     upload()
-    assert backend.parameters("mine").tensors == {"W1": (4, 3), "b1": (3,)}
+    assert backend.parameters.find("mine").tensors == {"W1": (4, 3), "b1": (3,)}
     whole(settings)
 
 

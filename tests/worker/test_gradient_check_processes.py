@@ -33,8 +33,8 @@ Until = Callable[[Callable[[], object]], None]
 
 
 def made(backend: Backend, check: GradientCheck, until: Until) -> GradientCheck:
-    until(lambda: backend.gradient_check(check.job_id, check.number).done)
-    return backend.gradient_check(check.job_id, check.number)
+    until(lambda: backend.jobs.gradient_check(check.job_id, check.number).done)
+    return backend.jobs.gradient_check(check.job_id, check.number)
 
 
 def test_a_check_is_made_whatever_became_of_its_message(
@@ -42,10 +42,10 @@ def test_a_check_is_made_whatever_became_of_its_message(
 ) -> None:
     running = fleet()
     backend = running.backend
-    job = backend.submit(spec())
-    early = backend.check_gradients(job.id, GradientCheckSpec(at="start"))
+    job = backend.jobs.submit(spec())
+    early = backend.jobs.check_gradients(job.id, GradientCheckSpec(at="start"))
     running.start_worker()
-    assert backend.wait(job.id, 60).state is Status.SUCCEEDED
+    assert backend.jobs.wait(job.id, 60).state is Status.SUCCEEDED
     report = made(backend, early, until).report
     assert report is not None
     assert (report["at"], report["verdict"]) == ("start", "great")
@@ -54,7 +54,7 @@ def test_a_check_is_made_whatever_became_of_its_message(
         patched.setattr(
             Publisher, "publish", lambda *_, **__: None
         )  # this process says nothing; the worker's sweeper does
-        check = made(backend, backend.check_gradients(job.id, GradientCheckSpec()), until)
+        check = made(backend, backend.jobs.check_gradients(job.id, GradientCheckSpec()), until)
     assert (check.state, check.attempt, check.number) == (Status.SUCCEEDED, 1, 2)
 
 
@@ -65,12 +65,12 @@ def test_a_check_of_a_worker_that_ends_or_dies_is_taken_up_by_another(
 ) -> None:
     running = fleet(database_url=database_url)
     backend, worker = running.backend, running.start_worker()
-    job = backend.submit(spec(layers=WIDE, training={"epochs": 1}, data={"train": "digits", "target": "label"}))
-    assert backend.wait(job.id, 60).state is Status.SUCCEEDED
-    check = backend.check_gradients(job.id, LONG)
+    job = backend.jobs.submit(spec(layers=WIDE, training={"epochs": 1}, data={"train": "digits", "target": "label"}))
+    assert backend.jobs.wait(job.id, 60).state is Status.SUCCEEDED
+    check = backend.jobs.check_gradients(job.id, LONG)
 
     def state() -> tuple[Status, int]:
-        now = backend.gradient_check(job.id, check.number)
+        now = backend.jobs.gradient_check(job.id, check.number)
         return now.state, now.attempt
 
     until(lambda: state() == (Status.RUNNING, 1))
@@ -82,4 +82,4 @@ def test_a_check_of_a_worker_that_ends_or_dies_is_taken_up_by_another(
     following.terminate()  # asked to end, it gives the check back at once
     assert following.wait(60) == 0
     assert state() == (Status.QUEUED, 2)
-    assert backend.job(job.id).state is Status.SUCCEEDED
+    assert backend.jobs.get(job.id).state is Status.SUCCEEDED

@@ -31,19 +31,19 @@ def uploaded(backend: Backend, folder: Path) -> None:
     np.savez(folder / "big.npz", x=x, y=x[:, 0, 0] // 64)
     with backend.receive() as upload:
         upload.write((folder / "big.npz").read_bytes())
-        backend.add_dataset("big", "application/x-npz", upload)
+        backend.datasets.add("big", "application/x-npz", upload)
 
 
 def trained(backend: Backend) -> Job:
     """The job as this very process trains it."""
-    job = backend.submit(SPEC)
+    job = backend.jobs.submit(SPEC)
     store = open_store(backend.settings)
     claim = store.work_items.claim(job.id, new_id("worker"))
     assert claim is not None
     artifacts, notifier = Artifacts(backend.settings.data_dir), Notifier(backend.broker)
     attempt_at(claim, backend.settings, store, artifacts, notifier, draining=lambda: False).run()
     store.close()
-    return backend.job(job.id)
+    return backend.jobs.get(job.id)
 
 
 @pytest.mark.parametrize(("memory", "held"), [(1 << 20, "file"), (10 << 20, "rows"), (1 << 30, "memory")])
@@ -51,7 +51,7 @@ def test_a_job_says_how_its_data_was_held(tmp_path: Path, redis_url: str, memory
     with open_backend(quick(tmp_path / "backend", redis_url=redis_url, max_data_bytes=memory)) as backend:
         uploaded(backend, tmp_path)
         jobs = [trained(backend) for _ in range(2)]
-        events = backend.events(jobs[0].id).data
+        events = backend.jobs.events(jobs[0].id).data
     said = next(event.data for event in events if event.type == "data_held")
     assert (said["held"], said["rows"]) == (held, 10_000)
     assert said["order"] == ("blockwise" if held == "file" else "shuffled")

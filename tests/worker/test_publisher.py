@@ -30,7 +30,7 @@ def test_plenty_of_messages_are_enough_and_the_sweeper_adds_more_as_they_are_tak
         def lying() -> int:
             return int(redis.llen(QUEUE))
 
-        jobs = [backend.submit(spec()).id for _ in range(5)]
+        jobs = [backend.jobs.submit(spec()).id for _ in range(5)]
         until(lambda: lying() == 3)
         taken = set()
         while len(taken) < len(jobs):

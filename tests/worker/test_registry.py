@@ -26,10 +26,10 @@ def train(backend: Backend, settings: Settings) -> Callable[[JobSpec], str]:
     """Trains a job in this process; returns its id."""
 
     def run(spec: JobSpec) -> str:
-        job = backend.submit(spec)
+        job = backend.jobs.submit(spec)
         with closing(WorkerProcess(settings, backend.broker, draining=lambda: False)) as process:
             process.work(job.id)
-        assert backend.job(job.id).state == "succeeded"
+        assert backend.jobs.get(job.id).state == "succeeded"
         return job.id
 
     return run
@@ -37,12 +37,12 @@ def train(backend: Backend, settings: Settings) -> Callable[[JobSpec], str]:
 
 def test_a_version_outlives_its_job(backend: Backend, train: Callable[[JobSpec], str], spec: Spec) -> None:
     job_id = train(spec())
-    version, created = backend.register_model("flowers", job_id)
-    own = load(backend.model_path(job_id))
+    version, created = backend.models.register("flowers", job_id)
+    own = load(backend.jobs.model_path(job_id))
     assert created and version.weights_sha256 == own.weights_sha256
     assert version.file == f"models/{version.sha256}.safetensors"
-    backend.delete_job(job_id)
-    kept = load(backend.model_version_path(version))
+    backend.jobs.delete(job_id)
+    kept = load(backend.models.version_path(version))
     rows = [[5.1, 3.5, 1.4, 0.2]]
     assert kept.predict(rows) == own.predict(rows)
     assert version.environment is not None and version.card["training"]["stop_reason"] == "completed"  # type: ignore[index, call-overload]
@@ -50,57 +50,57 @@ def test_a_version_outlives_its_job(backend: Backend, train: Callable[[JobSpec],
 
 def test_a_checkpoint_is_a_version_too(backend: Backend, train: Callable[[JobSpec], str], spec: Spec) -> None:
     job_id = train(spec(training={"epochs": 4, "keep": "last"}))
-    kept = backend.checkpoints(job_id)
+    kept = backend.jobs.checkpoints(job_id)
     number = kept[0].number
-    version, _ = backend.register_model("flowers", job_id, number)
+    version, _ = backend.models.register("flowers", job_id, number)
     assert (version.checkpoint, version.version) == (number, 1)
-    model = load(backend.model_version_path(version))
+    model = load(backend.models.version_path(version))
     saved = Checkpoint.load(backend._artifacts.path(kept[0].file))
     for name, array in model.parameters.named().items():
         np.testing.assert_array_equal(array, saved.parameters[name])
-    own = load(backend.model_path(job_id))
+    own = load(backend.jobs.model_path(job_id))
     assert model.preprocessor.to_json() == own.preprocessor.to_json()
     assert len(model.predict([[5.1, 3.5, 1.4, 0.2]])) == 1
-    whole, created = backend.register_model("flowers", job_id)
+    whole, created = backend.models.register("flowers", job_id)
     assert created and (whole.version, whole.checkpoint) == (2, None)
-    assert backend.register_model("flowers", job_id, number) == (version, False)
+    assert backend.models.register("flowers", job_id, number) == (version, False)
     with pytest.raises(UnknownCheckpoint, match="it keeps"):
-        backend.register_model("flowers", job_id, 999)
+        backend.models.register("flowers", job_id, 999)
 
 
 def test_what_has_no_model_is_not_registered(backend: Backend, spec: Spec) -> None:
-    job = backend.submit(spec())
+    job = backend.jobs.submit(spec())
     with pytest.raises(NoModel):
-        backend.register_model("flowers", job.id)
+        backend.models.register("flowers", job.id)
     with pytest.raises(UnknownJob):
-        backend.register_model("flowers", "nothing")
-    assert backend.models().data == ()
+        backend.models.register("flowers", "nothing")
+    assert backend.models.page().data == ()
 
 
 def test_a_file_that_has_changed_is_not_served(backend: Backend, train: Callable[[JobSpec], str], spec: Spec) -> None:
-    version, _ = backend.register_model("flowers", train(spec()))
-    path = backend.model_version_path(version)
+    version, _ = backend.models.register("flowers", train(spec()))
+    path = backend.models.version_path(version)
     path.chmod(0o600)
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
     with pytest.raises(ArtifactDamaged):
-        backend.model_version_path(version)
+        backend.models.version_path(version)
 
 
 def test_a_job_registers_its_model_itself(backend: Backend, train: Callable[[JobSpec], str], spec: Spec) -> None:
     job_id = train(spec(register_as="flowers"))
-    version = backend.model_version("flowers")
+    version = backend.models.version("flowers")
     assert (version.job_id, version.version) == (job_id, 1)
-    (told,) = [event.data for event in backend.events(job_id).data if event.type == "registered"]
+    (told,) = [event.data for event in backend.jobs.events(job_id).data if event.type == "registered"]
     assert told == {"model": "flowers", "version": 1}
-    assert backend.register_model("flowers", job_id) == (version, False)
+    assert backend.models.register("flowers", job_id) == (version, False)
     other = train(spec(register_as="flowers", seed=1))
-    assert backend.model_version("flowers").job_id == other
+    assert backend.models.version("flowers").job_id == other
 
 
 def test_the_number_of_a_name_is_settled_when_the_job_ends(
     backend: Backend, train: Callable[[JobSpec], str], spec: Spec
 ) -> None:
     first = train(spec())
-    backend.register_model("flowers", first)
+    backend.models.register("flowers", first)
     job_id = train(spec(register_as="flowers", seed=1))
-    assert [one.job_id for one in backend.model_versions("flowers").data] == [job_id, first]
+    assert [one.job_id for one in backend.models.versions("flowers").data] == [job_id, first]

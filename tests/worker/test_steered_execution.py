@@ -56,7 +56,7 @@ class Workshop:
     def submit(self, **changes: Any) -> Job:
         """Queue a job of FIELDS, with changes."""
         data = {"data": {"train": "iris", "target": "label"}}
-        return self.backend.submit(JobSpec.model_validate(data | FIELDS | changes))
+        return self.backend.jobs.submit(JobSpec.model_validate(data | FIELDS | changes))
 
     def attempt(self, job_id: str, after: int = 0, then: Callable[[], object] = lambda: None) -> Job:
         """Claim the job and train it; `then` is called when the worker has looked up `after` times from its work.
@@ -74,7 +74,7 @@ class Workshop:
             return answer
 
         attempt_at(claim, self.backend.settings, self.store, self.artifacts, self.notifier, draining=draining).run()
-        return self.backend.job(job_id)
+        return self.backend.jobs.get(job_id)
 
     def lost(self, job_id: str, after: int) -> None:
         """An attempt whose process is killed; its lease is over at once."""
@@ -96,7 +96,7 @@ class Workshop:
         def sleep() -> None:
             self.expire(job_id)
             self.attempt(job_id)
-            events.extend(self.backend.events(job_id, limit=1000).data)
+            events.extend(self.backend.jobs.events(job_id, limit=1000).data)
 
         self.attempt(job_id, after, sleep)
         return events
@@ -109,25 +109,26 @@ class Workshop:
 
     def told(self, job_id: str) -> dict[str, object]:
         """All that must be the same for two jobs of one spec."""
-        job, events = self.backend.job(job_id), self.backend.events(job_id, limit=1000).data
+        job, events = self.backend.jobs.get(job_id), self.backend.jobs.events(job_id, limit=1000).data
         assert [event.seq for event in events] == list(range(1, len(events) + 1))
         return {
             "state": job.state,
             "result": job.result,
             "warnings": job.warnings,
             "rows": [
-                {k: v for k, v in row.items() if k not in ("seconds", "at")} for row in self.backend.metric_rows(job_id)
+                {k: v for k, v in row.items() if k not in ("seconds", "at")}
+                for row in self.backend.jobs.metric_rows(job_id)
             ],
-            "layers": self.backend.layers(job_id).data,
-            "checks": [check.report for check in self.backend.gradient_checks(job_id).data],
-            "weights": load(self.backend.model_path(job_id)).weights_sha256,
+            "layers": self.backend.jobs.layers(job_id).data,
+            "checks": [check.report for check in self.backend.jobs.gradient_checks(job_id).data],
+            "weights": load(self.backend.jobs.model_path(job_id)).weights_sha256,
         }
 
     def files(self, job_id: str) -> set[str]:
         return {path.name for path in (self.backend.settings.data_dir / "checkpoints" / job_id).glob("*")}
 
     def types(self, job_id: str) -> list[str]:
-        return [event.type for event in self.backend.events(job_id, limit=1000).data]
+        return [event.type for event in self.backend.jobs.events(job_id, limit=1000).data]
 
 
 @pytest.fixture(scope="module")
@@ -163,12 +164,12 @@ def test_a_job_that_is_interrupted_ends_like_its_undisturbed_twin(
         elif how == "drained":
             assert shop.attempt(job.id, after, lambda: True).state is Status.QUEUED
         else:
-            assert shop.attempt(job.id, after, lambda: shop.backend.pause(job.id) and None).state is Status.PAUSED
-            shop.backend.resume(job.id)
+            assert shop.attempt(job.id, after, lambda: shop.backend.jobs.pause(job.id) and None).state is Status.PAUSED
+            shop.backend.jobs.resume(job.id)
     done = shop.attempt(job.id)
     assert (done.state, done.attempt) == (Status.SUCCEEDED, 3)
     assert shop.told(job.id) == undisturbed
-    kept = shop.backend.checkpoints(job.id)
+    kept = shop.backend.jobs.checkpoints(job.id)
     assert shop.files(job.id) == {Path(one.file).name for one in kept}
     assert len(kept) <= 3  # the newest two and the best
 
@@ -178,15 +179,17 @@ def test_a_checkpoint_that_is_damaged_gives_way_to_the_one_before(
 ) -> None:
     job = shop.submit()
     shop.lost(job.id, 14)
-    *_, before, newest = shop.backend.checkpoints(job.id)
+    *_, before, newest = shop.backend.jobs.checkpoints(job.id)
     path = shop.backend.settings.data_dir / newest.file
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     shop.lost(job.id, 6)
-    damaged = [event for event in shop.backend.events(job.id, limit=1000).data if event.type == "checkpoint_damaged"]
+    damaged = [
+        event for event in shop.backend.jobs.events(job.id, limit=1000).data if event.type == "checkpoint_damaged"
+    ]
     assert len(damaged) == 1 and f"checkpoint {newest.number}" in str(damaged[0].data["detail"])
-    resumed = [event for event in shop.backend.events(job.id, limit=1000).data if event.type == "resumed"]
+    resumed = [event for event in shop.backend.jobs.events(job.id, limit=1000).data if event.type == "resumed"]
     assert resumed[-1].data["checkpoint"] == before.number
-    for one in shop.backend.checkpoints(job.id):
+    for one in shop.backend.jobs.checkpoints(job.id):
         (shop.backend.settings.data_dir / one.file).unlink()
     shop.attempt(job.id)
     assert shop.told(job.id) == undisturbed
@@ -196,9 +199,9 @@ def test_a_checkpoint_that_is_damaged_gives_way_to_the_one_before(
 def test_a_zombie_changes_nothing(shop: Workshop, undisturbed: dict[str, object], after: int) -> None:
     job = shop.submit()
     events = shop.overtaken(job.id, after)
-    assert list(shop.backend.events(job.id, limit=1000).data) == events
+    assert list(shop.backend.jobs.events(job.id, limit=1000).data) == events
     assert shop.told(job.id) == undisturbed
-    assert shop.files(job.id) == {Path(one.file).name for one in shop.backend.checkpoints(job.id)}
+    assert shop.files(job.id) == {Path(one.file).name for one in shop.backend.jobs.checkpoints(job.id)}
 
 
 @pytest.mark.parametrize("mutant", ["fence_off", "position_lost"])
@@ -222,29 +225,32 @@ def test_attempts_count_against_a_job_only_while_it_gets_no_further(shop: Worksh
     job = shop.submit()
     for _ in range(4):  # more than max_attempts
         shop.lost(job.id, 12)
-    assert shop.backend.job(job.id).state is Status.QUEUED
+    assert shop.backend.jobs.get(job.id).state is Status.QUEUED
     for _ in range(2):  # and the last one of those
         shop.lost(job.id, 1)
-    failed = shop.backend.job(job.id)
+    failed = shop.backend.jobs.get(job.id)
     assert failed.state is Status.FAILED and failed.error is not None and failed.error.code == "worker_lost"
 
 
 def test_a_stop_keeps_the_best_model_and_a_cancel_none(shop: Workshop) -> None:
     stopped, cancelled = (shop.submit() for _ in range(2))
-    done = shop.attempt(stopped.id, 14, lambda: shop.backend.stop(stopped.id) and None)
+    done = shop.attempt(stopped.id, 14, lambda: shop.backend.jobs.stop(stopped.id) and None)
     assert (done.state, done.stop_reason) == (Status.SUCCEEDED, "stopped_by_user")
     assert done.result is not None and done.result["epochs"] < 6
-    assert load(shop.backend.model_path(stopped.id)).weights_sha256 == done.result["weights_sha256"]
-    assert shop.attempt(cancelled.id, 14, lambda: shop.backend.cancel(cancelled.id) and None).state is Status.CANCELLED
+    assert load(shop.backend.jobs.model_path(stopped.id)).weights_sha256 == done.result["weights_sha256"]
+    assert (
+        shop.attempt(cancelled.id, 14, lambda: shop.backend.jobs.cancel(cancelled.id) and None).state
+        is Status.CANCELLED
+    )
 
 
 def test_a_revision_takes_effect_once_at_an_epochs_start_whatever_happens_to_its_worker(shop: Workshop) -> None:
     jobs = [shop.submit(checks={"gradients": []}) for _ in range(2)]
     patch = {"optimizer": {"learning_rate": 0.05}, "training": {"epochs": 8, "batch_size": 10}}
     for job in jobs:
-        known = shop.backend.hyperparameters(job.id)
+        known = shop.backend.jobs.hyperparameters(job.id)
         changed = merged(dict(known.spec), patch)
-        shop.backend.revise(known, JobSpec.model_validate(changed), patch)
+        shop.backend.jobs.revise(known, JobSpec.model_validate(changed), patch)
     twin, disturbed = jobs
     shop.attempt(twin.id)
     for after in (5, 12, 17):
@@ -260,14 +266,14 @@ def test_the_environment_is_noted_and_a_resume_elsewhere_says_that_bits_may_diff
 ) -> None:
     job = shop.submit()
     shop.lost(job.id, 14)
-    noted = shop.backend.job(job.id).environment
+    noted = shop.backend.jobs.get(job.id).environment
     assert noted is not None and noted["numpy"] == np.__version__ and noted["threads"]
     shop.lost(job.id, 1)
     assert "resumed_elsewhere" not in shop.types(job.id)
     monkeypatch.setattr("worker.work.train.environment", lambda device: dict(noted) | {"blas_kernel": "Another"})
     shop.attempt(job.id)
     (said,) = [
-        event.data for event in shop.backend.events(job.id, limit=1000).data if event.type == "resumed_elsewhere"
+        event.data for event in shop.backend.jobs.events(job.id, limit=1000).data if event.type == "resumed_elsewhere"
     ]
     assert said["differences"] == {"blas_kernel": [noted["blas_kernel"], "Another"]}
 
@@ -285,8 +291,8 @@ def test_a_job_that_does_not_fit_into_its_device_says_what_it_needs_and_what_the
 
 def test_a_job_starts_from_the_best_or_the_last_parameters_of_another(shop: Workshop) -> None:
     source = shop.submit()
-    shop.attempt(source.id, 14, lambda: shop.backend.pause(source.id) and None)
-    newest = shop.backend.checkpoints(source.id)[-1]
+    shop.attempt(source.id, 14, lambda: shop.backend.jobs.pause(source.id) and None)
+    newest = shop.backend.jobs.checkpoints(source.id)[-1]
     checkpoint = Checkpoint.load(shop.backend.settings.data_dir / newest.file)
     wanted = {"last": checkpoint.parameters, newest.number: checkpoint.parameters, "best": checkpoint.best}
     for which, parameters in wanted.items():
@@ -295,15 +301,15 @@ def test_a_job_starts_from_the_best_or_the_last_parameters_of_another(shop: Work
         start = {"start_from": {"job": source.id, "checkpoint": which}}
         job = shop.attempt(shop.submit(**still, **start, checks={"gradients": []}).id)
         assert job.state is Status.SUCCEEDED, job.error
-        model = load(shop.backend.model_path(job.id)).parameters.named()
+        model = load(shop.backend.jobs.model_path(job.id)).parameters.named()
         np.testing.assert_array_equal(model["W1"], parameters["W1"])
         assert "transferred" in shop.types(job.id)
 
 
 def test_progress_says_what_is_left(shop: Workshop) -> None:
     job = shop.submit()
-    shop.attempt(job.id, 14, lambda: shop.backend.pause(job.id) and None)
-    progress = shop.backend.job(job.id).progress
+    shop.attempt(job.id, 14, lambda: shop.backend.jobs.pause(job.id) and None)
+    progress = shop.backend.jobs.get(job.id).progress
     assert progress is not None
     assert (progress.steps, progress.patience, progress.at_most) == (6 * 6, 3, True)
     assert 0 < progress.step < progress.steps
@@ -331,4 +337,4 @@ def test_without_room_for_checkpoints_a_job_goes_on_and_without_room_for_its_mod
         assert done.error is not None and done.error.code == "storage_full"
         assert not list((shop.backend.settings.data_dir / "models").glob(f"{job.id}/*"))
     else:
-        assert load(shop.backend.model_path(job.id))
+        assert load(shop.backend.jobs.model_path(job.id))

@@ -78,19 +78,19 @@ def test_a_short_series_is_not_thinned(store: Store, measured: Callable[..., str
 
 
 def test_a_row_has_the_time_when_its_epoch_ended(store: Store, queued: Callable[[], Job]) -> None:
-    claim = store.claims.claim(queued().id, "worker")
+    claim = store.work_items.claim(queued().id, "worker")
     assert claim is not None
     ended = [time.monotonic() - age for age in (86_400.0, 60.0, 0.0)]
     rows = [{"epoch": epoch, "train_cost": 0.5} for epoch in (1, 2, 3)]
-    store.claims.record(claim, 1, rows=rows, ended=ended, epoch=3, epochs=9)
-    page = store.measurements.page(claim.job_id, after=0, limit=3).data
+    store.training_log.record(claim, 1, rows=rows, ended=ended, epoch=3, epochs=9)
+    page = store.measurements.page(claim.item_id, after=0, limit=3).data
     moments = [datetime.fromisoformat(str(row["at"])) for row in page]
-    event = store.measurements.events(claim.job_id, after=0, limit=9).data[-1]
+    event = store.measurements.events(claim.item_id, after=0, limit=9).data[-1]
     for age, at in zip((86_400.0, 60.0, 0.0), moments, strict=True):
         assert (event.at - at).total_seconds() == pytest.approx(age, abs=1)
     assert all(str(row["at"]).endswith("Z") and at.tzinfo == UTC for row, at in zip(page, moments, strict=True))
     assert event.data == {"epoch": 3, "epochs": 9, "metrics": page[-1]}
-    assert [row["at"] for row in store.measurements.thinned(claim.job_id, after=1, points=6)] == [
+    assert [row["at"] for row in store.measurements.thinned(claim.item_id, after=1, points=6)] == [
         row["at"] for row in page[1:]
     ]
 

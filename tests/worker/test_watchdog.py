@@ -76,14 +76,14 @@ def test_a_process_ends_when_its_work_does_not(
 ) -> None:
     settings = quick(tmp_path, redis_url=redis_url, heartbeat_seconds=0.2, sweep_seconds=100, **limits)
     with open_backend(settings) as backend:
-        job = backend.submit(spec())
+        job = backend.jobs.submit(spec())
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])  # what the processes import is imported once
         process = context.Process(target=train, args=(settings, job.id, how), daemon=True)
         process.start()
         process.join(120)
         assert process.exitcode == GAVE_UP
-        found = backend.job(job.id)
+        found = backend.jobs.get(job.id)
         assert found.state is state
         assert (found.error.code if found.error else None) == code
         if code == "out_of_memory" and found.error is not None:

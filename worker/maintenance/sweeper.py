@@ -6,6 +6,7 @@ Any number of processes sweep at a time: what a sweep does is a compare-and-set,
 import threading
 import time
 from collections.abc import Callable
+from typing import Self
 
 import structlog
 
@@ -44,7 +45,11 @@ class Sweeper:
         self._tidied_at: float | None = None
         self._log = structlog.get_logger("sweeper")
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+
+    def start(self) -> Self:
+        """Begin to sweep."""
         self._thread.start()
+        return self
 
     def sweep(self) -> None:
         """Look once."""
@@ -64,7 +69,8 @@ class Sweeper:
     def close(self) -> None:
         """Stop after the sweep that is under way."""
         self._closed.set()
-        self._thread.join(self._settings.busy_seconds)
+        if self._thread.is_alive():
+            self._thread.join(self._settings.busy_seconds)
 
     def _run(self) -> None:
         while True:

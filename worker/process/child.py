@@ -38,8 +38,8 @@ class WorkerProcess:
         self._log = structlog.get_logger("process")
         self._store = open_store(settings)
         self._notifier = Notifier(broker)
-        self._publisher = Publisher(make_app(settings, broker), self._store)
-        self._sweeper = Sweeper(settings, self._store, self._publisher, self._notifier, also=self._be_seen)
+        self._publisher = Publisher(make_app(settings, broker), self._store).start()
+        self._sweeper = Sweeper(settings, self._store, self._publisher, self._notifier, also=self._be_seen).start()
         self._means = (settings, self._store, Artifacts(settings.data_dir), self._notifier)  # of every attempt
         self._log.info("worker_process_opened", worker=self._id, pid=os.getpid(), redis=str(broker))
 

@@ -4,7 +4,7 @@ import queue
 import threading
 from collections import Counter
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import redis
 import structlog
@@ -46,7 +46,11 @@ class Publisher:
         self._uncounted: Counter[str] = Counter()  # by queue: published since its messages were counted
         self._enough_until: dict[str, float] = {}  # by queue, once there are plenty
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+
+    def start(self) -> Self:
+        """Begin to publish; what was asked for before goes first."""
         self._thread.start()
+        return self
 
     def publish(self, item_id: str, to: str) -> None:
         """Have the item's id published to the queue `to`; returns at once."""
@@ -70,7 +74,8 @@ class Publisher:
     def close(self) -> None:
         """Stop; a publication that hangs is left to itself."""
         self._wanted.put(None)
-        self._thread.join(CLOSE_SECONDS)
+        if self._thread.is_alive():
+            self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
         while (first := self._wanted.get()) is not None:
