@@ -111,6 +111,13 @@ def test_every_link_leads_to_a_place_that_there_is(page) -> None:
             assert place in [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings], target
 
 
+def test_every_file_that_the_pages_name_exists() -> None:
+    tops = "|".join(path.name for path in REPOSITORY.iterdir() if path.is_dir() and not path.name.startswith("."))
+    named = set(re.findall(rf"`((?:{tops})/[\w./-]*|[\w-]+\.(?:md|toml|lock)|docker-compose\.yml)`", WORDS))
+    assert {"engine/spec.py", "worker/work/", "docker-compose.yml"} <= named
+    assert {path for path in named if not (REPOSITORY / path).exists()} == set()
+
+
 def test_every_target_of_make_that_the_pages_name_exists() -> None:
     named = set(re.findall(r"(?:^|`)make ([a-z]+(?:-[a-z]+)*)", WORDS, re.MULTILINE))
     assert {"test", "bench-serving"} <= named
