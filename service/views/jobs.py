@@ -108,7 +108,9 @@ class JobView(BaseModel):
         description="why a job that is queued or paused does not train",
         examples=["workers_busy", "no_capable_worker", "paused"],
     )
-    queue_position: int | None = Field(description="1 is next; null in lists, and where a job is not queued")
+    queue_position: int | None = Field(
+        description="1 is next; null in lists, where a job is not queued, and behind a thousand others"
+    )
     error: FailureView | None
     result: Object | None = Field(
         description="metrics per part, measured on the model that is kept; of a rerun also `reproduces`: whether its "

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from worker.domain.jobs import Job
 from worker.errors import StorageFull, UnknownDataset
 from worker.storage import tables
-from worker.store import Draft, Store
+from worker.store import Draft, Store, job_records
 from worker.store.admission import Batch
 
 
@@ -88,3 +88,12 @@ def test_a_database_that_fails_fails_all_that_were_together_and_nobody_after_the
     assert [type(outcome) for outcome in outcomes] == [StorageFull] * 4
     job = store.jobs.create(drafted(), max_queued=99)
     assert job.queue_position == 2
+
+
+def test_behind_more_jobs_than_are_counted_there_is_no_position(
+    store: Store, drafted: Callable[..., Draft], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_records, "MOST_COUNTED", 3)
+    jobs = [store.jobs.create(drafted(), max_queued=99) for _ in range(5)]
+    urgent = store.jobs.create(drafted(priority=9), max_queued=99)
+    assert [store.jobs.get(job.id).queue_position for job in (urgent, *jobs)] == [1, 2, 3, None, None, None]

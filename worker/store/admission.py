@@ -24,7 +24,7 @@ from worker.storage.database import Database
 from worker.store.checkpoints import MODEL, read_checkpoint
 from worker.store.idempotency_keys import created_before, note_created
 from worker.store.item_rows import ITEMS, new_item
-from worker.store.job_records import job_of, read_job, served
+from worker.store.job_records import MOST_COUNTED, count_waiting, job_of, read_job, served
 from worker.store.job_rows import JOB_ROW, KIND, lock_job, timeline_entry
 
 Row: TypeAlias = dict[str, Any]
@@ -206,14 +206,15 @@ class Batch:
             if rows:
                 self._connection.execute(statement, rows)
 
-    def _position(self, draft: Draft) -> int:
-        """Its place among the jobs that wait, with those of this transaction before it."""
+    def _position(self, draft: Draft) -> int | None:
+        """Its place among the jobs that wait, with those of this transaction before it; None behind too many."""
         queue, priority = draft.queue, draft.priority
         if (queue, priority) not in self._found:
             asked = {"queue": queue, "priority": priority}
             self._found[queue, priority] = self._connection.scalar(NO_LESS_URGENT, asked) or 0
-        added: int = sum(row["queue"] == queue and row["priority"] >= priority for row in self._items)
-        return self._found[queue, priority] + added + 1
+        ahead = self._found[queue, priority]
+        ahead += sum(row["queue"] == queue and row["priority"] >= priority for row in self._items)
+        return None if ahead >= MOST_COUNTED else ahead + 1
 
 
 WAITING = (
@@ -221,16 +222,9 @@ WAITING = (
     .select_from(tables.work_items)
     .where(ITEMS.kind == KIND, ITEMS.state == Status.QUEUED.value)
 )
-NO_LESS_URGENT = (  # all that will be claimed before one that is new
-    sa.select(sa.func.count())
-    .select_from(tables.work_items)
-    .where(
-        ITEMS.kind == KIND,
-        ITEMS.queue == sa.bindparam("queue"),
-        ITEMS.state == Status.QUEUED.value,
-        ITEMS.priority >= sa.bindparam("priority"),
-    )
-)
+NO_LESS_URGENT = count_waiting(ITEMS.priority >= sa.bindparam("priority"))
+"""All that will be claimed before one that is new."""
+
 HELD = (
     sa.select(tables.datasets.c.id).where(tables.datasets.c.id == sa.bindparam("dataset_id")).with_for_update(read=True)
 )

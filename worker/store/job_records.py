@@ -14,6 +14,9 @@ from worker.store.item_rows import ITEMS
 from worker.store.job_rows import JOB_ROW, JOIN, KIND
 from worker.store.times import moment, moment_or_none
 
+MOST_COUNTED = 1000
+"""Of more jobs nobody counts how many wait before one: looking at a job costs the same however many there are."""
+
 SEEN_SECONDS = 30.0
 """A worker that was not seen for longer is taken to be gone."""
 
@@ -23,7 +26,8 @@ def read_job(database: Database, connection: sa.Connection, job_id: str) -> Job:
     row = connection.execute(ONE, {"job_id": job_id}).mappings().first()
     if row is None:
         raise UnknownJob(job_id)
-    return job_of(row, served(connection, database.now(connection)), row["position"])
+    position = queue_position(connection, row) if row["state"] == Status.QUEUED else None
+    return job_of(row, served(connection, database.now(connection)), position)
 
 
 def served(connection: sa.Connection, now: float) -> str:
@@ -31,21 +35,32 @@ def served(connection: sa.Connection, now: float) -> str:
     return "".join(connection.scalars(SERVED, {"seen_after": now - SEEN_SECONDS}))
 
 
-def _position() -> sa.ColumnElement[int | None]:
-    """How many jobs of its queue will be claimed before a queued job, and one."""
-    ahead = tables.work_items.alias("ahead").c
-    waiting = sa.select(sa.func.count()).where(
-        ahead.kind == KIND, ahead.queue == ITEMS.queue, ahead.state == Status.QUEUED.value
-    )
-    more_urgent = waiting.where(ahead.priority > ITEMS.priority).correlate(tables.work_items).scalar_subquery()
-    same = waiting.where(ahead.priority == ITEMS.priority)
-    earlier = same.where(ahead.id < ITEMS.id).correlate(tables.work_items).scalar_subquery()
-    return sa.case((ITEMS.state == Status.QUEUED.value, more_urgent + earlier + 1))
-
-
 JOB = sa.select(*JOB_ROW).select_from(JOIN)
-ONE = JOB.add_columns(_position().label("position")).where(ITEMS.id == sa.bindparam("job_id"))
+ONE = JOB.where(ITEMS.id == sa.bindparam("job_id"))
 SERVED = sa.select(tables.workers.c.queues).where(tables.workers.c.seen_at > sa.bindparam("seen_after"))
+
+
+def queue_position(connection: sa.Connection, row: sa.RowMapping) -> int | None:
+    """How many jobs of its queue will be claimed before a queued job, and one; None behind more than are counted."""
+    place = {name: row[name] for name in ("queue", "priority", "created_at", "id")}
+    urgent: int = connection.scalar(MORE_URGENT, place) or 0
+    ahead = urgent if urgent >= MOST_COUNTED else urgent + (connection.scalar(EARLIER, place) or 0)
+    return None if ahead >= MOST_COUNTED else ahead + 1
+
+
+def count_waiting(*conditions: sa.ColumnElement[bool]) -> sa.Select[int]:
+    """How many jobs wait in the queue `queue` and meet the conditions, as far as they are counted."""
+    waiting = sa.select(sa.literal(1)).where(
+        ITEMS.queue == sa.bindparam("queue"), ITEMS.state == Status.QUEUED.value, ITEMS.kind == KIND, *conditions
+    )
+    return sa.select(sa.func.count()).select_from(waiting.limit(MOST_COUNTED).subquery())
+
+
+MORE_URGENT = count_waiting(ITEMS.priority > sa.bindparam("priority"))
+EARLIER = count_waiting(
+    ITEMS.priority == sa.bindparam("priority"),
+    sa.tuple_(ITEMS.created_at, ITEMS.id) < sa.tuple_(sa.bindparam("created_at"), sa.bindparam("id")),
+)
 
 
 def waiting_reason(state: Status, queue: str, live: str) -> str | None:
