@@ -127,8 +127,8 @@ def _redis(settings: "Settings") -> Iterator[Finding]:
     from worker.errors import BrokerUnavailable
     from worker.queue.broker import check_broker
     from worker.queue.embedded_redis import EmbeddedRedis
-    from worker.queue.redis_address import RedisAddress
     from worker.queue.redis_server import find_server
+    from worker.redis_address import RedisAddress
 
     if settings.redis_url is not None:
         fault = check_broker(settings)
@@ -154,9 +154,9 @@ def _redis(settings: "Settings") -> Iterator[Finding]:
 
 def _sql(settings: "Settings") -> Iterator[Finding]:
     """A server is asked; a file need not exist yet."""
+    from worker.database_address import read_address, sqlite_path
     from worker.errors import StoreUnavailable
     from worker.storage.database import Database
-    from worker.storage.database_address import read_address, sqlite_path
 
     address = read_address(settings.sql_url)
     file = sqlite_path(address) if address.get_backend_name() == "sqlite" else None

@@ -19,7 +19,7 @@ from trainshed.client import Client
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from worker.queue.redis_address import RedisAddress
+    from worker.redis_address import RedisAddress
 
 READY_SECONDS = 60.0  # a cold start on a busy laptop compiles every module first
 STOP_SECONDS = 15.0

@@ -14,15 +14,15 @@ from worker.jobs.submission import Submission
 from worker.maintenance.sweeper import Sweeper
 from worker.models.batches_backend import BatchesBackend
 from worker.models.models_backend import ModelsBackend
-from worker.models.parameter_sets import ParameterLibrary
-from worker.models.parameters_backend import ParametersBackend
 from worker.models.registry import ModelRegistry
+from worker.parameters.library import ParameterLibrary
+from worker.parameters.parameters_backend import ParametersBackend
 from worker.process.fleet import Fleet
 from worker.queue.broker import find_broker
 from worker.queue.celery_app import make_app
 from worker.queue.notifier import Notifier
 from worker.queue.publisher import Publisher
-from worker.queue.redis_address import RedisAddress
+from worker.redis_address import RedisAddress
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
 from worker.storage.uploads import Upload, receive

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from worker.addresses import HostNames, Networks, Origins, RootPath
 from worker.quantities import ByteCount, Count, PositiveByteCount, Seconds, read_count
-from worker.queue.redis_address import RedisAddress
+from worker.redis_address import RedisAddress
 from worker.settings_sources import DOTENV, PREFIX, InvalidSettings, Sources
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
@@ -175,7 +175,7 @@ class Settings(BaseSettings):
     @classmethod
     def _can_be_connected_to(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            from worker.storage.database_address import read_address  # SQLAlchemy: only where an address is named
+            from worker.database_address import read_address  # SQLAlchemy: only where an address is named
 
             read_address(value.get_secret_value())
         return value

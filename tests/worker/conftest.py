@@ -19,7 +19,7 @@ from engine import JobSpec
 from worker.backend import Backend, open_backend
 from worker.domain.jobs import Job
 from worker.queue.broker import open_broker
-from worker.queue.redis_address import RedisAddress
+from worker.redis_address import RedisAddress
 from worker.settings import Settings
 from worker.storage import tables
 from worker.storage.database import Database, open_database

@@ -14,7 +14,7 @@ from worker.backend import open_backend
 from worker.errors import BrokerUnavailable
 from worker.queue.broker import check_broker, find_broker, open_broker
 from worker.queue.celery_app import make_app
-from worker.queue.redis_address import RedisAddress
+from worker.redis_address import RedisAddress
 from worker.settings import Settings
 
 Make = Callable[..., JobSpec]

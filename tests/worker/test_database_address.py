@@ -9,9 +9,9 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from worker.database_address import read_address, why_no_connection
 from worker.errors import StoreUnavailable
 from worker.storage.database import open_database
-from worker.storage.database_address import read_address, why_no_connection
 
 SECRET = "hunter2"  # noqa: S105 - of a user that the tests make
 Say = Callable[[str], str]

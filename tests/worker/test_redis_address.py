@@ -4,7 +4,7 @@ import pytest
 from kombu.utils.url import url_to_parts
 from redis.connection import parse_url
 
-from worker.queue.redis_address import RedisAddress
+from worker.redis_address import RedisAddress
 
 ADDRESSES = {
     "redis://example.org": "redis://example.org:6379/0",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.queue.redis_address import RedisAddress
 from worker.queue.redis_faults import find_fault
+from worker.redis_address import RedisAddress
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from engine import Checkpoint, Dataset, JobSpec, PreparedData, load, prepare
 from worker.datasets.library import DatasetLibrary
 from worker.errors import InputGone
-from worker.models.parameter_sets import ParameterLibrary
+from worker.parameters.library import ParameterLibrary
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
 from worker.store import Store

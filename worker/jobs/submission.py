@@ -21,7 +21,7 @@ from worker.domain.work_items import Status
 from worker.errors import UnknownCheckpoint, UnknownJob, WorkerError
 from worker.jobs.inputs import refuse_if_gone
 from worker.jobs.limits import check_parameters, check_size
-from worker.models.parameter_sets import ParameterLibrary
+from worker.parameters.library import ParameterLibrary
 from worker.settings import Settings
 from worker.store import MODEL, Draft, Store
 

@@ -1,1 +1,1 @@
-"""What is decided about models: the registry, cards, drift, initial parameters."""
+"""What is decided about models: the registry, cards, drift."""

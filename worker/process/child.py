@@ -14,7 +14,7 @@ from worker.maintenance.sweeper import Sweeper
 from worker.queue.celery_app import make_app
 from worker.queue.notifier import Notifier
 from worker.queue.publisher import Publisher
-from worker.queue.redis_address import RedisAddress
+from worker.redis_address import RedisAddress
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
 from worker.store import open_store

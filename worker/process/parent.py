@@ -24,7 +24,7 @@ from worker.process.module_loading import collected_never
 from worker.process.oom_kills import oom_kills
 from worker.queue.broker import find_broker
 from worker.queue.celery_app import TASK, make_app, queue_name
-from worker.queue.redis_address import RedisAddress
+from worker.redis_address import RedisAddress
 from worker.settings import Settings
 from worker.storage.database import open_database
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from worker.errors import BrokerUnavailable
 from worker.queue.embedded_redis import EmbeddedRedis
-from worker.queue.redis_address import RedisAddress
 from worker.queue.redis_faults import RedisFault, find_fault
 from worker.queue.redis_server import find_server
 from worker.queue.running_stack import claim_folder, find_stack
+from worker.redis_address import RedisAddress
 from worker.settings import Settings
 
 

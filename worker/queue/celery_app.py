@@ -6,7 +6,7 @@
 from celery import Celery
 from kombu.entity import Exchange, Queue
 
-from worker.queue.redis_address import RedisAddress
+from worker.redis_address import RedisAddress
 from worker.settings import Settings
 
 TASK = "trainshed.work"

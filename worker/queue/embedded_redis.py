@@ -19,7 +19,7 @@ from urllib.parse import quote
 import redis
 
 from worker.errors import BrokerUnavailable
-from worker.queue.redis_address import RedisAddress
+from worker.redis_address import RedisAddress
 
 USER = "trainshed"
 LONGEST_SOCKET = 100  # bytes; the system refuses 108

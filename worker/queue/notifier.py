@@ -12,8 +12,8 @@ import redis
 import structlog
 
 from worker.queue.celery_app import PREFIX
-from worker.queue.redis_address import RedisAddress
 from worker.queue.redis_faults import describe_fault
+from worker.redis_address import RedisAddress
 
 CHANNEL = f"{PREFIX}jobs"
 TICK_SECONDS = 1.0  # word may be lost, so everybody looks this often anyway

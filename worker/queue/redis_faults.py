@@ -8,7 +8,7 @@ from threading import Thread
 
 import redis
 
-from worker.queue.redis_address import RedisAddress
+from worker.redis_address import RedisAddress
 
 ANSWER_SECONDS = 1.0
 

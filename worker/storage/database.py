@@ -14,8 +14,8 @@ from pydantic_core import from_json
 from sqlalchemy import event, exc
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from worker.database_address import read_address, sqlite_path, why_no_connection
 from worker.errors import StorageFull, StoreUnavailable
-from worker.storage.database_address import read_address, sqlite_path, why_no_connection
 from worker.storage.migrations import HEAD
 from worker.storage.tables import alembic_version, metadata
 from worker.storage.write_lock import WriteLock

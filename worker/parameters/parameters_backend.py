@@ -6,7 +6,7 @@ from worker.domain.records import (
     Page,
     ParameterSet,
 )
-from worker.models.parameter_sets import ParameterLibrary
+from worker.parameters.library import ParameterLibrary
 from worker.settings import Settings
 from worker.storage.uploads import Upload
 

@@ -13,7 +13,7 @@ from worker.domain.ids import new_id
 from worker.domain.names import checked, possible
 from worker.domain.records import Page, ParameterSet
 from worker.errors import NameTaken, UnknownParameters, UnsupportedMediaType
-from worker.models.parameter_files import MEDIA_TYPES, Tensors, read_parameters
+from worker.parameters.files import MEDIA_TYPES, Tensors, read_parameters
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
 from worker.storage.uploads import Upload

@@ -1,0 +1,1 @@
+"""What is decided about parameter sets: initial parameters that people bring along."""
