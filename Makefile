@@ -9,11 +9,12 @@ TOOLS  := $(VENV)/.tools
 CLIENTS  := .venv-clients/.ready
 MLSERVER := .venv-mlserver/.ready
 GENERATORS := .venv-generators/.ready
+BROWSER  := .venv-browser/.ready
 # Many processes are started: each would compile every module anew if it were not allowed to keep what it compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: demo test accept examples chaos bench serve bench-serving clients generators check doctor lock clean help
+.PHONY: demo test accept examples chaos bench serve bench-serving clients generators browser check doctor lock clean help
 
 demo: $(READY)  ## train a network on handwritten digits through the whole stack, then stop it
 	@$(BIN)/trainshed demo
@@ -22,8 +23,8 @@ demo: $(READY)  ## train a network on handwritten digits through the whole stack
 test: $(TOOLS)  ## run the whole suite
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-accept: $(TOOLS) $(CLIENTS) $(GENERATORS)  ## reproduce every published result, the long ones too (half an hour; needs ../shared/data)
-	@$(BIN)/pytest -m "accept or clients or generators"
+accept: $(TOOLS) $(CLIENTS) $(GENERATORS) $(BROWSER)  ## reproduce every published result, the long ones too (half an hour; needs ../shared/data)
+	@$(BIN)/pytest -m "accept or clients or generators or browser"
 	@$(BIN)/pytest -n 2 -m hypothesis --hypothesis-profile=thorough
 	@$(BIN)/python -m tests.acceptance $(ARGS)
 
@@ -41,6 +42,9 @@ clients: $(CLIENTS)  ## install KServe's client and MKL, for the tests that `mak
 
 generators: $(TOOLS) $(GENERATORS)  ## have others' generators make clients of /openapi.json, and submit and predict with them
 	@$(BIN)/pytest -m generators $(ARGS) tests/generators
+
+browser: $(TOOLS) $(BROWSER)  ## have Chromium show pages of this and of other sites, through a proxy as well (needs chromium)
+	@$(BIN)/pytest -m browser $(ARGS) tests/service/test_browser.py
 
 PEERS := .venv-peers/.ready
 bench: $(TOOLS) $(PEERS)  ## time training beside JAX, PyTorch, scikit-learn and the bare products (half an hour)
@@ -67,9 +71,10 @@ lock:  ## resolve the lock files anew (needs uv)
 	@$(LOCK) 3.11 $(OURS) -c requirements-dev.lock -o requirements.lock
 	@$(LOCK) 3.12 $(OURS) -c requirements-dev.lock --extra gpu -o deploy/requirements-gpu.lock
 	@$(LOCK) 3.11 --group generators -o tests/generators/requirements.lock
+	@$(LOCK) 3.11 --group browser -o tests/service/browser_requirements.lock
 
 clean:  ## remove the virtual environment and every cache
-	@rm -rf $(VENV) .venv-clients .venv-generators .venv-mlserver .venv-peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@rm -rf $(VENV) .venv-browser .venv-clients .venv-generators .venv-mlserver .venv-peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## list the targets
@@ -96,4 +101,8 @@ $(GENERATORS): tests/generators/requirements.lock tests/generators/package-lock.
 	@scripts/set-up others $(@D) $< --no-deps --require-hashes
 	@cp tests/generators/package.json tests/generators/package-lock.json $(@D)
 	@if command -v npm >/dev/null; then npm ci --silent --prefix $(@D); else echo "no npm on the PATH: nothing in TypeScript"; fi
+	@touch $@
+
+$(BROWSER): tests/service/browser_requirements.lock
+	@scripts/set-up others $(@D) $< --no-deps --require-hashes
 	@touch $@
