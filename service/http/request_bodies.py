@@ -113,7 +113,7 @@ def refuse_unless_json(document: object) -> None:
             415,
             "unsupported_media_type",
             "The body has the wrong media type",
-            "the body must be JSON; send it with Content-Type: application/json",
+            "the body must be JSON; send it with Content-Type: application/json (curl does with --json in place of -d)",
         )
 
 

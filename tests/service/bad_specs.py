@@ -27,6 +27,18 @@ BAD_SPECS = [
     BadSpec("no data", {}, "/data", "is required"),
     BadSpec("not an object", [1, 2], "", "must be an object"),
     BadSpec("mistyped field", spec(layrs=[]), "/layrs", "did you mean 'layers'"),
+    BadSpec(
+        "a checkpoint beyond 64 bits",
+        spec(start_from={"job": "job_1", "checkpoint": 2**63}),
+        "/start_from/checkpoint",
+        "must be less than or equal to 2147483647 or 'best' or 'last'",
+    ),
+    BadSpec(
+        "a checkpoint of 200 digits",
+        spec(start_from={"job": "job_1", "checkpoint": 10**200}),
+        "/start_from/checkpoint",
+        "must be less than or equal to 2147483647 or 'best' or 'last'",
+    ),
     BadSpec("mistyped nested field", spec(layers=[{"type": "dense", "unit": 3}]), "/layers/0/unit", "units"),
     BadSpec("mistyped type", spec(layers=[{"type": "dens", "units": 3}]), "/layers/0/type", "'dense'"),
     BadSpec("no type", spec(layers=[{"type": "relu"}, {"units": 3}]), "/layers/1/type", "is required"),

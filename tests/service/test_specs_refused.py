@@ -36,11 +36,13 @@ def test_an_integer_may_be_written_as_a_float(client: httpx.Client) -> None:
     assert answer.json()["epochs"] == 4
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "multipart/form-data; boundary=x", None])
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None]
+)
 def test_a_spec_must_say_that_it_is_json(client: httpx.Client, stored: Snapshot, content_type: str | None) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
     problem = assert_problem(client.post("/v1/jobs", content=SMALLEST + b"}", headers=headers), 415)
-    assert "application/json" in problem["detail"]
+    assert "application/json" in problem["detail"] and "--json in place of -d" in problem["detail"]
     assert stored() == stored.before
 
 
