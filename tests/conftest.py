@@ -17,7 +17,7 @@ from tests.until import CEILING
 from trainshed import Client
 from trainshed.stack import Stack
 from worker.process.logs import Lines
-from worker.process.module_loading import collected_never
+from worker.process.module_loading import gc_frozen
 from worker.queue.embedded_redis import EmbeddedRedis
 from worker.queue.redis_server import find_server
 
@@ -74,7 +74,7 @@ def no_gpu() -> str:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Tests, and the modules that they import, stay to the end."""
-    with collected_never():
+    with gc_frozen():
         return (yield)
 
 

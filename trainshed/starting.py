@@ -74,12 +74,12 @@ def api(
 ) -> None:
     """Run the API alone; the settings come from the environment (TRAINSHED_…)."""
     _require_service("api")
-    from worker.process.module_loading import collected_never
+    from worker.process.module_loading import gc_frozen
 
     with _told_in_a_line():
         settings = _settings_for_work()
         _say_of_redis(settings)
-        with collected_never():
+        with gc_frozen():
             from service.server import run_api
         chosen = settings if workers is None else settings.model_copy(update={"api_processes": workers})
         raise typer.Exit(run_api(chosen, None if listener is None else socket.socket(fileno=listener)))
@@ -89,12 +89,12 @@ def api(
 def worker() -> None:
     """Run a worker alone; the settings come from the environment (TRAINSHED_…)."""
     _require_service("worker")
-    from worker.process.module_loading import collected_never
+    from worker.process.module_loading import gc_frozen
 
     with _told_in_a_line():
         settings = _settings_for_work()
         _say_of_redis(settings, end_for_good=True)
-        with collected_never():
+        with gc_frozen():
             from worker.process.parent import run_worker
         raise typer.Exit(run_worker(settings))
 
@@ -145,7 +145,7 @@ def _say_of_redis(settings: "Settings", *, end_for_good: bool = False) -> None:
     from worker.queue.broker import check_broker
 
     fault = check_broker(settings)
-    if fault is not None and fault.collected_never and end_for_good:
+    if fault is not None and fault.permanent and end_for_good:
         raise BrokerUnavailable(str(fault))
     if fault is not None:
         configure_logs(settings.log_level, settings.log_format)

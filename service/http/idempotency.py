@@ -65,7 +65,7 @@ def keyed_request_of(
     return KeyedRequest(heard.key_lease, heard.sha256)
 
 
-OnceDep = Annotated[KeyedRequest | None, Depends(keyed_request_of)]
+KeyedDep = Annotated[KeyedRequest | None, Depends(keyed_request_of)]
 Idempotent = Depends(keyed_request_of)
 """For a route whose handler has no use for the `Once`, since what it writes is the same when it is written twice."""
 

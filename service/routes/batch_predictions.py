@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Response
 from service.dependencies import After, BackendDep, Limit, ModelName, WatchersDep, Which
 from service.http import downloads
 from service.http.downloads import Download
-from service.http.idempotency import OnceDep
+from service.http.idempotency import KeyedDep
 from service.http.long_polls import settled
 from service.http.problems import documented
 from service.http.request_bodies import StrictRoute, strict
@@ -31,7 +31,7 @@ def submit_batch_prediction(
     wanted: Annotated[NewBatch, strict(NewBatch)],
     response: Response,
     backend: BackendDep,
-    keyed: OnceDep,
+    keyed: KeyedDep,
 ) -> BatchPredictionView:
     """Queue the prediction of a dataset with the newest version, or with the one that `alias` or `version` means.
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.dependencies import BackendDep, JobId
-from service.http.idempotency import OnceDep
+from service.http.idempotency import KeyedDep
 from service.http.problems import documented
 from service.http.request_bodies import StrictRoute, strict
 from service.views.jobs import JobView, Listing
@@ -60,7 +60,7 @@ def cancel_job(job_id: JobId, backend: BackendDep) -> JobView:
 
 
 @router.post("/rerun", status_code=201, responses=documented(404, 409, 422, 507))
-def rerun_job(job_id: JobId, response: Response, backend: BackendDep, keyed: OnceDep) -> JobView:
+def rerun_job(job_id: JobId, response: Response, backend: BackendDep, keyed: KeyedDep) -> JobView:
     """Queue the job once more: same spec, seed, data and changes; its result says whether it `reproduces` this one."""
     job = backend.jobs.rerun(job_id, keyed)
     response.headers["Location"] = f"/v1/jobs/{job.id}"

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Path, Query, Response
 
 from engine import GradientCheckSpec
 from service.dependencies import BackendDep, JobId, Limit, WatchersDep
-from service.http.idempotency import OnceDep
+from service.http.idempotency import KeyedDep
 from service.http.long_polls import settled
 from service.http.problems import documented
 from service.http.request_bodies import StrictRoute, strict
@@ -33,7 +33,7 @@ def check_gradients(
     job_id: JobId,
     response: Response,
     backend: BackendDep,
-    keyed: OnceDep,
+    keyed: KeyedDep,
     wanted: Wanted = USUAL,
 ) -> GradientCheckView:
     """Queue a check of backpropagation against finite differences; a worker makes it beside the job's own course."""

@@ -9,7 +9,7 @@ from engine import JobSpec
 from service.dependencies import After, BackendDep, JobId, Limit, WatchersDep
 from service.http.csv_answers import TABLE, CsvWanted, table
 from service.http.fields import Selection, fields_of, paths_of
-from service.http.idempotency import OnceDep
+from service.http.idempotency import KeyedDep
 from service.http.long_polls import settled
 from service.http.problems import documented
 from service.http.request_bodies import StrictRoute, strict
@@ -68,7 +68,7 @@ def submit_job(
     spec: Spec,
     response: Response,
     backend: BackendDep,
-    keyed: OnceDep,
+    keyed: KeyedDep,
     validate_only: Annotated[bool, Query(description="say what the job would be and cost, and queue nothing")] = False,
 ) -> JobView | Response:
     """Queue a training job. It is saved when the answer comes, whatever happens to the queue."""

@@ -15,7 +15,7 @@ PANDA = ENDLESS | {"optimizer": {"type": "gradient_descent", "learning_rate": ID
 SHORT = {"data": {"train": "iris", "target": "label"}, "training": {"epochs": 4}, "checks": {"gradients": []}}
 
 
-def collected_never(epochs: int) -> dict[str, object]:
+def trained_for(epochs: int) -> dict[str, object]:
     return {"training": PANDA["training"] | {"epochs": epochs}}
 
 
@@ -51,11 +51,11 @@ def test_the_panda(client, eventually) -> None:
         in_force = [change["after"] for change in (first, second) if change["effective_epoch"] <= row["epoch"]]
         expected = in_force[-1]["/optimizer/learning_rate"] if in_force else IDLE
         assert row["learning_rate"] == pytest.approx(expected)
-    untouched = client.wait(client.submit(PANDA | collected_never(len(rows)))["id"], 120)
+    untouched = client.wait(client.submit(PANDA | trained_for(len(rows)))["id"], 120)
     reached, twin = rows[-1]["train_cost"], client.metrics(untouched["id"])[-1]["train_cost"]
     assert reached < twin - 0.1
 
-    again = client.wait(client.submit(PANDA | collected_never(1) | {"start_from": {"job": job_id}})["id"], 120)
+    again = client.wait(client.submit(PANDA | trained_for(1) | {"start_from": {"job": job_id}})["id"], 120)
     assert client.metrics(again["id"])[0]["train_cost"] < twin
 
 
@@ -83,7 +83,7 @@ def test_a_job_that_rested_comes_out_as_if_it_had_not(client, eventually) -> Non
     assert client.checkpoints(job_id)[-1]["epoch"] >= 1
     states = [period["state"] for period in client.timeline(job_id)["data"]]
     assert states == ["queued", "running", "paused"]
-    client.change(job_id, collected_never(client.job(job_id)["epoch"] + 3))
+    client.change(job_id, trained_for(client.job(job_id)["epoch"] + 3))
     client.resume(job_id)
     assert client.wait(job_id, 120)["state"] == "succeeded"
     again = client.rerun(job_id, key=uuid4().hex)["id"]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -173,6 +174,25 @@ def test_a_worker_that_falls_silent_loses_it(backend: Backend, process: WorkerPr
     assert hasty.expire(again.id) is Status.FAILED
     error = backend.batches.get(model, again.id).error
     assert error is not None and error.code == "worker_lost"
+
+
+def test_one_whose_worker_the_kernel_ended_is_told_so_without_the_advice_for_trainings(
+    backend: Backend, process: WorkerProcess, model: str
+) -> None:
+    batch = backend.batches.create(model, None, "small", "csv")
+    ended = subprocess.Popen([sys.executable, "-P", "-c", ""])
+    ended.wait()
+    store = process._store
+    store.workers.seen("worker_lost", host=socket.gethostname(), pid=ended.pid, queues=["cpu"], job_id=None)
+    unknown = store.work_items.create("of a newer version", {}, queue="cpu", priority=5, max_queued=9).id
+    for item_id in (batch.id, unknown):
+        assert store.work_items.claim(item_id, "worker_lost") is not None
+    process.tell_of_starved_items()
+    failed = backend.batches.get(model, batch.id)
+    assert failed.state is Status.FAILED and failed.error is not None
+    assert (failed.error.code, failed.error.param) == ("out_of_memory", None)
+    assert "batch prediction" in failed.error.message
+    assert store.work_items.get(unknown).state is Status.RUNNING, "somebody else's business"
 
 
 PEAK = """

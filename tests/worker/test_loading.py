@@ -4,6 +4,6 @@ import gc
 
 
 def test_the_collector_works_and_passes_over_what_was_loaded() -> None:
-    # pytest has collected these tests, and what they import, within `collected_never`
+    # pytest has collected these tests, and what they import, within `gc_frozen`
     assert gc.isenabled()
     assert gc.get_freeze_count() > 100_000

@@ -63,7 +63,7 @@ def test_an_address_that_the_redis_refuses_will_not_do_later(
 ) -> None:
     own, _, path = redis_url.removeprefix("unix://").partition("@")
     fault = find_fault(RedisAddress(f"unix://{f'{own}@' if credentials is None else credentials}{path}{query}"))
-    assert fault is not None and fault.collected_never
+    assert fault is not None and fault.permanent
     assert said in str(fault) and f"unix://{path}" in str(fault)
     assert "hunter2" not in str(fault) and own not in str(fault)
 
@@ -76,7 +76,7 @@ def test_one_that_is_away_may_come_back(tmp_path: Path) -> None:
         (f"unix://:hunter2@{tmp_path}/no.sock", f"there is no socket of a Redis at unix://{tmp_path}/no.sock"),
     ]:
         fault = find_fault(RedisAddress(url))
-        assert fault is not None and not fault.collected_never
+        assert fault is not None and not fault.permanent
         assert said in str(fault) and "hunter2" not in str(fault)
 
 
@@ -86,7 +86,7 @@ def test_what_is_no_redis_is_told_apart(answering: Callable[[bytes], int]) -> No
     assert str(fault) == f"what answers at redis://127.0.0.1:{port}/0 is no Redis"
     assert "fails at TLS" in str(encrypted)
     uncertain = find_fault(RedisAddress(f"rediss://127.0.0.1:{port}?ssl_ca_certs=/no/certificates.pem"))
-    assert uncertain is not None and "a file that the query" in str(uncertain) and uncertain.collected_never
+    assert uncertain is not None and "a file that the query" in str(uncertain) and uncertain.permanent
 
 
 def test_one_that_says_nothing_is_not_waited_for(

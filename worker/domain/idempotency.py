@@ -15,7 +15,7 @@ class KeyLease:
 
 @dataclass(frozen=True)
 class KeyedRequest:
-    """A key_lease, and the hash of the request that it stands for: what is created with it is created once."""
+    """The lease of a key, and the hash of the request that it stands for: what is created with it is created once."""
 
     key_lease: KeyLease
     sha256: str

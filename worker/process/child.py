@@ -19,7 +19,6 @@ from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
 from worker.store import open_store
 from worker.work.kinds import KINDS, Kinds, attempt_at
-from worker.work.train import ADVICE
 from worker.work.watchdog import memory_used
 
 
@@ -61,11 +60,12 @@ class WorkerProcess:
     def tell_of_starved_items(self) -> None:
         """End the items of this machine's workers that are no more: the kernel has killed for want of memory."""
         for item, pid, held in self._store.work_items.running_on(socket.gethostname()):
-            if _runs(pid):
+            if item.kind not in self._kinds or _runs(pid):  # of a kind that a newer worker knows: its lease runs out
                 continue
+            kind = self._kinds[item.kind]()
             figure = "" if held is None else f"; it held {held >> 20} MiB when it was last seen"
-            message = f"memory ran out, and the kernel ended the worker of this {self._kinds[item.kind].what}{figure}"
-            failure = Failure("out_of_memory", message, *ADVICE["out_of_memory"])
+            message = f"memory ran out, and the kernel ended the worker of this {kind.what}{figure}"
+            failure = kind.advise(Failure("out_of_memory", message))
             if self._store.work_items.fail_with_process(item.id, pid, failure):
                 self._log.warning("item_starved", item=item.id, pid=pid, held=held)
                 self._notifier.notify(item.topic)

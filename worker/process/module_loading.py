@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def collected_never() -> Iterator[None]:
+def gc_frozen() -> Iterator[None]:
     """What is made in the block stays as long as the process: the collector passes it over, now and later."""
     gc.disable()
     try:

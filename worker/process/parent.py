@@ -20,7 +20,7 @@ from celery.utils.log import get_multiprocessing_logger
 
 from worker.process.gpu_check import require_gpu
 from worker.process.logs import configure_logs
-from worker.process.module_loading import collected_never
+from worker.process.module_loading import gc_frozen
 from worker.process.oom_kills import oom_kills
 from worker.queue.broker import find_broker
 from worker.queue.celery_app import TASK, make_app, queue_name
@@ -97,7 +97,7 @@ class Pool:
         get_multiprocessing_logger().propagate = True  # billiard would keep them to itself
 
     def _open(self, **_: object) -> None:
-        with collected_never():
+        with gc_frozen():
             from worker.process.child import WorkerProcess  # only here: see the top
 
         self._process = WorkerProcess(self._settings, self._broker, draining=self._is_draining)

@@ -59,6 +59,6 @@ def check_broker(settings: Settings) -> RedisFault | None:
     fault = find_fault(find_broker(settings))
     if fault is None:
         return None
-    start = "" if fault.collected_never else "start it, or "
+    start = "" if fault.permanent else "start it, or "
     advice = "restart its `trainshed serve`" if settings.redis_url is None else f"{start}correct TRAINSHED_REDIS_URL"
     return replace(fault, sentence=f"{fault}; {advice}")

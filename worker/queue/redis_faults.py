@@ -18,7 +18,7 @@ class RedisFault:
     """What is wrong with a Redis; `str()` of it is a sentence for an operator."""
 
     sentence: str
-    collected_never: bool  # nobody has to wait for it to pass: the address is at fault
+    permanent: bool  # nobody has to wait for it to pass: the address is at fault
 
     def __str__(self) -> str:
         return self.sentence
@@ -41,34 +41,32 @@ def describe_fault(address: RedisAddress, error: redis.RedisError, seconds: floa
     cause = error.__cause__ or error.__context__
     match error, cause:
         case redis.BusyLoadingError(), _:
-            return RedisFault(f"{where} is still loading its data", collected_never=False)
+            return RedisFault(f"{where} is still loading its data", permanent=False)
         case redis.exceptions.NoPermissionError(), _:
-            return RedisFault(f"{where} does not let its user do what is needed: {error}", collected_never=True)
+            return RedisFault(f"{where} does not let its user do what is needed: {error}", permanent=True)
         case redis.AuthenticationError(), _ if address.has_password:
-            return RedisFault(f"{where} refuses the user or the password of its address", collected_never=True)
+            return RedisFault(f"{where} refuses the user or the password of its address", permanent=True)
         case redis.AuthenticationError(), _:
-            return RedisFault(f"{where} asks for a password, and its address has none", collected_never=True)
+            return RedisFault(f"{where} asks for a password, and its address has none", permanent=True)
         case redis.TimeoutError(), _:
             return _silent(address, seconds)
         case _, socket.gaierror():
-            return RedisFault(f"the host of the Redis at {address} is unknown: {cause.strerror}", collected_never=False)
+            return RedisFault(f"the host of the Redis at {address} is unknown: {cause.strerror}", permanent=False)
         case _, ConnectionRefusedError():
-            return RedisFault(f"nothing listens at {address}, where a Redis should", collected_never=False)
+            return RedisFault(f"nothing listens at {address}, where a Redis should", permanent=False)
         case _, FileNotFoundError() if address.is_socket:
-            return RedisFault(f"there is no socket of a Redis at {address}", collected_never=False)
+            return RedisFault(f"there is no socket of a Redis at {address}", permanent=False)
         case _, FileNotFoundError():
-            return RedisFault(
-                f"a file that the query of the address of {where} names is not there", collected_never=True
-            )
+            return RedisFault(f"a file that the query of the address of {where} names is not there", permanent=True)
         case _, ssl.SSLError():
-            return RedisFault(f"{where} fails at TLS: {cause.reason or cause}", collected_never=True)
+            return RedisFault(f"{where} fails at TLS: {cause.reason or cause}", permanent=True)
         case redis.InvalidResponse(), _:
-            return RedisFault(f"what answers at {address} is no Redis", collected_never=True)
+            return RedisFault(f"what answers at {address} is no Redis", permanent=True)
         case redis.ConnectionError(), OSError() if cause.strerror:
-            return RedisFault(f"{where} cannot be reached: {cause.strerror}", collected_never=False)
+            return RedisFault(f"{where} cannot be reached: {cause.strerror}", permanent=False)
         case redis.ConnectionError(), _:
-            return RedisFault(f"{where} does not answer: {error}", collected_never=False)
-    return RedisFault(f"{where} refuses: {error}", collected_never=True)
+            return RedisFault(f"{where} does not answer: {error}", permanent=False)
+    return RedisFault(f"{where} refuses: {error}", permanent=True)
 
 
 def _ask(address: RedisAddress, seconds: float) -> RedisFault | None:
@@ -83,4 +81,4 @@ def _ask(address: RedisAddress, seconds: float) -> RedisFault | None:
 
 
 def _silent(address: RedisAddress, seconds: float) -> RedisFault:
-    return RedisFault(f"the Redis at {address} did not answer within {seconds:g} s", collected_never=False)
+    return RedisFault(f"the Redis at {address} did not answer within {seconds:g} s", permanent=False)

@@ -85,7 +85,7 @@ class IdempotencyKeys:
 def created_before(connection: sa.Connection, keyed: KeyedRequest | None) -> str | None:
     """What an earlier attempt at the request has created, inside the transaction that would create it.
 
-    Raises KeyInFlight for a key_lease that was taken away, KeyReused where that attempt was another request.
+    Raises KeyInFlight for a lease that was taken away, KeyReused where that attempt was another request.
     """
     if keyed is None:
         return None
