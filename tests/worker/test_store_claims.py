@@ -1,11 +1,9 @@
 """One worker at a time may write about a job, on either database."""
 
-import threading
 from collections.abc import Callable
 
 import pytest
 
-from worker.domain.ids import new_id
 from worker.domain.jobs import Job
 from worker.domain.work_items import Claim, Failure, Status
 from worker.errors import LeaseLost
@@ -18,30 +16,6 @@ def taken(store: Store, job: Job) -> Claim:
     claim = store.work_items.claim(job.id, "worker")
     assert claim is not None
     return claim
-
-
-def test_a_race_of_threads_for_a_job_has_one_winner(store: Store, queued: Callable[[], Job]) -> None:
-    job = queued()
-    start = threading.Barrier(8)
-    won: list[Claim | None] = []
-
-    def race(number: int) -> None:
-        start.wait()
-        won.append(store.work_items.claim(job.id, f"worker_{number}"))
-
-    threads = [threading.Thread(target=race, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    winners = [claim for claim in won if claim is not None]
-    assert (len(won), len(winners)) == (8, 1)
-    assert store.jobs.get(job.id).attempt == winners[0].attempt == 1
-
-
-def test_a_message_for_a_job_that_never_was_finds_nothing(store: Store) -> None:
-    assert store.work_items.claim(new_id("job"), "worker") is None
-    assert store.work_items.claim("' OR 1=1 --", "worker") is None
 
 
 def test_writes_of_an_attempt_that_was_overtaken_are_refused(
@@ -101,15 +75,6 @@ def test_a_job_that_loses_every_worker_fails(store: Store, hasty: Store, queued:
     assert failed.error.code == "worker_lost"
 
 
-def test_giving_a_job_back_is_no_setback(store: Store, queued: Callable[[], Job]) -> None:
-    job = queued()
-    for attempt in range(1, 6):
-        claim = taken(store, job)
-        assert claim.attempt == attempt
-        store.work_items.release(claim, "worker_shutdown")
-    assert store.jobs.get(job.id).state is Status.QUEUED
-
-
 def test_a_cancelled_job_of_a_lost_worker_ends_cancelled(store: Store, hasty: Store, queued: Callable[[], Job]) -> None:
     job = queued()
     assert hasty.work_items.claim(job.id, "lost") is not None
@@ -143,13 +108,3 @@ def test_a_failure_is_kept_word_for_word(store: Store, queued: Callable[[], Job]
     store.work_items.fail(claim, failure)
     job = store.jobs.get(claim.item_id)
     assert (job.state, job.error, job.stop_reason) == (Status.FAILED, failure, "failed")
-
-
-def test_published_jobs_are_due_again_only_after_a_while(store: Store, queued: Callable[[], Job]) -> None:
-    job = queued()
-    store.work_items.mark_published([job.id])
-    assert store.work_items.unpublished() == []
-    assert store.work_items.unclaimed("cpu", 60) == []
-    assert store.work_items.unclaimed("cpu", -1) == [(job.id, "cpu")]
-    assert store.work_items.unclaimed("gpu", -1) == []
-    assert (store.work_items.waiting("cpu"), store.work_items.waiting("gpu")) == (1, 0)

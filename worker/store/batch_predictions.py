@@ -1,6 +1,6 @@
 """The batch predictions: asked for, each a work item; answered, deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -13,7 +13,7 @@ from worker.errors import UnknownBatch, UnknownDataset
 from worker.storage import tables
 from worker.storage.database import Database
 from worker.store.idempotency_keys import created_before, note_created
-from worker.store.item_rows import ITEMS, ItemRows, new_item
+from worker.store.item_rows import ITEMS, ItemRows, NewEvent, new_item
 from worker.store.models import locked_version
 from worker.store.times import moment, moment_or_none
 from worker.store.work_items import refuse_if_full
@@ -39,8 +39,17 @@ class BatchRows(ItemRows):
 
     what = "these predictions"
 
-    def start(self, connection: sa.Connection, row: sa.RowMapping, now: float, values: Mapping[str, object]) -> None:
-        super().start(connection, row, now, {**values, "progress": None})  # every attempt begins with the first row
+    def start(
+        self,
+        connection: sa.Connection,
+        row: sa.RowMapping,
+        now: float,
+        values: Mapping[str, object],
+        events: Sequence[NewEvent] = (),
+    ) -> None:
+        super().start(
+            connection, row, now, {**values, "progress": None}, events
+        )  # an attempt begins with the first row
 
 
 class BatchPredictions:

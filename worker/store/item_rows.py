@@ -51,7 +51,14 @@ class ItemRows:
         """Bring a locked row into another state."""
         self.update(connection, row, consequences(row, to, now, attempt) | dict(values or {}))
 
-    def start(self, connection: sa.Connection, row: sa.RowMapping, now: float, values: Mapping[str, object]) -> None:
+    def start(
+        self,
+        connection: sa.Connection,
+        row: sa.RowMapping,
+        now: float,
+        values: Mapping[str, object],
+        events: Sequence[NewEvent] = (),
+    ) -> None:
         """Begin the next attempt at a locked row."""
         expired = row["state"] == Status.RUNNING
         self.move(
@@ -62,6 +69,7 @@ class ItemRows:
             reason="lease_expired" if expired else None,
             attempt=row["attempt"] + 1,
             values=values,
+            events=events,
         )
 
     def fail(

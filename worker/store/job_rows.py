@@ -54,20 +54,17 @@ class JobRows(ItemRows):
         story: dict[str, JsonValue] = {"from": state.value, "to": to.value, "reason": reason}
         change_job(connection, row, now, changed | dict(values or {}), (*events, NewEvent("state", story)))
 
-    def start(self, connection: sa.Connection, row: sa.RowMapping, now: float, values: Mapping[str, object]) -> None:
-        newest = newest_checkpoint(connection, row["id"])
-        kept, resumed = rewind(connection, row["id"], newest)
-        expired = row["state"] == Status.RUNNING
-        self.move(
-            connection,
-            row,
-            Status.RUNNING,
-            now,
-            reason="lease_expired" if expired else None,
-            attempt=row["attempt"] + 1,
-            values={**values, **kept, "batch": 0, "stage": "preparing"},
-            events=[resumed] if row["attempt"] else [],
-        )
+    def start(
+        self,
+        connection: sa.Connection,
+        row: sa.RowMapping,
+        now: float,
+        values: Mapping[str, object],
+        events: Sequence[NewEvent] = (),
+    ) -> None:
+        kept, resumed = rewind(connection, row["id"], newest_checkpoint(connection, row["id"]))
+        beginning = {**values, **kept, "batch": 0, "stage": "preparing"}
+        super().start(connection, row, now, beginning, [resumed, *events] if row["attempt"] else events)
 
     def fail(
         self,
