@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Column, Table
 
 from trainshed.client import Client, TrainshedError
-from trainshed.documents import GradientReport, Job, JsonValue, Spec
+from trainshed.client.types import GradientReport, Job, JsonValue, Spec
 from trainshed.gradient_table import moment, verdict
 from trainshed.stack import ChildDied, NotReady, Stack
 

@@ -2,7 +2,7 @@
 
 from rich.table import Column, Table
 
-from trainshed.documents import GradientReport, TensorCheck
+from trainshed.client.types import GradientReport, TensorCheck
 
 
 def gradient_table(report: GradientReport) -> Table:

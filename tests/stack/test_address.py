@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from trainshed import Client, InvalidUrl, Unreachable
-from trainshed.address import read_address
 from trainshed.cli import app
+from trainshed.client.address import read_address
 
 
 class Echo(BaseHTTPRequestHandler):

@@ -15,7 +15,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from typer.testing import CliRunner
 
-from trainshed import cli, starting
+from trainshed import cli
+from trainshed.cli import starting
 
 REPOSITORY = Path(__file__).parents[2]
 PLACES = {"trainshed": REPOSITORY, "trainshed-client": REPOSITORY / "client"}
@@ -23,7 +24,7 @@ OWN = {"engine", "worker", "service", "trainshed"}
 STARTERS = {
     "trainshed/demo.py",
     "trainshed/doctor.py",
-    "trainshed/starting.py",
+    "trainshed/cli/starting.py",
 }  # of the client's files, those that the service's machine runs
 
 

@@ -1,6 +1,6 @@
 """The examples of the standard, read as it says: https://html.spec.whatwg.org/multipage/server-sent-events.html."""
 
-from trainshed.server_sent_events import Message, parse
+from trainshed.client.server_sent_events import Message, parse
 
 
 def test_lines_of_data_are_joined_and_a_block_without_data_is_nothing() -> None:

@@ -11,8 +11,9 @@ from typing import Any, Self, TypeVar, cast
 
 import httpx
 
-from trainshed.address import read_address, without_password
-from trainshed.documents import (
+from trainshed.client.address import read_address, without_password
+from trainshed.client.server_sent_events import parse
+from trainshed.client.types import (
     Alias,
     BatchPrediction,
     Checkpoint,
@@ -44,7 +45,6 @@ from trainshed.documents import (
     Validated,
     Worker,
 )
-from trainshed.server_sent_events import parse
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 POLL_SECONDS = 20.0  # of one long poll: shorter than what proxies allow

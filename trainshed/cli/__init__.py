@@ -11,10 +11,10 @@ import durationpy
 import typer
 from rich.console import Console
 
-from trainshed import starting
+from trainshed.cli import starting
+from trainshed.cli.failure import MISUSED, fail
 from trainshed.client import DEFAULT_URL, Client, InvalidUrl, JobFailed, TrainshedError
-from trainshed.documents import Event, Job, JsonValue
-from trainshed.failure import MISUSED, fail
+from trainshed.client.types import Event, Job, JsonValue
 
 app = typer.Typer(
     help="Train deep networks by sending JSON.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from trainshed.failure import MISUSED, fail
+from trainshed.cli.failure import MISUSED, fail
 
 if TYPE_CHECKING:
     from worker.settings import Settings
