@@ -3,6 +3,7 @@
 import multiprocessing
 import signal
 import socket
+from collections.abc import Callable
 from functools import partial
 from threading import Thread
 from types import FrameType
@@ -29,15 +30,17 @@ GRACE = 20  # seconds that running requests get when the service stops
 class Server(uvicorn.Server):
     """A uvicorn that lets streams and long polls go before it waits for its connections."""
 
-    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+    def __init__(self, app: FastAPI, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
         super().__init__(config)
         self.app = app
+        self._on_listening = on_listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             log.info("listening", host=host, port=port)
+            self._on_listening()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A second SIGINT does not wait. The signal is not raised again, as uvicorn would: the backend is closed."""
@@ -49,7 +52,9 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def make_server(app: FastAPI, settings: Settings, patience: Patience) -> Server:
+def make_server(
+    app: FastAPI, settings: Settings, patience: Patience, on_listening: Callable[[], None] = lambda: None
+) -> Server:
     """A server for the application, not yet started."""
     return Server(
         app,
@@ -68,6 +73,7 @@ def make_server(app: FastAPI, settings: Settings, patience: Patience) -> Server:
             timeout_keep_alive=5,
             timeout_graceful_shutdown=GRACE,
         ),
+        on_listening,
     )
 
 
@@ -80,18 +86,18 @@ def run_api(settings: Settings, listener: socket.socket | None = None) -> int:
     serve = partial(_serve, settings, Patience())
     with listener or listen(settings.host, settings.port) as listener:
         if settings.api_processes == 1:
-            return serve(listener)
+            return serve(listener, lambda: None)
         configure_logs(settings.log_level, settings.log_format)
         open_store(settings).close()  # what is wrong is said once, not by each process
         return run_processes(settings.api_processes, listener, serve, GRACE + 5)
 
 
-def _serve(settings: Settings, patience: Patience, listener: socket.socket) -> int:
+def _serve(settings: Settings, patience: Patience, listener: socket.socket, on_listening: Callable[[], None]) -> int:
     """One process, on a socket that it may share with others."""
     configure_logs(settings.log_level, settings.log_format)
     keep_large_blocks()
     with open_backend(settings) as backend:
-        server = make_server(create_app(backend, settings), settings, patience)
+        server = make_server(create_app(backend, settings), settings, patience, on_listening)
         _end_with_parent(server)
         server.run([listener])
         return 0 if server.started else 1

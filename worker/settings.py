@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     )
 
     # the API
-    api_processes: Count = Field(1, description="API processes that share the port; `--workers` says the same")
+    api_processes: Count = Field(1, description="API processes on one port, each replaced if it ends; as `--workers`")
     look_seconds: Seconds = Field(
         1.0, description="an API process sees within this long that another one has moved an alias"
     )

@@ -1,4 +1,4 @@
-"""Several API processes on one port: all of them answer, and none outlives the others."""
+"""Several API processes on one port: all answer, one that is killed is replaced, and none outlives their parent."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -35,9 +35,7 @@ def two_processes(folder: Path, redis_url: str) -> Iterator[tuple[subprocess.Pop
         said = folder / "log"
         until(lambda: said.read_text().count('"listening"') == 2 or process.poll() is not None, seconds=240)
         assert process.poll() is None, said.read_text()
-        serving = [
-            child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())
-        ]
+        serving = spawned(process)
         assert len(serving) == 2
         yield process, url, serving
     finally:
@@ -67,12 +65,46 @@ def answers(url: str) -> bool:
         return False  # the held process had taken this connection
 
 
-@pytest.mark.parametrize("victim", ["one of them", "their parent"])
-def test_none_outlives_the_others(victim: str, tmp_path: Path, redis_url: str) -> None:
+def spawned(parent: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The processes that serve; one that has just ended has no command line."""
+    return [child for child in psutil.Process(parent.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+def connection_to(process: psutil.Process, url: str) -> httpx.Client:
+    """One that is kept open, and that this one of the processes has taken."""
+    while True:
+        client = httpx.Client(base_url=url, timeout=CEILING)
+        with client.stream("GET", "/health/live") as answer:
+            port = answer.extensions["network_stream"].get_extra_info("client_addr")[1]
+        if port in [taken.raddr.port for taken in process.net_connections("tcp") if taken.raddr]:
+            return client
+        client.close()
+
+
+def test_one_that_is_killed_is_replaced_and_the_other_answers_all_along(tmp_path: Path, redis_url: str) -> None:
+    with two_processes(tmp_path, redis_url) as (process, url, (victim, other)):
+        said = tmp_path / "log"
+        with closing(connection_to(other, url)) as client:
+            victim.kill()
+            answered: list[int] = []
+
+            def replaced() -> bool:
+                answered.append(client.get("/health/live").status_code)
+                return said.read_text().count('"listening"') == 3
+
+            until(replaced)
+            assert set(answered) == {200}
+        [new] = [child for child in spawned(process) if child.pid != other.pid]
+        assert new.pid != victim.pid
+        other.suspend()
+        with closing(connection_to(new, url)) as client:
+            assert client.get("/health/live").status_code == 200
+        other.resume()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(CEILING) == 0 and gone([new, other])
+
+
+def test_none_outlives_their_parent(tmp_path: Path, redis_url: str) -> None:
     with two_processes(tmp_path, redis_url) as (process, _, serving):
-        if victim == "one of them":
-            serving[0].kill()
-            assert process.wait(CEILING) == 1
-        else:
-            process.kill()
+        process.kill()
         assert gone(serving)
