@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
+from threadpoolctl import LibController, ThreadpoolController
 
 from engine.compiling import intrinsic
 from engine.kernels.mkl import Mkl, installed
@@ -63,14 +64,22 @@ if (found := installed()) is not None:
     except OSError as error:
         warnings.warn(f"MKL is installed but not used: {error}; products are NumPy's", RuntimeWarning, stacklevel=1)
 
-_get_threads = _found(*(f"{a}openblas_get_num_threads{b}" for a in ("scipy_", "") for b in ("64_", "")))
+numpys: LibController | None = next(iter(ThreadpoolController().select(user_api="blas").lib_controllers), None)
+"""NumPy's BLAS: SciPy, which has one of its own, imports NumPy first. None where threadpoolctl knows none."""
+
+# Not by threadpoolctl (3.8): it heeds but the first thread to set the number or, where OpenBLAS was built with OpenMP,
+# sets it for the calling thread alone. Here blocks of several threads overlap, and any of them may be the last to end.
 _set_threads = _found(*(f"{a}openblas_set_num_threads{b}" for a in ("scipy_", "") for b in ("64_", "")))
 
 
 def threads() -> int:
-    """How many threads the BLAS may use; 1 where it cannot be asked."""
+    """How many threads the BLAS may use; 1 where that cannot be set."""
     with _lock:
-        return _before if _inside else int(_get_threads()) if _get_threads and _set_threads else 1
+        return _before if _inside else _threads_now()
+
+
+def _threads_now() -> int:
+    return int(numpys.num_threads) if numpys and _set_threads else 1
 
 
 _lock, _inside, _before = Lock(), 0, 1
@@ -81,8 +90,8 @@ def one_thread() -> Iterator[None]:
     """Inside the block every product is computed by the thread that asks for it; blocks may overlap."""
     global _inside, _before
     with _lock:
-        if _inside == 0 and _get_threads and _set_threads:
-            _before = int(_get_threads())
+        if _inside == 0 and _set_threads:
+            _before = _threads_now()
             _set_threads(1)
         _inside += 1
     try:
@@ -90,7 +99,7 @@ def one_thread() -> Iterator[None]:
     finally:
         with _lock:
             _inside -= 1
-            if _inside == 0 and _get_threads and _set_threads:
+            if _inside == 0 and _set_threads:
                 _set_threads(_before)
 
 

@@ -1,10 +1,12 @@
 """The fast step gives what the plain formulas give, for every member of every family and any number of threads."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import get_args
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from engine import RandomStreams
 from engine.activations import AnyActivation
@@ -180,6 +182,21 @@ def test_the_blas_has_its_threads_back_afterwards() -> None:
         assert blas.threads() == before
     run_of(threads=2)
     assert blas.threads() == before
+
+
+def test_blocks_of_two_threads_overlap_and_the_last_to_leave_gives_the_threads_back() -> None:
+    def allowed() -> int:  # as the library itself says, whoever asks
+        assert blas.numpys is not None
+        return {library["filepath"]: library["num_threads"] for library in threadpool_info()}[blas.numpys.filepath]
+
+    with threadpool_limits(3, "blas"), ThreadPoolExecutor(1) as other:
+        first, second = blas.one_thread(), blas.one_thread()
+        first.__enter__()
+        other.submit(second.__enter__).result()
+        first.__exit__(None, None, None)
+        assert allowed() == 1
+        other.submit(second.__exit__, None, None, None).result()
+        assert allowed() == 3
 
 
 DEEP = [DENSE, {"type": "batch_norm"}, None, {"type": "dropout", "keep_prob": 0.7}, DENSE, None]
