@@ -1,9 +1,10 @@
-"""Models in memory: each is read from disk once, and those that were not used for longest go first."""
+"""LRU cache of models: each is read from disk once, and those that were not used for longest go first."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from threading import Lock
+from threading import Condition, Lock
+
+from cachetools import LRUCache, cached
 
 from engine import Model, load
 
@@ -21,45 +22,32 @@ class Predictors:
     def __init__(self, capacity: int = 512 * MIB) -> None:
         self.capacity = capacity
         self.loads = 0
-        self.bytes = 0
-        self._models: OrderedDict[str, Model] = OrderedDict()
-        self._loading: dict[str, Lock] = {}
+        # One that is larger than all the room counts as much as that, so that the others go and it stays.
+        self._models: LRUCache[str, Model] = LRUCache(capacity, getsizeof=lambda model: min(size(model), capacity))
         self._lock = Lock()
+        # One thread reads, the others that want the same model wait for it.
+        self._get = cached(self._models, lambda sha256, path: sha256, self._lock, Condition(self._lock))(self._load)
+
+    @property
+    def bytes(self) -> int:
+        """What the models take."""
+        with self._lock:
+            return sum(size(model) for model in self._models.values())
 
     def held(self, sha256: str) -> Model | None:
         """The model if it is in memory; waits for nothing."""
         with self._lock:
-            model = self._models.get(sha256)
-            if model is not None:
-                self._models.move_to_end(sha256)
-            return model
+            return self._models.get(sha256)
 
     def get(self, sha256: str, path: Callable[[], Path]) -> Model:
         """The model of this file; `path` is asked only when it has to be read. Called from many threads."""
-        with self._lock:
-            if sha256 in self._models:
-                self._models.move_to_end(sha256)
-                return self._models[sha256]
-            loading = self._loading.setdefault(sha256, Lock())
-        with loading:  # one thread reads, the others wait for it and then find the model
-            if (model := self.held(sha256)) is not None:
-                return model
-            try:
-                model = load(path())
-            finally:
-                with self._lock:
-                    self._loading.pop(sha256, None)
-            with self._lock:
-                self._take(sha256, model)
-            return model
+        return self._get(sha256, path)
 
-    def _take(self, sha256: str, model: Model) -> None:
-        self.loads += 1
-        self.bytes += size(model)
-        self._models[sha256] = model
-        while self.bytes > self.capacity and len(self._models) > 1:
-            _, oldest = self._models.popitem(last=False)
-            self.bytes -= size(oldest)
+    def _load(self, sha256: str, path: Callable[[], Path]) -> Model:
+        model = load(path())
+        with self._lock:
+            self.loads += 1
+        return model
 
 
 def size(model: Model) -> int:

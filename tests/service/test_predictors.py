@@ -1,13 +1,17 @@
 """Models are kept in memory while they are used and there is room."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, get_ident
+from time import sleep
 
 import pytest
 
 from engine import JobSpec, Network, RandomStreams, load_sample, prepare
 from engine.model import Model
 from service.predictions.model_cache import Predictors, size
+from tests.until import CEILING
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +63,26 @@ def test_room_is_counted_in_bytes(saved: Callable[[int], Path]) -> None:
     assert [key for key in ("a", "b", "c", "large") if predictors.held(key)] == ["large"]
     predictors.get("larger", lambda: saved(100_001))  # more than there is room for, and needed all the same
     assert predictors.held("larger") is not None and predictors.held("large") is None
+
+
+def test_of_threads_that_want_one_model_one_reads_it(saved: Callable[[int], Path]) -> None:
+    predictors, ready = Predictors(), saved(10)
+    waiting = Barrier(4)
+
+    def path() -> Path:
+        read.append(get_ident())
+        sleep(0.05)  # long enough for the others to come, who would read it as well
+        return ready
+
+    def get(_: int) -> Model:
+        waiting.wait(CEILING)
+        return predictors.get("a", path)
+
+    read: list[int] = []
+    with ThreadPoolExecutor(4) as threads:
+        models = list(threads.map(get, range(4)))
+    assert len(read) == predictors.loads == 1
+    assert {id(model) for model in models} == {id(predictors.held("a"))}
 
 
 def test_a_model_that_cannot_be_read_may_be_asked_for_again(saved: Callable[[int], Path]) -> None:
