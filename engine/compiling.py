@@ -16,11 +16,6 @@ from numba import types
 from numba.extending import overload
 from numba.np import linalg
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 caching: Any = import_module("numba.core.caching")
 intrinsic: Any = numba.extending.intrinsic
 njit: Any = numba.njit
@@ -80,11 +75,11 @@ class KeptOneAtATime(caching.FunctionCache):  # type: ignore[misc]
     """Numba's folder of machine code: of two processes that keep theirs of one function, neither loses it."""
 
     def save_overload(self, signature: Any, code: Any) -> None:
+        from filelock import FileLock  # only here: what is kept already needs none of it
+
         folder = Path(self.cache_path)
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as lock:
-            if fcntl is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(folder / ".lock", fallback_to_soft=False):
             super().save_overload(signature, code)
 
 

@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -33,21 +32,24 @@ def claim_folder(data_dir: Path, url: str | None) -> Iterator[Callable[[str], No
     The kernel gives the claim back when the process ends, however it ends. Raises `DataFolderInUse`, which names the
     other stack.
     """
+    from filelock import FileLock, Timeout  # only here: to look for a stack takes none of it
+
     run = data_dir.absolute() / "run"
     run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(run / "stack.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # Not by the file's being there, as filelock does where a filesystem knows no locks: that outlives a process.
+    lock = FileLock(run / "stack.lock", LOCK_SECONDS, 0o600, False, poll_interval=0.01, fallback_to_soft=False)
     try:
-        if not _lock(lock):
-            other = _described(data_dir)
-            raise DataFolderInUse(data_dir, "another process" if other is None else str(other))
+        claim = lock.acquire()
+    except Timeout:
+        other = _described(data_dir)
+        raise DataFolderInUse(data_dir, "another process" if other is None else str(other)) from None
+    with claim:
         stack = RunningStack(os.getpid(), url)
         _describe(data_dir, stack)
         try:
             yield lambda redis_url: _describe(data_dir, replace(stack, redis_url=redis_url))
         finally:
             _path(data_dir).unlink(missing_ok=True)
-    finally:
-        os.close(lock)
 
 
 def refuse_other_stack(data_dir: Path) -> None:
@@ -58,6 +60,7 @@ def refuse_other_stack(data_dir: Path) -> None:
 
 def find_stack(data_dir: Path) -> RunningStack | None:
     """The stack that runs on the folder; what one that was killed has left behind does not count."""
+    # Many may look at once, each sharing the lock with the others: filelock's are exclusive, on the same file.
     try:
         lock = os.open(data_dir.absolute() / "run" / "stack.lock", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -70,18 +73,6 @@ def find_stack(data_dir: Path) -> RunningStack | None:
         return None
     finally:
         os.close(lock)
-
-
-def _lock(file: int) -> bool:
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:  # flock has no time-out of its own
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-        time.sleep(0.01)
 
 
 def _describe(data_dir: Path, stack: RunningStack) -> None:

