@@ -1,8 +1,9 @@
 """What may change of a spec while it trains: the fields that say so themselves (`may_change_while_running`)."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
 
 from engine.errors import SpecError
@@ -19,10 +20,27 @@ def changes(before: JobSpec, after: JobSpec) -> dict[str, tuple[object, object]]
     return found
 
 
+def changeable(spec: JobSpec) -> dict[str, JsonValue]:
+    """The fields that may change while a job trains, by JSON pointer, as JSON has them."""
+    return dict(_changeable("", spec))
+
+
 def may_change(field: FieldInfo) -> bool:
     """Whether a field says of itself that it may change while a job trains."""
     extra = field.json_schema_extra
     return isinstance(extra, dict) and extra.get("may_change_while_running") is True
+
+
+def _changeable(pointer: str, value: object) -> Iterator[tuple[str, JsonValue]]:
+    if isinstance(value, BaseModel):
+        for name, field in type(value).model_fields.items():
+            if may_change(field):
+                yield f"{pointer}/{name}", _plain(value, name)
+            else:
+                yield from _changeable(f"{pointer}/{name}", getattr(value, name))
+    elif isinstance(value, tuple):
+        for place, item in enumerate(value):
+            yield from _changeable(f"{pointer}/{place}", item)
 
 
 def _compare(pointer: str, before: Any, after: Any, found: dict[str, tuple[object, object]]) -> None:
@@ -45,5 +63,6 @@ def _compare(pointer: str, before: Any, after: Any, found: dict[str, tuple[objec
         )
 
 
-def _plain(owner: BaseModel, name: str) -> object:
-    return owner.model_dump(mode="json", include={name})[name]
+def _plain(owner: BaseModel, name: str) -> JsonValue:
+    value: JsonValue = owner.model_dump(mode="json", include={name})[name]
+    return value

@@ -41,7 +41,7 @@ from service.routes import (
     schemas,
     workers,
 )
-from service.views.jobs import ServiceIndex
+from service.views.health import ServiceIndex
 from worker.backend import Backend
 from worker.settings import Settings
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from service.http.fields import Path
 from service.http.negotiation import preferred
 from service.http.openapi import TEXT
-from service.views.jobs import Listing, View
+from service.views.listing import Entry, Listing
 
 CSV = "text/csv"
 PIECE = 64 * 1024  # characters that are handed on at a time
@@ -65,7 +65,7 @@ def csv_text(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterat
     yield text.getvalue()
 
 
-def table(page: Listing[View], paths: Sequence[Path], request: Request) -> Response:
+def table(page: Listing[Entry], paths: Sequence[Path], request: Request) -> Response:
     """A page of a list as CSV: a row an entry, a column a field; the key of the next page is the last entry's id."""
     entries = from_json(page.model_dump_json())["data"]
     rows = ([cell(value_at(entry, path)) for path in paths] for entry in entries)

@@ -6,7 +6,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import ServerSentEvent
 
 from service.http.long_polls import Watchers
-from service.views.jobs import EventView, JobView
+from service.views.events import EventView
+from service.views.jobs import JobView
 from worker.backend import Backend
 from worker.domain.jobs import Job
 from worker.domain.records import Event, Page

@@ -5,6 +5,7 @@ The answer is made as always, and the rest of it left out; of an answer in CSV t
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Query
@@ -14,9 +15,9 @@ from starlette.responses import Response
 
 from service.http.json_pointers import branches, mapping
 from service.http.problems import Fault, RequestRefused, summary
-from service.http.request_bodies import MOST_FAULTS, schema_of
+from service.http.request_bodies import MOST_FAULTS
 from service.http.validation_messages import unknown
-from service.views.jobs import Listing
+from service.views.listing import Listing
 
 View = TypeVar("View", bound=BaseModel)
 Path = tuple[str, ...]
@@ -105,7 +106,7 @@ def parsed(fields: str, view: type[BaseModel], inside: Mapping[str, type[BaseMod
 
 def fault_of(path: Path, view: type[BaseModel], inside: Mapping[str, type[BaseModel]]) -> str | None:
     """What is wrong with a path, if anything is."""
-    root = schema_of(view)
+    root = answer_schema(view)
     schemas = tuple(branches(root, root))
     for place, name in enumerate(path):
         objects = [schema for found in schemas for schema in members(root, found)]
@@ -118,11 +119,17 @@ def fault_of(path: Path, view: type[BaseModel], inside: Mapping[str, type[BaseMo
         if name not in known:
             return unknown(f"field of {behind}" if behind else "field", name, sorted(known))
         if place == 0 and name in inside:
-            root = schema_of(inside[name])
+            root = answer_schema(inside[name])
             schemas = tuple(branches(root, root))
         else:
             schemas = tuple(inner for schema in objects for inner in property_of(root, schema, name))
     return None
+
+
+@cache
+def answer_schema(model: type[BaseModel]) -> Schema:
+    """The JSON schema of what a model is answered as, made once."""
+    return model.model_json_schema(mode="serialization")
 
 
 def members(root: Schema, schema: Schema) -> Iterator[Schema]:

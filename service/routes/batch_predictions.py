@@ -12,8 +12,8 @@ from service.http.idempotency import KeyedDep
 from service.http.long_polls import settled
 from service.http.problems import documented
 from service.http.request_bodies import StrictRoute, strict
-from service.views.jobs import Listing
-from service.views.models import BatchPredictionView, NewBatch
+from service.views.batch_predictions import BatchPredictionView, NewBatch
+from service.views.listing import Listing
 
 router = APIRouter(prefix="/v1/models/{name}/batch-predictions", tags=["models"], route_class=StrictRoute)
 
@@ -48,7 +48,7 @@ def list_batch_predictions(
     name: ModelName, backend: BackendDep, limit: Limit = 20, after: After = None
 ) -> Listing[BatchPredictionView]:
     """List a model's batch predictions, newest first."""
-    return Listing[BatchPredictionView].of(backend.batches.page(name, limit=limit, after=after), BatchPredictionView.of)
+    return Listing[BatchPredictionView].of(backend.batches.page(name, limit=limit, after=after))
 
 
 @router.get("/{batch}", responses=documented(404, 422))

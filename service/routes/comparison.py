@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from service.dependencies import BackendDep
 from service.http.problems import documented
 from service.http.request_bodies import StrictRoute
-from service.views.steering import ComparisonView
+from service.views.comparison import ComparisonView
 
 router = APIRouter(prefix="/v1/compare", tags=["jobs"], route_class=StrictRoute)
 

@@ -9,8 +9,10 @@ from service.dependencies import BackendDep, JobId
 from service.http.idempotency import KeyedDep
 from service.http.problems import documented
 from service.http.request_bodies import StrictRoute, strict
-from service.views.jobs import JobView, Listing
-from service.views.steering import CheckpointView, TimelineView
+from service.views.checkpoints import CheckpointView
+from service.views.events import TimelineView
+from service.views.jobs import JobView
+from service.views.listing import Listing
 from worker.domain.records import Page
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["control"], route_class=StrictRoute)
@@ -76,7 +78,7 @@ def delete_job(job_id: JobId, backend: BackendDep) -> None:
 @router.get("/checkpoints", responses=documented(404, 422))
 def list_checkpoints(job_id: JobId, backend: BackendDep) -> Listing[CheckpointView]:
     """Where the job can go on, oldest first: the newest two, the best, and those before a change."""
-    return Listing[CheckpointView].of(Page(backend.jobs.checkpoints(job_id), has_more=False), CheckpointView.of)
+    return Listing[CheckpointView].of(Page(backend.jobs.checkpoints(job_id), has_more=False))
 
 
 @router.get("/timeline", responses=documented(404, 422))

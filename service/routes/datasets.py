@@ -15,8 +15,9 @@ from service.http.fields import Selection, fields_of
 from service.http.idempotency import Idempotent
 from service.http.problems import documented
 from service.http.query_json import asked_in_query, read_query
-from service.views.data import DatasetUsageView, DatasetView
-from service.views.jobs import Listing, Object
+from service.views.datasets import DatasetUsageView, DatasetView
+from service.views.listing import Listing
+from service.views.view import Object
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=uploads.UploadRoute)
 
@@ -96,9 +97,7 @@ def list_datasets(
     name: Annotated[str | None, Query(description="only the versions of this name", max_length=64)] = None,
 ) -> Listing[DatasetView] | Response:
     """List datasets, newest first."""
-    return fields.answer(
-        Listing[DatasetView].of(backend.datasets.page(limit=limit, after=after, name=name), DatasetView.of)
-    )
+    return fields.answer(Listing[DatasetView].of(backend.datasets.page(limit=limit, after=after, name=name)))
 
 
 @router.get("/{dataset}", response_model=DatasetView, responses=documented(404, 422))

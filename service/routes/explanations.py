@@ -12,7 +12,7 @@ from service.http.problems import Fault, documented
 from service.http.request_bodies import StrictRoute, invalid, strict
 from service.predictions.answers import refused
 from service.predictions.serving import Served
-from service.views.models import DriftView, Explain, Explained
+from service.views.explanations import DriftView, Explain, Explained
 from worker.backend import Backend
 
 router = APIRouter(prefix="/v1/models/{name}", tags=["models"], route_class=StrictRoute)

@@ -11,7 +11,8 @@ from service.http.idempotency import KeyedDep
 from service.http.long_polls import settled
 from service.http.problems import documented
 from service.http.request_bodies import StrictRoute, strict
-from service.views.jobs import GradientCheckView, Listing
+from service.views.gradient_checks import GradientCheckView
+from service.views.listing import Listing
 
 router = APIRouter(prefix="/v1/jobs/{job_id}/gradient-checks", tags=["progress"], route_class=StrictRoute)
 
@@ -50,9 +51,7 @@ def list_gradient_checks(
     after: Annotated[int, Query(ge=0, le=2**63 - 1, description="`number` of the last check that is known")] = 0,
 ) -> Listing[GradientCheckView]:
     """Whether backpropagation agrees with finite differences, tensor by tensor; the oldest check first."""
-    return Listing[GradientCheckView].of(
-        backend.jobs.gradient_checks(job_id, after=after, limit=limit), GradientCheckView.of
-    )
+    return Listing[GradientCheckView].of(backend.jobs.gradient_checks(job_id, after=after, limit=limit))
 
 
 @router.get("/{number}", responses=documented(404, 422))

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.dependencies import BackendDep
 from service.http.problems import Fault, ProblemResponse, documented
-from service.views.jobs import Alive, Ready
+from service.views.health import Alive, Ready
 
 router = APIRouter(prefix="/health", tags=["service"])
 

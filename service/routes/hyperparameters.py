@@ -10,8 +10,8 @@ from service.dependencies import BackendDep, JobId
 from service.http import openapi
 from service.http.problems import Fault, RequestRefused, documented
 from service.http.request_bodies import StrictRoute, invalid, is_among, strict, tag_of, validated
+from service.views.hyperparameters import HyperparametersView
 from service.views.jobs import JobView
-from service.views.steering import HyperparametersView
 from worker.jobs.hyperparameters import merged
 
 router = APIRouter(prefix="/v1/jobs/{job_id}/hyperparameters", tags=["control"], route_class=StrictRoute)

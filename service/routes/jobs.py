@@ -13,8 +13,10 @@ from service.http.idempotency import KeyedDep
 from service.http.long_polls import settled
 from service.http.problems import documented
 from service.http.request_bodies import StrictRoute, strict
-from service.views.jobs import JobView, Listing, Validated
+from service.views.jobs import JobView
+from service.views.listing import Listing
 from service.views.result import MEASURED, ResultView
+from service.views.specs import Validated
 from worker.domain.work_items import Status
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
@@ -94,7 +96,7 @@ def list_jobs(
     The columns of CSV are named like `fields`: `result.test.accuracy`. A name that begins with `=`, `+`, `-` or `@` is
     a formula to a spreadsheet: import such a file as text.
     """
-    page = Listing[JobView].of(backend.jobs.page(limit=limit, after=after, state=state), JobView.of)
+    page = Listing[JobView].of(backend.jobs.page(limit=limit, after=after, state=state))
     return table(page, fields.paths or COLUMNS, request) if as_csv else fields.answer(page)
 
 

@@ -22,7 +22,7 @@ from service.predictions.csv_rows import read_rows
 from service.predictions.feature_samples import FeatureSamples
 from service.predictions.serving import Served, Serving
 from service.routes.predictions import EXAMPLES
-from service.views.jobs import Object
+from service.views.view import Object
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictRoute)
 

@@ -15,7 +15,7 @@ from service.http.negotiation import preferred
 from service.http.openapi import TEXT
 from service.http.problems import documented
 from service.http.request_bodies import StrictRoute, strict
-from service.views.jobs import Listing
+from service.views.listing import Listing
 from service.views.models import (
     AliasChangeView,
     AliasTarget,
@@ -28,6 +28,7 @@ from service.views.models import (
 )
 from worker.backend import Backend
 from worker.domain.models import ModelVersion
+from worker.domain.records import Page
 from worker.models.card import markdown
 from worker.models.registry import ModelFormat
 
@@ -80,7 +81,7 @@ def list_models(
     after: Annotated[str | None, Query(max_length=64, description="name of the last entry of the page before")] = None,
 ) -> Listing[ModelView] | Response:
     """List registered models by name."""
-    return fields.answer(Listing[ModelView].of(backend.models.page(limit=limit, after=after), ModelView.of))
+    return fields.answer(Listing[ModelView].of(backend.models.page(limit=limit, after=after)))
 
 
 @router.get("/{name}", response_model=ModelView, responses=documented(404, 422))
@@ -132,7 +133,7 @@ def list_versions(
 ) -> Listing[ModelVersionView] | Response:
     """List a model's versions, newest first."""
     page = backend.models.versions(name, limit=limit, after=after)
-    return fields.answer(Listing[ModelVersionView].of(page, ModelVersionView.of))
+    return fields.answer(Listing[ModelVersionView].of(page))
 
 
 @router.get("/{name}/versions/{version}", response_model=ModelVersionView, responses=documented(404, 422))
@@ -184,7 +185,7 @@ def get_model_card(
 @router.get("/{name}/aliases", responses=documented(404, 422))
 def list_aliases(name: ModelName, backend: BackendDep) -> Listing[AliasView]:
     """What every alias of a model means now."""
-    return Listing[AliasView](data=[AliasView.of(alias) for alias in backend.models.aliases(name)], has_more=False)
+    return Listing[AliasView].of(Page(backend.models.aliases(name), has_more=False))
 
 
 @router.get("/{name}/aliases/{alias}", responses=documented(404, 422))
@@ -231,9 +232,7 @@ def list_alias_changes(
     name: ModelName, alias: AliasName, backend: BackendDep, limit: Limit = 20, after: Before = None
 ) -> Listing[AliasChangeView]:
     """Every change of an alias, newest first; also of one that was deleted."""
-    return Listing[AliasChangeView].of(
-        backend.models.alias_history(name, alias, limit=limit, after=after), AliasChangeView.of
-    )
+    return Listing[AliasChangeView].of(backend.models.alias_history(name, alias, limit=limit, after=after))
 
 
 def download(backend: Backend, version: ModelVersion, format: ModelFormat) -> Download:

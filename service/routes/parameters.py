@@ -9,8 +9,8 @@ from service.dependencies import After, BackendDep, Limit, Name, Reference
 from service.http import uploads
 from service.http.idempotency import Idempotent
 from service.http.problems import documented
-from service.views.data import ParameterSetView
-from service.views.jobs import Listing
+from service.views.listing import Listing
+from service.views.parameters import ParameterSetView
 
 router = APIRouter(prefix="/v1/parameters", tags=["parameters"], route_class=uploads.UploadRoute)
 
@@ -56,7 +56,7 @@ async def upload_parameters(
 @router.get("", responses=documented(422))
 def list_parameters(backend: BackendDep, limit: Limit = 20, after: After = None) -> Listing[ParameterSetView]:
     """List parameter sets, newest first."""
-    return Listing[ParameterSetView].of(backend.parameters.page(limit=limit, after=after), ParameterSetView.of)
+    return Listing[ParameterSetView].of(backend.parameters.page(limit=limit, after=after))
 
 
 @router.get("/{parameters}", responses=documented(404, 422))

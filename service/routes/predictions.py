@@ -9,7 +9,7 @@ from service.dependencies import BackendDep, ExistingJob, PredictorsDep
 from service.http.problems import documented
 from service.http.request_bodies import StrictRoute, strict
 from service.predictions.answers import predictions
-from service.views.jobs import Predictions
+from service.views.predictions import Predictions
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["predictions"], route_class=StrictRoute)
 

@@ -14,7 +14,9 @@ from service.http import event_streams
 from service.http.csv_answers import CSV, TABLE, CsvWanted, csv_text, next_page
 from service.http.problems import documented
 from service.http.request_bodies import StrictRoute
-from service.views.jobs import EventView, LayersMeasuredView, Listing, MetricsPage
+from service.views.events import EventView
+from service.views.listing import Listing
+from service.views.measurements import LayersMeasuredView, MetricsPage
 from worker.domain.records import DatedRow
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["progress"], route_class=StrictRoute)
@@ -70,7 +72,7 @@ def get_metrics(
 @router.get("/events", responses=documented(404, 422))
 def list_events(job_id: JobId, backend: BackendDep, limit: Limit = 100, after: Sequence = 0) -> Listing[EventView]:
     """What happened to the job, oldest first."""
-    return Listing[EventView].of(backend.jobs.events(job_id, after=after, limit=limit), EventView.of)
+    return Listing[EventView].of(backend.jobs.events(job_id, after=after, limit=limit))
 
 
 def start_of_stream(
@@ -114,7 +116,7 @@ def list_layers(
     job_id: JobId, backend: BackendDep, limit: Limit = 100, after: Sequence = 0
 ) -> Listing[LayersMeasuredView]:
     """Gradients, weights, dead and saturated units of every layer, by epoch; `after` is the last epoch known."""
-    return Listing[LayersMeasuredView].of(backend.jobs.layers(job_id, after=after, limit=limit), LayersMeasuredView.of)
+    return Listing[LayersMeasuredView].of(backend.jobs.layers(job_id, after=after, limit=limit))
 
 
 @router.get("/diagnosis", responses=documented(404, 409, 422))

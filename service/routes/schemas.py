@@ -10,7 +10,7 @@ from service.dependencies import BackendDep
 from service.http.problems import documented
 from service.http.request_bodies import StrictRoute
 from service.http.schema_limits import limit_fields
-from service.views.jobs import Presets, PresetView
+from service.views.specs import Presets, PresetView
 
 router = APIRouter(prefix="/v1", tags=["specs"], route_class=StrictRoute)
 

@@ -5,8 +5,8 @@ from fastapi import APIRouter
 from service.dependencies import BackendDep
 from service.http.problems import documented
 from service.http.request_bodies import StrictRoute
-from service.views.jobs import Listing
-from service.views.steering import WorkerView
+from service.views.listing import Listing
+from service.views.workers import WorkerView
 from worker.domain.records import Page
 
 router = APIRouter(prefix="/v1/workers", tags=["service"], route_class=StrictRoute)
@@ -15,4 +15,4 @@ router = APIRouter(prefix="/v1/workers", tags=["service"], route_class=StrictRou
 @router.get("", responses=documented(422))
 def list_workers(backend: BackendDep) -> Listing[WorkerView]:
     """The worker processes that were seen in the last half minute, and what they are busy with."""
-    return Listing[WorkerView].of(Page(backend.fleet.workers(), has_more=False), WorkerView.of)
+    return Listing[WorkerView].of(Page(backend.fleet.workers(), has_more=False))

@@ -9,7 +9,8 @@ import pytest
 from engine import JobSpec
 from service import job_texts
 from service.job_texts import JobTexts
-from service.views.jobs import JobView, Listing
+from service.views.jobs import JobView
+from service.views.listing import Listing
 from tests.service.work import Work
 from tests.worker.conftest import quick
 from worker.backend import Backend, open_backend
@@ -35,7 +36,7 @@ def test_a_list_is_that_of_the_views_whatever_becomes_of_the_jobs(
     def looked(limit: int = 4) -> list[str]:
         """Which jobs had to be written anew."""
         written.clear()
-        expected = Listing[JobView].of(backend.jobs.page(limit=limit), JobView.of).model_dump_json().encode()
+        expected = Listing[JobView].of(backend.jobs.page(limit=limit)).model_dump_json().encode()
         assert texts.listing(limit) == expected
         return written.copy()
 

@@ -25,6 +25,11 @@ class Progress:
     epochs_since_best: int | None = None
     patience: int | None = None  # epochs without an improvement that early stopping bears
 
+    @property
+    def fraction(self) -> float:
+        """Of the steps that were planned, those that are done."""
+        return min(1.0, self.step / max(1, self.steps))
+
 
 @dataclass(frozen=True)
 class Saved:
@@ -87,6 +92,18 @@ class Milestone:
 
 
 @dataclass(frozen=True)
+class Period(Milestone):
+    """The time that the job spent in a state."""
+
+    until: datetime | None = field(kw_only=True)  # None: it still is in it
+
+    @property
+    def seconds(self) -> float | None:
+        """How long that was; None while it lasts."""
+        return None if self.until is None else (self.until - self.at).total_seconds()
+
+
+@dataclass(frozen=True)
 class Job:
     """A job as the store knows it at one moment; times are UTC."""
 
@@ -125,6 +142,15 @@ class Job:
     def done(self) -> bool:
         """Whether the job has come to its end, whichever."""
         return self.state.terminal
+
+    @property
+    def periods(self) -> tuple[Period, ...]:
+        """The timeline with the time at which each state gave way to the next."""
+        ends = [later.at for later in self.timeline[1:]] + [None]
+        return tuple(
+            Period(entered.state, entered.at, entered.attempt, entered.reason, until=until)
+            for entered, until in zip(self.timeline, ends, strict=True)
+        )
 
 
 @dataclass(frozen=True)

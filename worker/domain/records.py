@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from pydantic import JsonValue
 
-Entry = TypeVar("Entry")
+Entry = TypeVar("Entry", covariant=True)
 
 
 @dataclass(frozen=True)

@@ -28,13 +28,20 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Curves:
+    """The metrics of all jobs over the same epochs."""
+
+    epochs: tuple[int, ...]
+    series: Mapping[str, tuple[tuple[float | None, ...], ...]]  # by metric: a value per job and epoch
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Jobs in the order they were asked for; whatever has one entry per job keeps to it."""
 
     jobs: tuple[Job, ...]
     differences: tuple[Difference, ...]
-    epochs: tuple[int, ...]
-    curves: Mapping[str, tuple[tuple[float | None, ...], ...]]  # by metric: a value per job and epoch
+    curves: Curves
 
 
 def compare(store: Store, jobs: Sequence[Job]) -> Comparison:
@@ -44,10 +51,10 @@ def compare(store: Store, jobs: Sequence[Job]) -> Comparison:
     rows = [{int(row["epoch"] or 0): row for row in store.measurements.every(job.id, stride)} for job in jobs]
     epochs = tuple(sorted({epoch for known in rows for epoch in known}))
     names = dict.fromkeys(name for known in rows for row in known.values() for name in row if name not in BESIDE)
-    curves = {
+    series = {
         name: tuple(tuple(known.get(epoch, {}).get(name) for epoch in epochs) for known in rows) for name in names
     }
-    return Comparison(tuple(jobs), tuple(_differences([job.spec for job in jobs])), epochs, curves)
+    return Comparison(tuple(jobs), tuple(_differences([job.spec for job in jobs])), Curves(epochs, series))
 
 
 def _differences(specs: Sequence[Mapping[str, JsonValue]]) -> Iterator[Difference]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from engine import JobSpec, SpecError
-from engine.hyperparameters import changes
+from engine.hyperparameters import changeable, changes
 from worker.domain.jobs import Job, Revision
 from worker.jobs.submission import Submission
 from worker.store import Change, Store
@@ -20,6 +20,11 @@ class Hyperparameters:
     revision: int
     spec: Mapping[str, JsonValue]
     revisions: tuple[Revision, ...]
+
+    @property
+    def values(self) -> Mapping[str, JsonValue]:
+        """Every field that may change while the job trains, by JSON pointer into the spec."""
+        return changeable(JobSpec.model_validate(self.spec))
 
 
 class Steering:
