@@ -1,196 +1,123 @@
-"""What can go wrong around a job; the message says the offending value, what is allowed and what to do."""
+"""What can go wrong around a job; the message says the offending value, what is allowed and what to do.
 
+A family says what can be done about it, and so what status it has over HTTP:
+
+WorkerError
+├── NotFound
+│   ├── UnknownJob, UnknownCheck, UnknownCheckpoint, UnknownItem
+│   ├── UnknownDataset, UnknownParameters
+│   └── UnknownModel, UnknownVersion, UnknownAlias, UnknownBatch
+├── Conflict
+│   ├── IllegalMove, ControlPending, NothingToKeep, LeaseLost, RevisionChanged
+│   ├── NameTaken, JobInUse, DatasetInUse, VersionInUse
+│   ├── NoModel, NoResult, NoEarlierVersion, NothingToCompare, MomentMissing, InputGone
+│   └── KeyInFlight
+├── Invalid
+│   ├── InvalidName, InvalidPage, ResourceLimit, MomentNotKept, KeyReused
+│   └── UploadTooLarge, UnsupportedMediaType
+├── Unavailable
+│   ├── QueueFull, BrokerUnavailable, DataFolderInUse
+│   └── StoreError
+│       └── StoreUnavailable, StorageFull
+└── ArtifactDamaged
+"""
+
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
 
 class WorkerError(Exception):
-    """The worker package cannot do what was asked."""
+    """The worker package cannot do what was asked.
+
+    `code` is the kind of error as one word, for programs: the name of its class, unless that says another. `pointer` is
+    the JSON pointer of the field that is at fault, where it is one of the request's body.
+    """
 
     code: ClassVar[str] = "worker_error"
 
+    def __init__(self, detail: str, *, pointer: str = "") -> None:
+        super().__init__(detail)
+        self.pointer = pointer
 
-class UnknownJob(WorkerError):
+    def __init_subclass__(cls) -> None:
+        if "code" not in vars(cls):
+            cls.code = re.sub("(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+
+
+class NotFound(WorkerError):
+    """There is nothing of this id, name or number; where the request's body names it, `pointer` says where."""
+
+
+class UnknownJob(NotFound):
     """There is no job with this id."""
 
-    code: ClassVar[str] = "unknown_job"
-
     def __init__(self, job_id: str, *, pointer: str = "") -> None:
-        super().__init__(f"there is no job {job_id!r}")
-        self.pointer = pointer
+        super().__init__(f"there is no job {job_id!r}", pointer=pointer)
 
 
-class UnknownDataset(WorkerError):
+class UnknownCheck(NotFound):
+    """The job has no gradient check with this number."""
+
+    def __init__(self, job_id: str, number: int) -> None:
+        super().__init__(f"job {job_id} has no gradient check {number}")
+
+
+class UnknownCheckpoint(NotFound):
+    """The job has no checkpoint with this number, or no longer."""
+
+    def __init__(self, job_id: str, number: int | str, kept: tuple[int, ...] = (), *, pointer: str = "") -> None:
+        numbers = ", ".join(map(str, kept)) or "none"
+        super().__init__(f"job {job_id} has no checkpoint {number}; it keeps: {numbers}", pointer=pointer)
+        self.kept = kept
+
+
+class UnknownItem(NotFound):
+    """There is no work item with this id."""
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(f"there is no work item {item_id}")
+
+
+class UnknownDataset(NotFound):
     """There is no dataset with this id or name."""
 
-    code: ClassVar[str] = "unknown_dataset"
-
     def __init__(self, reference: str, *, pointer: str = "", hint: str = "") -> None:
-        self.pointer = pointer
-        self.detail = f"there is no dataset {reference!r}" + (f". {hint}" if hint else "")
-        super().__init__(self.detail)
+        super().__init__(f"there is no dataset {reference!r}" + (f". {hint}" if hint else ""), pointer=pointer)
 
 
-class UnknownParameters(WorkerError):
+class UnknownParameters(NotFound):
     """There is no parameter set with this id or name."""
 
-    code: ClassVar[str] = "unknown_parameters"
-
     def __init__(self, reference: str, *, pointer: str = "") -> None:
-        self.pointer = pointer
-        self.detail = f"there is no parameter set {reference!r}; upload it with POST /v1/parameters?name={reference}"
-        super().__init__(self.detail)
+        detail = f"there is no parameter set {reference!r}; upload it with POST /v1/parameters?name={reference}"
+        super().__init__(detail, pointer=pointer)
 
 
-class InvalidName(WorkerError):
-    """A name is empty, too long, or holds a character that names do not have."""
-
-    code: ClassVar[str] = "invalid_name"
-
-
-class NameTaken(WorkerError):
-    """The name belongs to other content."""
-
-    code: ClassVar[str] = "name_taken"
-
-
-class DatasetInUse(WorkerError):
-    """A job or a batch prediction that is queued or running needs the dataset."""
-
-    code: ClassVar[str] = "dataset_in_use"
-
-    def __init__(self, reference: str, by: str) -> None:
-        super().__init__(f"dataset {reference!r} is needed by {by} or wait until it is done")
-
-
-class IllegalMove(WorkerError):
-    """The job is in a state from which it cannot go where it was asked to."""
-
-    code: ClassVar[str] = "illegal_move"
-
-    def __init__(self, job_id: str, state: str, wanted: str) -> None:
-        super().__init__(f"job {job_id} is {state} and can no longer become {wanted}")
-        self.job_id = job_id
-        self.state = state
-        self.wanted = wanted
-
-
-class NothingToKeep(WorkerError):
-    """The job has trained nothing yet that a stop could keep."""
-
-    code: ClassVar[str] = "nothing_to_keep"
-
-    def __init__(self, job_id: str, state: str) -> None:
-        super().__init__(f"job {job_id} is {state} and has no checkpoint yet, so a stop would keep no model; cancel it")
-        self.job_id = job_id
-        self.state = state
-
-
-class ControlPending(WorkerError):
-    """The job is about to do something that cannot be taken back."""
-
-    code: ClassVar[str] = "control_pending"
-
-    def __init__(self, job_id: str, state: str, pending: str, wanted: str) -> None:
-        super().__init__(f"job {job_id} is {state} and its {pending} is pending, so it cannot {wanted} any more")
-        self.job_id = job_id
-        self.state = state
-
-
-class RevisionChanged(WorkerError):
-    """The hyper-parameters were changed by somebody else in the meantime."""
-
-    code: ClassVar[str] = "revision_changed"
-
-    def __init__(self, job_id: str, expected: int, revision: int) -> None:
-        super().__init__(f"job {job_id} is at revision {revision} of its hyper-parameters, not {expected}; look again")
-
-
-class KeyInFlight(WorkerError):
-    """A request with this Idempotency-Key has not been answered yet."""
-
-    code: ClassVar[str] = "key_in_flight"
-
-    def __init__(self, key: str) -> None:
-        super().__init__(f"a request with the Idempotency-Key {key!r} is under way; ask again in a moment")
-
-
-class KeyReused(WorkerError):
-    """The Idempotency-Key belongs to another request."""
-
-    code: ClassVar[str] = "key_reused"
-
-    def __init__(self, key: str) -> None:
-        super().__init__(
-            f"the Idempotency-Key {key!r} was used for a request with another body in the last 24 hours; "
-            "send a new key for a new request"
-        )
-
-
-class JobInUse(WorkerError):
-    """The job is not done, or one that is not done starts from it."""
-
-    code: ClassVar[str] = "job_in_use"
-
-    def __init__(self, job_id: str, why: str) -> None:
-        super().__init__(f"job {job_id} cannot be deleted: {why}")
-        self.job_id = job_id
-
-
-class NoModel(WorkerError):
-    """The job has no model (yet)."""
-
-    code: ClassVar[str] = "no_model"
-
-    def __init__(self, job_id: str, state: str) -> None:
-        super().__init__(f"job {job_id} is {state}; it has a model once it has succeeded")
-        self.job_id = job_id
-        self.state = state
-
-
-class UnknownModel(WorkerError):
+class UnknownModel(NotFound):
     """There is no registered model with this name."""
-
-    code: ClassVar[str] = "unknown_model"
 
     def __init__(self, name: str) -> None:
         super().__init__(f"there is no model {name!r}; POST /v1/models/{name}/versions makes one of a job")
 
 
-class UnknownVersion(WorkerError):
+class UnknownVersion(NotFound):
     """The model has no version with this number."""
 
-    code: ClassVar[str] = "unknown_version"
-
     def __init__(self, name: str, version: int, *, newest: int, pointer: str = "") -> None:
-        super().__init__(f"model {name!r} has no version {version}; the newest is {newest}")
-        self.pointer = pointer
+        super().__init__(f"model {name!r} has no version {version}; the newest is {newest}", pointer=pointer)
 
 
-class UnknownAlias(WorkerError):
+class UnknownAlias(NotFound):
     """The model has no alias of this name."""
-
-    code: ClassVar[str] = "unknown_alias"
 
     def __init__(self, name: str, alias: str, known: Iterable[str]) -> None:
         aliases = ", ".join(known) or "none"
         super().__init__(f"model {name!r} has no alias {alias!r}; its aliases: {aliases}")
 
 
-class NoEarlierVersion(WorkerError):
-    """The alias has meant no other version before that still exists."""
-
-    code: ClassVar[str] = "no_earlier_version"
-
-    def __init__(self, name: str, alias: str, version: int) -> None:
-        super().__init__(
-            f"alias {alias!r} of model {name!r} has meant no version before {version} that still exists; "
-            "there is nothing to go back to"
-        )
-
-
-class UnknownBatch(WorkerError):
+class UnknownBatch(NotFound):
     """There is no batch prediction with this id."""
 
     code: ClassVar[str] = "unknown_batch_prediction"
@@ -199,82 +126,112 @@ class UnknownBatch(WorkerError):
         super().__init__(f"there is no batch prediction {batch_id!r}")
 
 
-class NoResult(WorkerError):
-    """The batch prediction has no result (yet)."""
-
-    code: ClassVar[str] = "no_result"
-
-    def __init__(self, batch_id: str, state: str) -> None:
-        super().__init__(f"batch prediction {batch_id} is {state}; it has a result once it has succeeded")
+class Conflict(WorkerError):
+    """What is asked for is possible, and not in the state that things are in."""
 
 
-class NothingToCompare(WorkerError):
-    """There are too few sampled requests, or no training rows any more, to tell whether they differ."""
+class IllegalMove(Conflict):
+    """The job is in a state from which it cannot go where it was asked to."""
 
-    code: ClassVar[str] = "nothing_to_compare"
+    def __init__(self, job_id: str, state: str, wanted: str) -> None:
+        super().__init__(f"job {job_id} is {state} and can no longer become {wanted}")
+        self.state = state
 
 
-class VersionInUse(WorkerError):
+class ControlPending(Conflict):
+    """The job is about to do something that cannot be taken back."""
+
+    def __init__(self, job_id: str, state: str, pending: str, wanted: str) -> None:
+        super().__init__(f"job {job_id} is {state} and its {pending} is pending, so it cannot {wanted} any more")
+
+
+class NothingToKeep(Conflict):
+    """The job has trained nothing yet that a stop could keep."""
+
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(f"job {job_id} is {state} and has no checkpoint yet, so a stop would keep no model; cancel it")
+
+
+class LeaseLost(Conflict):
+    """Another attempt owns the work item, or nobody does any more: what this one writes is refused."""
+
+    def __init__(self, item_id: str, attempt: int) -> None:
+        super().__init__(f"attempt {attempt} at {item_id} no longer holds the lease")
+
+
+class RevisionChanged(Conflict):
+    """The hyper-parameters were changed by somebody else in the meantime."""
+
+    def __init__(self, job_id: str, expected: int, revision: int) -> None:
+        super().__init__(f"job {job_id} is at revision {revision} of its hyper-parameters, not {expected}; look again")
+
+
+class NameTaken(Conflict):
+    """The name belongs to other content."""
+
+
+class JobInUse(Conflict):
+    """The job is not done, or one that is not done starts from it."""
+
+    def __init__(self, job_id: str, why: str) -> None:
+        super().__init__(f"job {job_id} cannot be deleted: {why}")
+
+
+class DatasetInUse(Conflict):
+    """A job or a batch prediction that is queued or running needs the dataset."""
+
+    def __init__(self, reference: str, by: str) -> None:
+        super().__init__(f"dataset {reference!r} is needed by {by} or wait until it is done")
+
+
+class VersionInUse(Conflict):
     """An alias means the version, or predictions are being made with it."""
-
-    code: ClassVar[str] = "version_in_use"
 
     def __init__(self, name: str, version: int, by: str) -> None:
         super().__init__(f"version {version} of model {name!r} cannot be deleted: {by}")
 
 
-class UnknownCheck(WorkerError):
-    """The job has no gradient check with this number."""
+class NoModel(Conflict):
+    """The job has no model (yet)."""
 
-    code: ClassVar[str] = "unknown_check"
-
-    def __init__(self, job_id: str, number: int) -> None:
-        super().__init__(f"job {job_id} has no gradient check {number}")
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(f"job {job_id} is {state}; it has a model once it has succeeded")
 
 
-class UnknownCheckpoint(WorkerError):
-    """The job has no checkpoint with this number, or no longer."""
+class NoResult(Conflict):
+    """The batch prediction has no result (yet)."""
 
-    code: ClassVar[str] = "unknown_checkpoint"
-
-    def __init__(self, job_id: str, number: int | str, kept: tuple[int, ...] = (), *, pointer: str = "") -> None:
-        numbers = ", ".join(map(str, kept)) or "none"
-        super().__init__(f"job {job_id} has no checkpoint {number}; it keeps: {numbers}")
-        self.kept = kept
-        self.pointer = pointer
+    def __init__(self, batch_id: str, state: str) -> None:
+        super().__init__(f"batch prediction {batch_id} is {state}; it has a result once it has succeeded")
 
 
-class MomentMissing(WorkerError):
+class NoEarlierVersion(Conflict):
+    """The alias has meant no other version before that still exists."""
+
+    def __init__(self, name: str, alias: str, version: int) -> None:
+        super().__init__(
+            f"alias {alias!r} of model {name!r} has meant no version before {version} that still exists; "
+            "there is nothing to go back to"
+        )
+
+
+class NothingToCompare(Conflict):
+    """There are too few sampled requests, or no training rows any more, to tell whether they differ."""
+
+
+class MomentMissing(Conflict):
     """The job does not have the parameters of this moment, and only a job that has succeeded does."""
-
-    code: ClassVar[str] = "moment_missing"
 
     def __init__(self, job_id: str, state: str, at: str | int) -> None:
         super().__init__(
             f"job {job_id} is {state}, so there are no parameters of {_moment(at)} to check: a job keeps them when it "
-            'succeeds; "start" can be checked at any time'
+            'succeeds; "start" can be checked at any time',
+            pointer="/at",
         )
-        self.pointer = "/at"
 
 
-class MomentNotKept(WorkerError):
-    """The job has succeeded, and its parameters of this moment were not kept."""
-
-    code: ClassVar[str] = "moment_not_kept"
-
-    def __init__(self, job_id: str, at: str | int, kept: int | None) -> None:
-        same = f', which is epoch {kept}, so that "at": {kept} means the same' if kept else ""
-        super().__init__(
-            f"job {job_id} did not keep its parameters of {_moment(at)}; there are those of the start "
-            f'("start") and those of its model ("end"{same})'
-        )
-        self.pointer = "/at"
-
-
-class InputGone(WorkerError):
+class InputGone(Conflict):
     """Data that the job learned from were deleted since."""
-
-    code: ClassVar[str] = "input_gone"
 
     def __init__(self, job_id: str, kind: str, reference: str) -> None:
         super().__init__(
@@ -283,99 +240,90 @@ class InputGone(WorkerError):
         )
 
 
-class UnknownItem(WorkerError):
-    """There is no work item with this id."""
+class KeyInFlight(Conflict):
+    """A request with this Idempotency-Key has not been answered yet."""
 
-    code: ClassVar[str] = "unknown_item"
-
-    def __init__(self, item_id: str) -> None:
-        super().__init__(f"there is no work item {item_id}")
+    def __init__(self, key: str) -> None:
+        super().__init__(f"a request with the Idempotency-Key {key!r} is under way; ask again in a moment")
 
 
-class LeaseLost(WorkerError):
-    """Another attempt owns the work item, or nobody does any more: what this one writes is refused."""
-
-    code: ClassVar[str] = "lease_lost"
-
-    def __init__(self, item_id: str, attempt: int) -> None:
-        super().__init__(f"attempt {attempt} at {item_id} no longer holds the lease")
-        self.item_id = item_id
-        self.attempt = attempt
+class Invalid(WorkerError):
+    """The request itself has to change: sent again it is refused again."""
 
 
-class ResourceLimit(WorkerError):
-    """The spec asks for more than this installation allows."""
-
-    code: ClassVar[str] = "resource_limit"
-
-    def __init__(self, pointer: str, detail: str) -> None:
-        super().__init__(detail)
-        self.pointer = pointer
-        self.detail = detail
+class InvalidName(Invalid):
+    """A name is empty, too long, or holds a character that names do not have."""
 
 
-class InvalidPage(WorkerError):
+class InvalidPage(Invalid):
     """A page was asked for with a parameter that is outside what is allowed."""
-
-    code: ClassVar[str] = "invalid_page"
 
     def __init__(self, parameter: str, detail: str) -> None:
         super().__init__(f"{parameter}: {detail}")
         self.parameter = parameter
 
 
-class UploadTooLarge(WorkerError):
-    """More bytes arrive than an upload may have."""
+class ResourceLimit(Invalid):
+    """The spec asks for more than this installation allows."""
 
-    code: ClassVar[str] = "upload_too_large"
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__(detail, pointer=pointer)
+
+
+class MomentNotKept(Invalid):
+    """The job has succeeded, and its parameters of this moment were not kept."""
+
+    def __init__(self, job_id: str, at: str | int, kept: int | None) -> None:
+        same = f', which is epoch {kept}, so that "at": {kept} means the same' if kept else ""
+        super().__init__(
+            f"job {job_id} did not keep its parameters of {_moment(at)}; there are those of the start "
+            f'("start") and those of its model ("end"{same})',
+            pointer="/at",
+        )
+
+
+class KeyReused(Invalid):
+    """The Idempotency-Key belongs to another request."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"the Idempotency-Key {key!r} was used for a request with another body in the last 24 hours; "
+            "send a new key for a new request"
+        )
+
+
+class UploadTooLarge(Invalid):
+    """More bytes arrive than an upload may have."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the upload is larger than the {limit} bytes allowed (TRAINSHED_MAX_UPLOAD_BYTES)")
-        self.limit = limit
 
 
-class UnsupportedMediaType(WorkerError):
+class UnsupportedMediaType(Invalid):
     """No reader understands uploads of this media type."""
-
-    code: ClassVar[str] = "unsupported_media_type"
 
     def __init__(self, media_type: str, allowed: tuple[str, ...], hint: str = "") -> None:
         what = f"media type {media_type!r} is not supported" if media_type else "the body has no media type"
         super().__init__(f"{what}; send one of {', '.join(allowed)}" + (f". {hint}" if hint else ""))
-        self.allowed = allowed
 
 
-class QueueFull(WorkerError):
+class Unavailable(WorkerError):
+    """Something that is leant on is away or full; the same request may succeed later."""
+
+
+class QueueFull(Unavailable):
     """As many jobs are waiting as may wait."""
-
-    code: ClassVar[str] = "queue_full"
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"{limit} jobs are waiting, which is the most allowed (TRAINSHED_MAX_QUEUED); try again later")
 
 
-class StoreUnavailable(WorkerError):
-    """The database cannot be reached, or did not come free in time; the request may be repeated."""
-
-    code: ClassVar[str] = "store_unavailable"
-
-
-class StorageFull(WorkerError):
-    """The disk has no room for the file or the row."""
-
-    code: ClassVar[str] = "storage_full"
-
-
-class BrokerUnavailable(WorkerError):
+class BrokerUnavailable(Unavailable):
     """No Redis can be reached or started."""
 
-    code: ClassVar[str] = "broker_unavailable"
 
-
-class DataFolderInUse(WorkerError):
+class DataFolderInUse(Unavailable):
     """Another stack runs on the data folder."""
-
-    code: ClassVar[str] = "data_folder_in_use"
 
     def __init__(self, data_dir: Path, by: str) -> None:
         super().__init__(
@@ -384,10 +332,20 @@ class DataFolderInUse(WorkerError):
         )
 
 
+class StoreError(Unavailable):
+    """The database or the disk did not take what is to be written, or give what is to be read."""
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be reached, or did not come free in time; the request may be repeated."""
+
+
+class StorageFull(StoreError):
+    """The disk has no room for the file or the row."""
+
+
 class ArtifactDamaged(WorkerError):
     """A stored file is missing or is not, byte for byte, the one that was stored."""
-
-    code: ClassVar[str] = "artifact_damaged"
 
 
 def _moment(at: str | int) -> str:

@@ -18,7 +18,7 @@ from service.dependencies import backend_of
 from service.http.forms import hash_of
 from service.http.root_path import route_path
 from worker.domain.idempotency import Answer, KeyedRequest, KeyLease
-from worker.errors import KeyReused, StorageFull, StoreUnavailable
+from worker.errors import KeyReused, StoreError
 
 HEADER = "Idempotency-Key"
 REPLAY = "Idempotent-Replay"
@@ -100,7 +100,7 @@ async def answered_once(request: Request, handle: Callable[[Receive], Awaitable[
         return response
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
     body = bytes(response.body).decode()
-    with suppress(StoreUnavailable, StorageFull):  # what was created is written down, and found when it is asked again
+    with suppress(StoreError):  # what was created is written down, and found when it is asked again
         await run_in_threadpool(
             backend.idempotency_keys.answer, begun, Answer(heard.sha256, response.status_code, headers, body)
         )

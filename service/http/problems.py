@@ -1,4 +1,4 @@
-"""Every error as RFC 9457 problem+json: one shape, one table from error class to status.
+"""Every error as RFC 9457 problem+json: one shape, one table from families of errors to statuses.
 
 `detail` is a sentence for people, `code` a word for programs, `errors` names each place in the request.
 """
@@ -19,56 +19,19 @@ from service.http.root_path import route_path
 Part = Literal["body", "query", "path", "header"]
 
 STATUS: Mapping[type[Exception], int] = {
-    engine.SpecError: 422,
-    engine.DataError: 422,
-    engine.RowError: 422,
-    engine.ShapeMismatch: 422,
-    engine.ExportImpossible: 422,
-    engine.DeviceUnavailable: 422,
-    engine.OutOfMemory: 422,
-    engine.Diverged: 422,
+    engine.EngineError: 422,
     engine.CheckpointMismatch: 409,
-    worker.UnknownJob: 404,
-    worker.UnknownDataset: 404,
-    worker.UnknownParameters: 404,
-    worker.InvalidName: 422,
-    worker.InvalidPage: 422,
-    worker.ResourceLimit: 422,
-    worker.NameTaken: 409,
-    worker.DatasetInUse: 409,
-    worker.IllegalMove: 409,
-    worker.NoModel: 409,
-    worker.UnknownCheck: 404,
-    worker.UnknownItem: 404,
-    worker.UnknownCheckpoint: 404,
-    worker.UnknownModel: 404,
-    worker.UnknownVersion: 404,
-    worker.UnknownAlias: 404,
-    worker.NoEarlierVersion: 409,
-    worker.UnknownBatch: 404,
-    worker.NoResult: 409,
-    worker.NothingToCompare: 409,
-    worker.VersionInUse: 409,
-    worker.NothingToKeep: 409,
-    worker.ControlPending: 409,
-    worker.JobInUse: 409,
+    worker.NotFound: 404,
+    worker.Conflict: 409,
     worker.RevisionChanged: 412,
-    worker.KeyInFlight: 409,
-    worker.KeyReused: 422,
-    worker.MomentMissing: 409,
-    worker.MomentNotKept: 422,
-    worker.InputGone: 409,
-    worker.LeaseLost: 409,
+    worker.Invalid: 422,
     worker.UploadTooLarge: 413,
     worker.UnsupportedMediaType: 415,
-    worker.QueueFull: 503,
-    worker.StoreUnavailable: 503,
-    worker.BrokerUnavailable: 503,
-    worker.DataFolderInUse: 503,
+    worker.Unavailable: 503,
     worker.StorageFull: 507,
     worker.ArtifactDamaged: 500,
 }
-"""The status of every error that the packages behind the service raise; a test walks their trees."""
+"""The status of every family of errors that the packages behind the service raise, and of what HTTP tells apart."""
 
 RETRY_AFTER = {429: "5", 503: "5"}
 
@@ -153,7 +116,7 @@ class ProblemResponse(Response):
 
 
 def status_of(error: Exception) -> int:
-    """The row of the table; what a spec refers to and is not there is the spec's fault, not the path's."""
+    """That of its family; what a spec refers to and is not there is the spec's fault, not the path's."""
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
     return 422 if status == 404 and bool(getattr(error, "pointer", "")) else status
 

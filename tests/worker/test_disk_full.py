@@ -15,7 +15,7 @@ from worker.backend import Backend
 from worker.domain.jobs import Saved
 from worker.domain.records import MetricsRow
 from worker.domain.work_items import Claim
-from worker.errors import StorageFull, StoreUnavailable
+from worker.errors import StorageFull, StoreError
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts, room
 from worker.store import SavedModel, Store, open_store
@@ -79,7 +79,7 @@ def test_a_row_that_finds_no_room_leaves_everything_as_it_was(
 ) -> None:
     another = backend.jobs.submit(JobSpec.model_validate(SPEC))  # for whoever claims
     before = store.jobs.get(claim.item_id), store.jobs.get(another.id), len(backend.jobs.page().data)
-    with full(), pytest.raises((StorageFull, StoreUnavailable)):
+    with full(), pytest.raises(StoreError):
         SITES[site](backend, store, claim)
     assert (store.jobs.get(claim.item_id), store.jobs.get(another.id), len(backend.jobs.page().data)) == before
     whole(settings)

@@ -12,7 +12,7 @@ from engine.data.checks import DataReport, report_of, report_without_target
 from engine.data.splits import AnySplit
 from worker.datasets.library import DatasetLibrary
 from worker.domain.records import DatasetRecord
-from worker.errors import StorageFull, StoreUnavailable
+from worker.errors import StoreError
 from worker.store import Store
 
 REVISION = 2
@@ -72,6 +72,6 @@ class DataChecks:
             if kept is not None:
                 return DataReport.model_validate(kept)
             report = make()
-            with suppress(StoreUnavailable, StorageFull):  # then it is made again when it is next asked for
+            with suppress(StoreError):  # then it is made again when it is next asked for
                 self._store.data_reports.keep(key, next(iter(records.values())).id, report.model_dump(mode="json"))
             return report

@@ -10,7 +10,7 @@ from typing import Self
 
 import structlog
 
-from worker.errors import StorageFull, StoreUnavailable
+from worker.errors import StoreError
 from worker.maintenance.leases import expire_leases
 from worker.maintenance.orphans import sweep_orphans
 from worker.maintenance.unpublished import publish_waiting
@@ -78,7 +78,7 @@ class Sweeper:
                 if self._also is not None:
                     self._also()
                 self.sweep()
-            except (StoreUnavailable, StorageFull) as error:
+            except StoreError as error:
                 self._log.warning("sweep_failed", error=str(error))
             if self._closed.wait(self._settings.sweep_seconds):
                 return

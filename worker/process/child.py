@@ -9,7 +9,7 @@ import structlog
 from engine.devices import in_use
 from worker.domain.ids import is_id, new_id
 from worker.domain.work_items import Claim, Failure
-from worker.errors import StorageFull, StoreUnavailable
+from worker.errors import StoreError
 from worker.maintenance.sweeper import Sweeper
 from worker.queue.celery_app import make_app
 from worker.queue.notifier import Notifier
@@ -77,7 +77,7 @@ class WorkerProcess:
         self._notifier.close()
         try:
             self._store.workers.gone(self._id)
-        except (StoreUnavailable, StorageFull):
+        except StoreError:
             self._log.warning("goodbye_not_stored", worker=self._id)
         self._store.close()
 

@@ -11,7 +11,7 @@ import structlog
 from celery import Celery
 from kombu.exceptions import ChannelError, OperationalError
 
-from worker.errors import StorageFull, StoreUnavailable
+from worker.errors import StoreError
 from worker.queue.celery_app import TASK, queue_name
 from worker.store import Store
 
@@ -88,7 +88,7 @@ class Publisher:
                 self._publish(batch)
             except UNREACHABLE as error:
                 self._log.warning("broker_unreachable", messages=len(batch), error=type(error).__name__)
-            except (StoreUnavailable, StorageFull) as error:
+            except StoreError as error:
                 self._log.warning("publication_not_noted", error=str(error))
             finally:
                 self._waiting.difference_update(batch)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from engine import EngineError
 from worker.domain.work_items import Failure, Status
-from worker.errors import LeaseLost, StorageFull, StoreUnavailable, WorkerError
+from worker.errors import LeaseLost, StorageFull, StoreError, WorkerError
 from worker.work.context import Context
 from worker.work.endings import Cancelled, Drained, Paused
 from worker.work.kind import Kind
@@ -76,7 +76,7 @@ class Attempt(Generic[Outcome]):
             return wish
         except LeaseLost:
             raise
-        except (StoreUnavailable, StorageFull) as error:
+        except StoreError as error:
             self._log.warning("store_unavailable", error=str(error))
             raise LeaseLost(self._claim.item_id, self._claim.attempt) from error
         except Exception as error:  # the task's boundary: one attempt's surprise must not be met five times over
@@ -119,7 +119,7 @@ class Attempt(Generic[Outcome]):
                 self._context.lease.progressed()
                 try:
                     status = self._store(ending)
-                except (StoreUnavailable, StorageFull) as error:
+                except StoreError as error:
                     self._log.warning("end_not_stored", error=str(error))
                     full += isinstance(error, StorageFull)
                     if full > FULL_RETRIES and isinstance(ending, Made) and not ending.saved:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from worker.domain.work_items import Claim, Document
-from worker.errors import StorageFull, StoreUnavailable
+from worker.errors import StoreError
 from worker.queue.notifier import Notifier
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
@@ -69,7 +69,7 @@ class Context:
         if time.monotonic() - self._reported_at < REPORT_SECONDS:
             return
         self._reported_at = time.monotonic()
-        with suppress(StoreUnavailable, StorageFull):  # the watchdog renews as well, and knows when it is over
+        with suppress(StoreError):  # the watchdog renews as well, and knows when it is over
             self.lease.held(self.store.work_items.renew(self.claim, progress))
             self.notify()
 

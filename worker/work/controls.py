@@ -8,7 +8,7 @@ import structlog
 import engine
 from engine import Change, JobSpec, Save, Stop
 from worker.domain.jobs import CheckpointKind
-from worker.errors import StorageFull, StoreUnavailable
+from worker.errors import StoreError
 from worker.work.attempt import RETRY_SECONDS
 from worker.work.context import Context
 from worker.work.endings import Drained
@@ -46,7 +46,7 @@ class Controls:
             try:
                 self._changes.extend(self._read_changes())
                 self._revision = max(self._revision, lease.revision)
-            except (StoreUnavailable, StorageFull) as error:  # asked again after the next event
+            except StoreError as error:  # asked again after the next event
                 self._log.warning("changes_not_read", error=str(error))
         if lease.control == "stop" and not self._stopping:
             self._stopping = True

@@ -47,10 +47,10 @@ class Kind(ABC, Generic[Outcome]):
         return failure
 
     def save(self, outcome: Outcome, context: Context) -> None:
-        """Put what the outcome consists of beside the store in place; raises StorageFull, StoreUnavailable."""
+        """Put what the outcome consists of beside the store in place; raises StoreError."""
 
     def flush(self, context: Context) -> None:
-        """Write down what has gathered, before the item's end; raises StoreUnavailable, StorageFull."""
+        """Write down what has gathered, before the item's end; raises StoreError."""
 
     def discard(self, outcome: Outcome, context: Context) -> None:
         """Remove what was made when the store does not know of it."""

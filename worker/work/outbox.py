@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from worker.domain.jobs import Progress, Stage
 from worker.domain.records import LayersMeasured, MetricsRow
-from worker.errors import StorageFull, StoreUnavailable
+from worker.errors import StoreError
 from worker.store import NewEvent
 from worker.work.context import Context
 
@@ -81,7 +81,7 @@ class Outbox:
             while self._applied:
                 self._context.store.training_log.note_applied(self._context.claim, *self._applied[0])
                 self._applied.popleft()
-        except (StoreUnavailable, StorageFull) as error:
+        except StoreError as error:
             self._log.warning("batch_not_stored", batches=len(self._unstored), error=str(error))
             self.batch.since = time.monotonic()
             return False

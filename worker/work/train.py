@@ -38,7 +38,7 @@ from worker.datasets.data_checks import DataChecks
 from worker.domain.jobs import CheckpointKind, Job
 from worker.domain.records import LayersMeasured
 from worker.domain.work_items import Failure, Status, WorkItem
-from worker.errors import StorageFull, StoreUnavailable, WorkerError
+from worker.errors import StoreError, StoreUnavailable, WorkerError
 from worker.jobs.inputs import JobInputs
 from worker.models.registry import ModelRegistry
 from worker.storage.artifacts import room
@@ -200,7 +200,7 @@ class Train(Kind[Finished]):
             return None
         try:
             number, signals = self._checkpoints.keep(checkpoint, kind, self._metrics)
-        except (StoreUnavailable, StorageFull) as error:
+        except StoreError as error:
             self._log.warning("checkpoint_not_saved", error=str(error))
             if not controls.unsaved:
                 self._outbox.tell(NewEvent("checkpoint_failed", {"code": error.code, "detail": str(error)}))

@@ -18,7 +18,7 @@ from typing import Self
 import structlog
 
 from worker.domain.work_items import Failure, Signals
-from worker.errors import LeaseLost, StorageFull, StoreUnavailable
+from worker.errors import LeaseLost, StoreError
 from worker.settings import Settings
 from worker.work.lease import Lease
 
@@ -83,7 +83,7 @@ class Watchdog:
             self._renewed_at = now
         except LeaseLost:
             self._lease.refused()
-        except (StoreUnavailable, StorageFull) as error:
+        except StoreError as error:
             self._log.warning("heartbeat_failed", error=str(error))
 
     def _look(self, now: float) -> None:
@@ -119,7 +119,7 @@ class Watchdog:
         if tell is not None:
             try:
                 tell()
-            except (LeaseLost, StoreUnavailable, StorageFull) as error:
+            except (LeaseLost, StoreError) as error:
                 self._log.warning("end_not_stored", error=str(error))
         os._exit(GAVE_UP)
 
