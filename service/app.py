@@ -21,26 +21,7 @@ from service.predictions.model_cache import Predictors
 from service.predictions.serving import Serving
 from service.quick_jobs import QuickJobs
 from service.quick_predictions import QuickPredictions
-from service.routes import (
-    augmented,
-    batch_predictions,
-    comparison,
-    control,
-    datasets,
-    explanations,
-    gradient_checks,
-    health,
-    hyperparameters,
-    inference,
-    jobs,
-    model_predictions,
-    models,
-    parameters,
-    predictions,
-    progress,
-    schemas,
-    workers,
-)
+from service.routes import routers
 from service.views.health import ServiceIndex
 from worker.backend import Backend
 from worker.settings import Settings
@@ -77,27 +58,8 @@ def create_app(backend: Backend, settings: Settings) -> FastAPI:
         """Where things are."""
         return ServiceIndex.at(request.scope["root_path"], app.version)
 
-    for routes in (model_predictions, inference):
-        app.include_router(routes.router, max_body_size=settings.max_predict_bytes)
-    for routes in (datasets, parameters):  # they count what they receive themselves: the limit is the file's
-        app.include_router(routes.router)
-    for routes in (
-        augmented,
-        jobs,
-        control,
-        hyperparameters,
-        comparison,
-        workers,
-        progress,
-        gradient_checks,
-        predictions,
-        models,
-        batch_predictions,
-        explanations,
-        schemas,
-        health,
-    ):
-        app.include_router(routes.router, max_body_size=settings.max_body_bytes)
+    for router, max_body_bytes in routers(settings):
+        app.include_router(router, max_body_size=max_body_bytes)
     # The short ways stand outside of the framework's layers, and have the one that they need of their own.
     jobs_first = QuickJobs(app.build_middleware_stack(), backend, settings.max_body_bytes)
     quick = QuickPredictions(ResponseEncoding(jobs_first), app)

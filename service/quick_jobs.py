@@ -17,9 +17,10 @@ from engine import EngineError, JobSpec
 from service.http import strict_json
 from service.http.csv_answers import prefers_csv
 from service.http.error_handlers import on_package_error
+from service.http.etags import unless_unchanged
 from service.http.plain_requests import again, is_plain, whole_body
 from service.http.problems import RequestRefused
-from service.http.request_bodies import unless_unchanged, validated
+from service.http.request_bodies import validated
 from service.http.root_path import route_path
 from service.intake import Intake
 from service.job_texts import JobTexts

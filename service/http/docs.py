@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from service.http import openapi
-from service.http.request_bodies import unless_unchanged
+from service.http.etags import unless_unchanged
 
 ASSETS = "/docs/assets"
 

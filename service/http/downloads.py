@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from service.http.etags import is_held
 from service.http.openapi import BINARY
 from service.http.problems import ProblemResponse, documented
-from service.http.request_bodies import is_held
 
 REFUSED = (400, 416)
 """What the framework answers to a range, in plain text."""

@@ -17,7 +17,7 @@ from service.dependencies import backend_of
 from service.http.forms import FILE, FORM, MOST_BESIDE, FormReader, add
 from service.http.media_types import essence, unsupported
 from service.http.openapi import BINARY, request_body
-from service.http.request_bodies import StrictRoute, query_names
+from service.http.routing import StrictRoute, query_names
 from worker.backend import Backend
 from worker.errors import UploadTooLarge
 from worker.storage.uploads import Upload
@@ -125,7 +125,7 @@ class FormRoute(APIRoute):
         handle = super().get_route_handler()
         if FORM not in self._content:
             return handle
-        names = sorted(set(query_names(self.dependant)))
+        names = query_names(self.dependant)
 
         async def handle_form(request: Request) -> Response:
             content_type = request.headers.get("content-type", "")

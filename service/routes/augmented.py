@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
 from engine.data.augmentation.augmentations import AnyAugmentation
@@ -10,9 +10,9 @@ from service.dependencies import BackendDep, Reference
 from service.http.openapi import BINARY
 from service.http.problems import documented
 from service.http.query_json import asked_in_query, read_query
-from service.http.request_bodies import StrictRoute
+from service.http.routing import StrictRouter
 
-router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictRoute)
+router = StrictRouter("/v1/datasets", "datasets")
 
 USUAL = '[{"type": "shift"}, {"type": "rotate"}, {"type": "elastic"}]'
 

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from service.dependencies import After, BackendDep, Limit, ModelName, WatchersDep, Which
 from service.http import downloads
@@ -11,11 +11,12 @@ from service.http.downloads import Download
 from service.http.idempotency import KeyedDep
 from service.http.long_polls import settled
 from service.http.problems import documented
-from service.http.request_bodies import StrictRoute, strict
+from service.http.request_bodies import Strict
+from service.http.routing import StrictRouter
 from service.views.batch_predictions import BatchPredictionView, NewBatch
 from service.views.listing import Listing
 
-router = APIRouter(prefix="/v1/models/{name}/batch-predictions", tags=["models"], route_class=StrictRoute)
+router = StrictRouter("/v1/models/{name}/batch-predictions", "models")
 
 MEDIA_TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 BatchId = Annotated[
@@ -28,7 +29,7 @@ BatchId = Annotated[
 def submit_batch_prediction(
     name: ModelName,
     which: Which,
-    wanted: Annotated[NewBatch, strict(NewBatch)],
+    wanted: Strict[NewBatch],
     response: Response,
     backend: BackendDep,
     keyed: KeyedDep,

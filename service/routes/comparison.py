@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from service.dependencies import BackendDep
 from service.http.problems import documented
-from service.http.request_bodies import StrictRoute
+from service.http.routing import StrictRouter
 from service.views.comparison import ComparisonView
 
-router = APIRouter(prefix="/v1/compare", tags=["jobs"], route_class=StrictRoute)
+router = StrictRouter("/v1/compare", "jobs")
 
 
 @router.get("", responses=documented(404, 422))

@@ -2,20 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Response
+from fastapi import Body, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.dependencies import BackendDep, JobId
 from service.http.idempotency import KeyedDep
 from service.http.problems import documented
-from service.http.request_bodies import StrictRoute, strict
+from service.http.request_bodies import Strict
+from service.http.routing import StrictRouter
 from service.views.checkpoints import CheckpointView
 from service.views.events import TimelineView
 from service.views.jobs import JobView
 from service.views.listing import Listing
 from worker.domain.records import Page
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["control"], route_class=StrictRoute)
+router = StrictRouter("/v1/jobs/{job_id}", "control")
 
 
 class Resumption(BaseModel):
@@ -42,9 +43,7 @@ def pause_job(job_id: JobId, backend: BackendDep) -> JobView:
 
 
 @router.post("/resume", status_code=202, responses=documented(400, 404, 409, 413, 415, 422, 507))
-def resume_job(
-    job_id: JobId, backend: BackendDep, wanted: Annotated[Resumption, strict(Resumption), Body()] = NEWEST
-) -> JobView:
+def resume_job(job_id: JobId, backend: BackendDep, wanted: Annotated[Strict[Resumption], Body()] = NEWEST) -> JobView:
     """Queue a paused job again; from its newest checkpoint, or from an older one."""
     return JobView.of(backend.jobs.resume(job_id, wanted.checkpoint))
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from engine.data.checks import DataReport
@@ -15,11 +15,12 @@ from service.http.fields import Selection, fields_of
 from service.http.idempotency import Idempotent
 from service.http.problems import documented
 from service.http.query_json import asked_in_query, read_query
+from service.http.routing import StrictRouter
 from service.views.datasets import DatasetUsageView, DatasetView
 from service.views.listing import Listing
 from service.views.view import Object
 
-router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=uploads.UploadRoute)
+router = StrictRouter("/v1/datasets", "datasets", uploads.UploadRoute)
 
 TABLES = uploads.Kinds(
     media_types=tuple(media_type for known in FORMATS for media_type in known.media_types),

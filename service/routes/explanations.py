@@ -2,20 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 
 from engine import RowError
 from engine.importance import MOST_ANSWERS, permutation_importance
 from engine.saliency import saliency
 from service.dependencies import BackendDep, ModelName, SamplesDep, ServingDep, Which
 from service.http.problems import Fault, documented
-from service.http.request_bodies import StrictRoute, invalid, strict
+from service.http.request_bodies import Strict, invalid
+from service.http.routing import StrictRouter
 from service.predictions.answers import refused
 from service.predictions.serving import Served
 from service.views.explanations import DriftView, Explain, Explained
 from worker.backend import Backend
 
-router = APIRouter(prefix="/v1/models/{name}", tags=["models"], route_class=StrictRoute)
+router = StrictRouter("/v1/models/{name}", "models")
 
 EXAMPLES = {
     "importance": {
@@ -33,7 +34,7 @@ EXAMPLES = {
 def explain_model(
     name: ModelName,
     which: Which,
-    wanted: Annotated[Explain, strict(Explain), Body(openapi_examples=EXAMPLES)],
+    wanted: Annotated[Strict[Explain], Body(openapi_examples=EXAMPLES)],
     backend: BackendDep,
     serving: ServingDep,
 ) -> Explained:

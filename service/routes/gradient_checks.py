@@ -3,18 +3,19 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query, Response
+from fastapi import Body, Path, Query, Response
 
 from engine import GradientCheckSpec
 from service.dependencies import BackendDep, JobId, Limit, WatchersDep
 from service.http.idempotency import KeyedDep
 from service.http.long_polls import settled
 from service.http.problems import documented
-from service.http.request_bodies import StrictRoute, strict
+from service.http.request_bodies import Strict
+from service.http.routing import StrictRouter
 from service.views.gradient_checks import GradientCheckView
 from service.views.listing import Listing
 
-router = APIRouter(prefix="/v1/jobs/{job_id}/gradient-checks", tags=["progress"], route_class=StrictRoute)
+router = StrictRouter("/v1/jobs/{job_id}/gradient-checks", "progress")
 
 EXAMPLES = {
     "trained": {"summary": "The model, as closely as it goes", "value": {}},
@@ -25,7 +26,7 @@ EXAMPLES = {
 }
 
 USUAL = GradientCheckSpec()  # where a request has no body
-Wanted = Annotated[GradientCheckSpec, strict(GradientCheckSpec), Body(openapi_examples=EXAMPLES)]
+Wanted = Annotated[Strict[GradientCheckSpec], Body(openapi_examples=EXAMPLES)]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="number of a check, as the list of them shows it")]
 
 

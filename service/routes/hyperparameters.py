@@ -2,19 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Request, Response
+from fastapi import Body, Header, Request, Response
 from pydantic import JsonValue, RootModel
 
 from engine import JobSpec
 from service.dependencies import BackendDep, JobId
 from service.http import openapi
+from service.http.etags import is_among, tag_of
 from service.http.problems import Fault, RequestRefused, documented
-from service.http.request_bodies import StrictRoute, invalid, is_among, strict, tag_of, validated
+from service.http.request_bodies import Strict, invalid, validated
+from service.http.routing import StrictRouter
 from service.views.hyperparameters import HyperparametersView
 from service.views.jobs import JobView
 from worker.jobs.hyperparameters import merged
 
-router = APIRouter(prefix="/v1/jobs/{job_id}/hyperparameters", tags=["control"], route_class=StrictRoute)
+router = StrictRouter("/v1/jobs/{job_id}/hyperparameters", "control")
 
 EXAMPLES = {
     "rate": {"summary": "A larger learning rate", "value": {"optimizer": {"learning_rate": 0.01}, "note": "too slow"}},
@@ -28,7 +30,7 @@ class HyperparametersPatch(RootModel[dict[str, JsonValue]]):
 
 
 PATCH = {"$ref": openapi.REFERENCE.format(model=HyperparametersPatch.__name__)}
-Patch = Annotated[HyperparametersPatch, strict(HyperparametersPatch), Body(openapi_examples=EXAMPLES)]
+Patch = Annotated[Strict[HyperparametersPatch], Body(openapi_examples=EXAMPLES)]
 
 
 @router.get("", responses=documented(404, 422))

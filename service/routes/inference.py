@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from fastapi.concurrency import run_in_threadpool
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,7 +20,7 @@ from service.dependencies import BackendDep, ModelName, ServingDep
 from service.http import fast_json
 from service.http.openapi import BINARY, request_body
 from service.http.problems import Fault, RequestRefused, documented, summary
-from service.http.request_bodies import StrictRoute
+from service.http.routing import StrictRouter
 from service.inference import repository
 from service.inference.answer import JSON, OCTETS, Answer, InferenceResponse, written
 from service.inference.refusal import refused
@@ -31,7 +31,7 @@ from service.predictions.feature_samples import FeatureSamples
 from service.predictions.serving import Served, Serving
 from worker.backend import Backend
 
-router = APIRouter(prefix="/v2", tags=["inference"], route_class=StrictRoute)
+router = StrictRouter("/v2", "inference")
 
 EXTENSIONS = ["binary_tensor_data", "classification"]
 LENGTH = "Inference-Header-Content-Length"

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from fastapi import Body, Depends, Query, Request, Response
 
 from engine import JobSpec
 from service.dependencies import After, BackendDep, JobId, Limit, WatchersDep
@@ -12,14 +12,15 @@ from service.http.fields import Selection, fields_of, paths_of
 from service.http.idempotency import KeyedDep
 from service.http.long_polls import settled
 from service.http.problems import documented
-from service.http.request_bodies import StrictRoute, strict
+from service.http.request_bodies import Strict
+from service.http.routing import StrictRouter
 from service.views.jobs import JobView
 from service.views.listing import Listing
 from service.views.result import MEASURED, ResultView
 from service.views.specs import Validated
 from worker.domain.work_items import Status
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
+router = StrictRouter("/v1/jobs", "jobs")
 
 EXAMPLES = {
     "smallest": {
@@ -54,7 +55,7 @@ COLUMNS = paths_of(
 )
 """What a list of jobs has as CSV, unless fields are named: whatever is one value, and none of the spec."""
 
-Spec = Annotated[JobSpec, strict(JobSpec), Body(openapi_examples=EXAMPLES)]
+Spec = Annotated[Strict[JobSpec], Body(openapi_examples=EXAMPLES)]
 
 
 @router.post(

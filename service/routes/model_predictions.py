@@ -4,7 +4,7 @@ from math import prod
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -16,7 +16,8 @@ from service.http import fast_json
 from service.http.media_types import essence, unsupported
 from service.http.openapi import BINARY, TEXT, request_body
 from service.http.problems import Fault, RequestRefused, documented, too_large
-from service.http.request_bodies import StrictRoute, validated
+from service.http.request_bodies import validated
+from service.http.routing import StrictRouter
 from service.predictions import answers
 from service.predictions.csv_rows import read_rows
 from service.predictions.feature_samples import FeatureSamples
@@ -24,7 +25,7 @@ from service.predictions.serving import Served, Serving
 from service.routes.predictions import EXAMPLES
 from service.views.view import Object
 
-router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictRoute)
+router = StrictRouter("/v1/models", "models")
 
 SMALL = 32 * 1024
 """Bytes of a body that is answered in the event loop: handing it to a thread takes longer than the answer."""

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from typing import Annotated, Any, Literal, TypeAlias
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import Depends, Header, Path, Query, Response
 
 from engine import JobSpec
 from service.dependencies import ALIAS, NAME, AliasName, BackendDep, Limit, ModelName, ServingDep, Which
@@ -14,7 +14,8 @@ from service.http.idempotency import Idempotent
 from service.http.negotiation import preferred
 from service.http.openapi import TEXT
 from service.http.problems import documented
-from service.http.request_bodies import StrictRoute, strict
+from service.http.request_bodies import Strict
+from service.http.routing import StrictRouter
 from service.views.listing import Listing
 from service.views.models import (
     AliasChangeView,
@@ -32,7 +33,7 @@ from worker.domain.records import Page
 from worker.models.card import markdown
 from worker.models.registry import ModelFormat
 
-router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictRoute)
+router = StrictRouter("/v1/models", "models")
 
 MEDIA_TYPES = {
     "safetensors": "application/vnd.safetensors",
@@ -92,7 +93,7 @@ def get_model(name: ModelName, backend: BackendDep, fields: ModelFields) -> Mode
 
 @router.put("/{name}", responses=documented(400, 404, 413, 415, 422, 507))
 def change_model(
-    name: ModelName, settings: Annotated[ModelSettings, strict(ModelSettings)], backend: BackendDep, serving: ServingDep
+    name: ModelName, settings: Strict[ModelSettings], backend: BackendDep, serving: ServingDep
 ) -> ModelView:
     """Have the features of requests sampled for `GET …/drift`, or no longer."""
     model = backend.models.sample_features(name, settings.drift)
@@ -114,7 +115,7 @@ def change_model(
 )
 def register_version(
     name: NewName,
-    wanted: Annotated[NewVersion, strict(NewVersion)],
+    wanted: Strict[NewVersion],
     response: Response,
     backend: BackendDep,
     serving: ServingDep,
@@ -198,7 +199,7 @@ def get_alias(name: ModelName, alias: AliasName, backend: BackendDep) -> AliasVi
 def set_alias(
     name: ModelName,
     alias: NewAlias,
-    target: Annotated[AliasTarget, strict(AliasTarget)],
+    target: Strict[AliasTarget],
     backend: BackendDep,
     serving: ServingDep,
 ) -> AliasView:

@@ -2,17 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from engine.foreign_weights import Origin
 from service.dependencies import After, BackendDep, Limit, Name, Reference
 from service.http import uploads
 from service.http.idempotency import Idempotent
 from service.http.problems import documented
+from service.http.routing import StrictRouter
 from service.views.listing import Listing
 from service.views.parameters import ParameterSetView
 
-router = APIRouter(prefix="/v1/parameters", tags=["parameters"], route_class=uploads.UploadRoute)
+router = StrictRouter("/v1/parameters", "parameters", uploads.UploadRoute)
 
 TENSORS = uploads.Kinds(
     media_types=("application/x-npz", "application/vnd.safetensors"),

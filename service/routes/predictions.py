@@ -2,16 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from service.dependencies import BackendDep, ExistingJob, PredictorsDep
 from service.http.problems import documented
-from service.http.request_bodies import StrictRoute, strict
+from service.http.request_bodies import Strict
+from service.http.routing import StrictRouter
 from service.predictions.answers import predictions
 from service.views.predictions import Predictions
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["predictions"], route_class=StrictRoute)
+router = StrictRouter("/v1/jobs/{job_id}", "predictions")
 
 MOST_BYTES = 4 * 1024 * 1024
 MOST_ROWS = 10_000
@@ -34,7 +35,7 @@ EXAMPLES = {
 
 @router.post("/predict", responses=documented(400, 404, 409, 413, 415, 422), max_body_size=MOST_BYTES)
 def predict_with_job(
-    body: Annotated[Rows, strict(Rows), Body(openapi_examples=EXAMPLES)],
+    body: Annotated[Strict[Rows], Body(openapi_examples=EXAMPLES)],
     job: ExistingJob,
     backend: BackendDep,
     predictors: PredictorsDep,

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import chain
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response, StreamingResponse
 
@@ -13,13 +13,13 @@ from service.dependencies import BackendDep, ExistingJob, FreeWatchers, JobId, L
 from service.http import event_streams
 from service.http.csv_answers import CSV, TABLE, CsvWanted, csv_text, next_page
 from service.http.problems import documented
-from service.http.request_bodies import StrictRoute
+from service.http.routing import StrictRouter
 from service.views.events import EventView
 from service.views.listing import Listing
 from service.views.measurements import LayersMeasuredView, MetricsPage
 from worker.domain.records import DatedRow
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["progress"], route_class=StrictRoute)
+router = StrictRouter("/v1/jobs/{job_id}", "progress")
 
 PAGE = 1000
 ALWAYS = ("epoch", "step", "learning_rate", "train_cost", "seconds", "at")

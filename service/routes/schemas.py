@@ -2,17 +2,15 @@
 
 from typing import Any
 
-from fastapi import APIRouter
-
 from engine.presets import PRESETS
 from engine.spec_schema import job_schema
 from service.dependencies import BackendDep
 from service.http.problems import documented
-from service.http.request_bodies import StrictRoute
+from service.http.routing import StrictRouter
 from service.http.schema_limits import limit_fields
 from service.views.specs import Presets, PresetView
 
-router = APIRouter(prefix="/v1", tags=["specs"], route_class=StrictRoute)
+router = StrictRouter("/v1", "specs")
 
 
 @router.get("/schemas/job", responses=documented(422))

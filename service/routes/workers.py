@@ -1,15 +1,13 @@
 """Workers: the processes that train."""
 
-from fastapi import APIRouter
-
 from service.dependencies import BackendDep
 from service.http.problems import documented
-from service.http.request_bodies import StrictRoute
+from service.http.routing import StrictRouter
 from service.views.listing import Listing
 from service.views.workers import WorkerView
 from worker.domain.records import Page
 
-router = APIRouter(prefix="/v1/workers", tags=["service"], route_class=StrictRoute)
+router = StrictRouter("/v1/workers", "service")
 
 
 @router.get("", responses=documented(422))
