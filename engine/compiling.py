@@ -2,6 +2,9 @@
 
 Code is kept under the hash of all kernels: one that calls another holds a copy of it, so a change to either is a
 change to both.
+
+The folder of what is kept, the import of SciPy that is spared, and views of arrays are private ground of numba, tried
+with 0.68.
 """
 
 import hashlib

@@ -1,4 +1,7 @@
-"""Where a Redis is: read once from what an operator wrote, and shown without the password."""
+"""Where a Redis is: read once from what an operator wrote, and shown without the password.
+
+How an address is read is private ground of redis, tried with 8.1.
+"""
 
 # mypy: disable-error-code="no-untyped-call"
 # redis has, here and there, no types

@@ -1,4 +1,7 @@
-"""Bodies beyond a route's limit, which the framework refuses in plain text: in the shape of all other problems."""
+"""Bodies beyond a route's limit, which the framework refuses in plain text: in the shape of all other problems.
+
+Where the scope has the limit is private ground of starlette, tried with 1.10.
+"""
 
 from starlette.datastructures import Headers
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY

@@ -2,6 +2,8 @@
 
 A connection that stays silent, sends half a head or half a body, drips a few bytes, or never reads its answer is
 closed. A slow client is told from a slow disk: while the application has paused reading, the client is not to blame.
+
+This is private ground of uvicorn, tried with 0.50 to 0.54.
 """
 
 import asyncio

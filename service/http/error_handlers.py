@@ -1,4 +1,8 @@
-"""Every way an error can leave the application, each in the shape of a problem."""
+"""Every way an error can leave the application, each in the shape of a problem.
+
+Which routes there are is private ground of fastapi, tried with 0.165; their paths and limits
+are private ground of starlette, tried with 1.10.
+"""
 
 from collections.abc import Sequence
 

@@ -32,7 +32,8 @@ class ForwardedHeaders:
 
     def __init__(self, app: ASGIApp, proxied: ASGIApp, trusted: Sequence[str]) -> None:
         self.app = app
-        # For and Proto. What it passes on has all that is ours, but uvicorn has types of its own.
+        # For and Proto. What it passes on has all that is ours, but uvicorn has types of its own. Whom it trusts is
+        # private ground of uvicorn, tried with 0.50 to 0.54.
         self.proxied = ProxyHeadersMiddleware(proxied, list(trusted))  # type: ignore[arg-type]
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

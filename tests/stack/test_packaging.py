@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
@@ -36,6 +37,21 @@ def declared() -> list[Requirement]:
 def test_every_dependency_is_locked_at_a_version_that_it_allows(requirement) -> None:
     versions = locked("requirements-dev.lock")[canonicalize_name(requirement.name)]
     assert all(requirement.specifier.contains(pinned) for pinned in versions)
+
+
+def private_ground() -> set[tuple[str, str]]:
+    """The libraries that modules use beyond what is promised, each with the last version that this was tried with."""
+    modules = [path for folder in ("engine", "worker", "service") for path in (REPOSITORY / folder).rglob("*.py")]
+    text = " ".join(re.sub(r"\s+(# )?", " ", path.read_text()) for path in modules)
+    return set(re.findall(r"private ground of ([\w-]+), tried with (?:[\d.]+ to )?([\d.]*\d)", text))
+
+
+@pytest.mark.parametrize(("name", "tried"), sorted(private_ground()))
+def test_a_library_on_whose_private_ground_a_module_stands_is_one_that_was_tried(name, tried) -> None:
+    [requirement] = [needed for needed in declared() if needed.name == name]
+    assert {"<"} <= {bound.operator for bound in requirement.specifier}
+    newest = max(locked("requirements-dev.lock")[name], key=Version)
+    assert Version(tried).release == Version(newest).release[:2]
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "deploy/requirements-gpu.lock"])

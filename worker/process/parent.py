@@ -2,6 +2,8 @@
 
 The parent imports neither NumPy nor anything of a GPU, and keeps no database open: a fork copies what is open, and
 half-copied threads, devices and locks are of no use to a child.
+
+How Celery is kept from printing is private ground of celery, tried with 5.7.
 """
 
 import mmap
