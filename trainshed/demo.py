@@ -63,16 +63,16 @@ def run(console: Console | None = None) -> int:
 
 def show(client: Client, console: Console) -> float:
     """Submit the job, follow it, and print what came out; the accuracy on the test set."""
-    job = client.submit(SPEC)
+    job = client.jobs.submit(SPEC)
     console.print(f"Submitted {job['id']}: two hidden layers with batch norm and dropout on the 8×8 digits.")
     with _display(console, job["epochs"]) as display:
-        for event in client.stream(job["id"]):
+        for event in client.jobs.stream(job["id"]):
             row = event["data"].get("metrics")
             if event["type"] == "epoch" and isinstance(row, dict):
                 display.show(row)
-    job = client.wait(job["id"])
+    job = client.jobs.wait(job["id"])
     print_result(console, job)
-    checks = client.gradient_checks(job["id"])
+    checks = client.gradient_checks.list(job["id"])
     print_gradient_checks(console, [check["report"] for check in checks if check["report"] is not None])
     print_predictions(console, client, job["id"])
     return _measured(job, "test")["accuracy"]
@@ -140,8 +140,8 @@ def print_gradient_checks(console: Console, reports: list[GradientReport]) -> No
 
 def print_predictions(console: Console, client: Client, job_id: str) -> None:
     """The first ten images of the set: what they are, and what the model says."""
-    rows = client.preview("digits", limit=10)["rows"]
-    predictions = client.predict(job_id, [{"pixels": row["pixels"]} for row in rows])
+    rows = client.datasets.preview("digits", limit=10)["rows"]
+    predictions = client.jobs.predict(job_id, [{"pixels": row["pixels"]} for row in rows])
     table = Table("image", "truth", "prediction", "probability")
     for index, (row, said) in enumerate(zip(rows, predictions, strict=True)):
         sure = max(said["probabilities"].values())

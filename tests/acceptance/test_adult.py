@@ -33,8 +33,8 @@ def adult(stack: Stack, shared_data: Path) -> dict[str, Any]:
     """The finished job."""
     with stack.client() as client:
         for part in ("train", "test"):
-            client.upload_dataset(f"adult-{part}", shared_data / f"adult_{part}.csv")
-        job = client.submit(
+            client.datasets.upload(f"adult-{part}", shared_data / f"adult_{part}.csv")
+        job = client.jobs.submit(
             {
                 "data": {
                     "train": "adult-train",
@@ -49,7 +49,7 @@ def adult(stack: Stack, shared_data: Path) -> dict[str, Any]:
                 "checks": {"gradients": []},
             }
         )
-        return dict(client.wait(job["id"], 300))
+        return dict(client.jobs.wait(job["id"], 300))
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +69,10 @@ def test_the_published_error_is_beaten_on_the_given_test_set(adult: dict[str, An
 
 
 def test_columns_are_shown_by_type_and_how_they_are_used(client: Client, adult: dict[str, Any]) -> None:
-    columns = {column["name"]: column["type"] for column in client.dataset("adult-train")["summary"]["columns"]}
+    columns = {column["name"]: column["type"] for column in client.datasets.get("adult-train")["summary"]["columns"]}
     assert {name for name, kind in columns.items() if kind == "number"} == NUMBERS
     assert {kind for name, kind in columns.items() if name not in NUMBERS} == {"category"}
-    resolved = client.validate(adult["spec"])["spec"]["data"]["columns"]
+    resolved = client.jobs.validate(adult["spec"])["spec"]["data"]["columns"]
     assert resolved["workclass"]["encoding"] == "one_hot" and resolved["age"]["type"] == "number"
 
 
@@ -83,15 +83,15 @@ def test_raw_json_rows_are_predicted_as_the_rows_of_the_csv_were(
     told = [
         answer
         for start in range(0, len(features), MOST)
-        for answer in client.predict(adult["id"], features[start : start + MOST])
+        for answer in client.jobs.predict(adult["id"], features[start : start + MOST])
     ]
     wrong = sum(answer["label"] != row["income"] for answer, row in zip(told, rows, strict=True))
     # In batches of another size the last bit of a probability may differ, and with it a row at one half.
     assert wrong / len(rows) == pytest.approx(adult["result"]["test"]["error"], abs=1.5 / len(rows))
     some = features[:100]
-    assert client.predict(adult["id"], [list(row.values()) for row in some]) == told[:100]
+    assert client.jobs.predict(adult["id"], [list(row.values()) for row in some]) == told[:100]
     cells = [{name: "?" if value is None else value for name, value in row.items()} for row in some]
-    assert client.predict(adult["id"], cells) == told[:100]
+    assert client.jobs.predict(adult["id"], cells) == told[:100]
 
 
 def test_what_cannot_be_predicted_from_is_named_by_row_and_field(
@@ -106,7 +106,7 @@ def test_what_cannot_be_predicted_from_is_named_by_row_and_field(
         (good | {"sex": 1}, "sex", "takes text"),
     ]:
         with pytest.raises(ProblemError) as refused:
-            client.predict(adult["id"], [good, bad])
+            client.jobs.predict(adult["id"], [good, bad])
         (error,) = refused.value.errors
         assert error["pointer"] == f"/rows/1/{field}" and words in error["detail"]
 
@@ -115,5 +115,5 @@ def test_an_unseen_category_is_predicted_as_unseen(
     client: Client, adult: dict[str, Any], rows: list[dict[str, Any]]
 ) -> None:
     good = {name: value for name, value in rows[0].items() if name != "income"}
-    told = client.predict(adult["id"], [good | {"occupation": job} for job in ("Astronaut", "Lion tamer")])
-    assert told[0] == told[1] != client.predict(adult["id"], [good])[0]
+    told = client.jobs.predict(adult["id"], [good | {"occupation": job} for job in ("Astronaut", "Lion tamer")])
+    assert told[0] == told[1] != client.jobs.predict(adult["id"], [good])[0]

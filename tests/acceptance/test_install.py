@@ -37,17 +37,17 @@ url, folder = sys.argv[1], Path(sys.argv[2])
 said = {}
 with Client(url) as client:
     wanted = {"the smallest job": {"data": {"train": "digits", "target": "label"}}}
-    wanted |= {preset["name"]: preset["spec"] for preset in client.presets()}
+    wanted |= {preset["name"]: preset["spec"] for preset in client.presets.list()}
     for name, spec in wanted.items():
-        job = client.wait(client.submit(spec)["id"])
-        row = client.preview(spec["data"]["train"], limit=1)["rows"][0]
+        job = client.jobs.wait(client.jobs.submit(spec)["id"])
+        row = client.datasets.preview(spec["data"]["train"], limit=1)["rows"][0]
         del row[spec["data"]["target"]]
-        said[name] = [job["state"], client.predict(job["id"], [row])[0]["label"]]
-    client.upload_dataset("letters", folder / "letters.parquet")
+        said[name] = [job["state"], client.jobs.predict(job["id"], [row])[0]["label"]]
+    client.datasets.upload("letters", folder / "letters.parquet")
     spec = {"data": {"train": "letters", "target": "y"}, "training": {"epochs": 5}, "register_as": "letters"}
-    said["parquet"] = client.wait(client.submit(spec)["id"])["state"]
-    said["letter"] = client.predict_with("letters", [[3.0]])["predictions"][0]["label"]
-    client.download_model("letters", folder / "letters.onnx", format="onnx")
+    said["parquet"] = client.jobs.wait(client.jobs.submit(spec)["id"])["state"]
+    said["letter"] = client.models.predict("letters", [[3.0]])["predictions"][0]["label"]
+    client.models.download("letters", folder / "letters.onnx", format="onnx")
 print(json.dumps(said))
 """
 

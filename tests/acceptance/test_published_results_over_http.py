@@ -39,11 +39,11 @@ def legacy_weights(sizes: list[int], scale: Callable[[int], float]) -> bytes:
 
 def train(client: Client, field: Path, sizes: list[int], scale: Callable[[int], float], **spec: Any) -> dict[str, Any]:
     """The finished job, with its cost at every epoch under `costs`."""
-    dataset = client.upload_dataset(f"course-{field.stem}", field)  # the bare name is a sample set's
+    dataset = client.datasets.upload(f"course-{field.stem}", field)  # the bare name is a sample set's
     name = f"{field.stem}-{scale(2):.6f}"
-    client.upload_parameters(name, legacy_weights(sizes, scale), "application/x-npz")
+    client.parameters.upload(name, legacy_weights(sizes, scale), "application/x-npz")
     hidden = [layer for units in sizes[1:-1] for layer in ({"type": "dense", "units": units}, {"type": "relu"})]
-    job = client.submit(
+    job = client.jobs.submit(
         {
             "data": {
                 "train": dataset["id"],
@@ -58,8 +58,8 @@ def train(client: Client, field: Path, sizes: list[int], scale: Callable[[int], 
             **spec,
         }
     )
-    done: dict[str, Any] = dict(client.wait(job["id"], 300))
-    done["costs"] = {row["epoch"] - 1: row["train_cost"] for row in client.metrics(job["id"])}
+    done: dict[str, Any] = dict(client.jobs.wait(job["id"], 300))
+    done["costs"] = {row["epoch"] - 1: row["train_cost"] for row in client.jobs.metrics(job["id"])}
     return done
 
 

@@ -55,10 +55,10 @@ def run(tmp_path: Path) -> Run:
 def assert_as_our_own(said: dict[str, Any], client: Client) -> None:
     """The generated client was told what our own is."""
     assert said["state"] == "succeeded" and said["parameters"] == 4 * 3 + 3
-    spec = client.job(said["job"])["spec"]
+    spec = client.jobs.get(said["job"])["spec"]
     assert spec["layers"] == [{"type": "dense", "units": said["units"], "bias": True}, {"type": "tanh"}]
     assert (said["units"], spec["optimizer"]["learning_rate"]) == (8, 0.01)
-    assert said["predictions"] == said["served"] == client.predict(said["job"], ROWS)
+    assert said["predictions"] == said["served"] == client.jobs.predict(said["job"], ROWS)
     assert said["code"] == "unknown_dataset" and said["rows"] == 2
 
 

@@ -73,7 +73,7 @@ def test_what_is_no_address_is_a_line_that_shows_one(written) -> None:
     with pytest.raises(InvalidUrl, match=re.escape("write 127.0.0.1:8000 or https://host/path")) as refused:
         Client(written)
     assert "\n" not in str(refused.value) and repr(written) in str(refused.value)
-    result = CliRunner().invoke(app, ["jobs", "--url", written])
+    result = CliRunner().invoke(app, ["job", "list", "--url", written])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == f"{refused.value} (--url, or TRAINSHED_URL)\n"
 
@@ -81,12 +81,12 @@ def test_what_is_no_address_is_a_line_that_shows_one(written) -> None:
 def test_a_path_before_the_api_is_kept(behind_a_path) -> None:
     for written in (f"127.0.0.1:{behind_a_path}/ml", f"http://127.0.0.1:{behind_a_path}/ml/"):
         with Client(written) as client:
-            assert client.jobs() == []
+            assert client.jobs.list() == []
 
 
 def test_a_password_in_an_address_is_shown_nowhere() -> None:
     with Client("me:hunter2@127.0.0.1:9") as client, pytest.raises(Unreachable) as nobody:
-        client.jobs()
+        client.jobs.list()
     assert "http://127.0.0.1:9" in str(nobody.value) and "hunter2" not in str(nobody.value)
     with pytest.raises(InvalidUrl) as refused:
         Client("http://me:hunter2@host:port")

@@ -26,45 +26,45 @@ def run(stack):
 def test_a_job_is_submitted_followed_read_and_used(run, tmp_path) -> None:
     file = tmp_path / "spec.json"
     file.write_text(json.dumps(SPEC))
-    submitted = run("submit", "--follow", str(file))
+    submitted = run("job", "submit", "--follow", str(file))
     assert submitted.exit_code == 0, submitted.output
     job_id, *events = submitted.stdout.splitlines()
     assert job_id.startswith("job_")
     assert any(event.startswith("epoch epoch=3 epochs=3 ") and " train_cost=" in event for event in events)
 
-    assert json.loads(run("status", job_id).stdout)["state"] == "succeeded"
-    assert run("logs", job_id).stdout.splitlines() == events
-    assert job_id in run("jobs", "--limit", "100").stdout
-    predicted = run("predict", job_id, "-", text='{"rows": [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]]}')
+    assert json.loads(run("job", "show", job_id).stdout)["state"] == "succeeded"
+    assert run("job", "watch", job_id).stdout.splitlines() == events
+    assert job_id in run("job", "list", "--limit", "100").stdout
+    predicted = run("job", "predict", job_id, "-", text='{"rows": [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]]}')
     assert [set(json.loads(line)) for line in predicted.stdout.splitlines()] == [{"label", "probabilities"}] * 2
 
 
 def test_a_gradient_check_is_a_table_with_a_row_per_tensor(run) -> None:
     layers = [{"type": "dense", "units": 8}, {"type": "tanh"}]
-    job_id = run("submit", "--follow", "-", text=json.dumps(SPEC | {"layers": layers})).stdout.split()[0]
-    checked = run("check", job_id, "--at", "start", "--sided", "one", "--epsilon", "1e-5", "--sample", "20")
+    job_id = run("job", "submit", "--follow", "-", text=json.dumps(SPEC | {"layers": layers})).stdout.split()[0]
+    checked = run("job", "check", job_id, "--at", "start", "--sided", "one", "--epsilon", "1e-5", "--sample", "20")
     assert checked.exit_code == 0, checked.output
     assert "start, one-sided, ε = 1e-05" in checked.stdout
     for tensor in ("W1", "b1", "W2", "b2", "all"):
         assert re.search(rf"^│ {tensor} +│ +\d+/\d+ │ \d\.\de-\d\d \w+", checked.stdout, re.MULTILINE), tensor
-    refused = run("check", job_id, "--at", "1000")
+    refused = run("job", "check", job_id, "--at", "1000")
     assert refused.exit_code == 1
     assert "/at" in refused.stderr
 
 
 def test_jobs_are_printed_as_a_table(run) -> None:
-    job_id = run("submit", "--follow", "-", text=json.dumps(SPEC)).stdout.split()[0]
-    table = run("jobs", "--fields", "id,state,result.test.accuracy", "--limit", "1").stdout
+    job_id = run("job", "submit", "--follow", "-", text=json.dumps(SPEC)).stdout.split()[0]
+    table = run("job", "list", "--fields", "id,state,result.test.accuracy", "--limit", "1").stdout
     ((found, state, accuracy),) = list(csv.reader(table.splitlines()))[1:]
     assert (found, state) == (job_id, "succeeded") and 0 <= float(accuracy) <= 1
-    assert run("jobs", "--csv", "--limit", "1").stdout.splitlines()[1].startswith(f"{job_id},")
-    assert "did you mean 'state'" in run("jobs", "--fields", "id,stat").stderr
+    assert run("job", "list", "--csv", "--limit", "1").stdout.splitlines()[1].startswith(f"{job_id},")
+    assert "did you mean 'state'" in run("job", "list", "--fields", "id,stat").stderr
 
 
 def test_a_job_can_be_cancelled_and_then_its_log_says_so(run) -> None:
-    job_id = run("submit", "-", text=json.dumps(ENDLESS)).stdout.strip()
-    assert run("cancel", job_id).exit_code == 0
-    logs = run("logs", job_id)
+    job_id = run("job", "submit", "-", text=json.dumps(ENDLESS)).stdout.strip()
+    assert run("job", "cancel", job_id).exit_code == 0
+    logs = run("job", "watch", job_id)
     assert logs.exit_code == 1
     assert "cancelled" in logs.stderr
 
@@ -72,12 +72,12 @@ def test_a_job_can_be_cancelled_and_then_its_log_says_so(run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text", "said"),
     [
-        (["submit", "-"], "{", "not JSON"),
-        (["submit", "-"], "[]", "JSON object"),
-        (["submit", "-"], '{"data": {"train": "digitz", "target": "label"}}', "/data/train"),
-        (["status", "job_1"], "", "404"),
-        (["predict", "job_1", "-"], "3", "no rows"),
-        (["jobs", "--url", "http://127.0.0.1:9"], "", "trainshed serve"),
+        (["job", "submit", "-"], "{", "not JSON"),
+        (["job", "submit", "-"], "[]", "JSON object"),
+        (["job", "submit", "-"], '{"data": {"train": "digitz", "target": "label"}}', "/data/train"),
+        (["job", "show", "job_1"], "", "404"),
+        (["job", "predict", "job_1", "-"], "3", "no rows"),
+        (["job", "list", "--url", "http://127.0.0.1:9"], "", "trainshed serve"),
     ],
 )
 def test_what_is_wrong_is_said_on_stderr(run, arguments, text, said) -> None:

@@ -21,33 +21,33 @@ OVERFITTING: dict[str, JsonValue] = {
 @pytest.fixture(scope="module")
 def overfitted(stack: Stack) -> str:
     with stack.client() as client:
-        return client.wait(client.submit(OVERFITTING)["id"], 120)["id"]
+        return client.jobs.wait(client.jobs.submit(OVERFITTING)["id"], 120)["id"]
 
 
 def test_an_overfitted_job_is_told_so_and_its_next_step_trains(client: Client, overfitted: str) -> None:
-    diagnosis = client.diagnosis(overfitted)
+    diagnosis = client.jobs.diagnosis(overfitted)
     assert diagnosis["verdict"] == "high variance"
     assert [step["against"] for step in diagnosis["next_steps"]] == ["variance"] * len(diagnosis["next_steps"])
     for step in diagnosis["next_steps"]:
-        client.validate(step["spec"])
-    follow_up = client.submit(diagnosis["next_steps"][0]["spec"])
-    assert client.wait(follow_up["id"], 120)["state"] == "succeeded"
+        client.jobs.validate(step["spec"])
+    follow_up = client.jobs.submit(diagnosis["next_steps"][0]["spec"])
+    assert client.jobs.wait(follow_up["id"], 120)["state"] == "succeeded"
 
 
 def test_the_layers_are_told_epoch_by_epoch(client: Client, overfitted: str) -> None:
-    rows = client.layers(overfitted)
+    rows = client.jobs.layers(overfitted)
     assert [row["epoch"] for row in rows] == list(range(1, 101))
     assert [layer["layer"] for layer in rows[0]["layers"]] == [1, 2]
-    assert client.layers(overfitted, after=149)[0]["epoch"] == 150
+    assert client.jobs.layers(overfitted, after=149)[0]["epoch"] == 150
 
 
 def test_costs_come_with_their_trend(client: Client, overfitted: str) -> None:
-    rows = client.metrics(overfitted, smoothing=0.5)
+    rows = client.jobs.metrics(overfitted, smoothing=0.5)
     costs = [row["train_cost"] for row in rows]
     assert len(costs) == 150
     assert rows[0]["train_cost_smoothed"] == pytest.approx(costs[0])
     assert rows[1]["train_cost_smoothed"] == pytest.approx((0.5 * costs[0] * 0.5 + 0.5 * costs[1]) / 0.75)
-    thinned = client.metrics(overfitted, smoothing=0.5, max_points=10)
+    thinned = client.jobs.metrics(overfitted, smoothing=0.5, max_points=10)
     assert len(thinned) <= 10
     by_epoch = {row["epoch"]: row for row in rows}
     for row in thinned:
@@ -55,9 +55,9 @@ def test_costs_come_with_their_trend(client: Client, overfitted: str) -> None:
 
 
 def test_a_job_without_a_result_has_no_diagnosis(client: Client) -> None:
-    waiting = client.submit({**OVERFITTING, "device": "gpu"})  # no worker here takes it
+    waiting = client.jobs.submit({**OVERFITTING, "device": "gpu"})  # no worker here takes it
     with pytest.raises(ProblemError) as refused:
-        client.diagnosis(waiting["id"])
+        client.jobs.diagnosis(waiting["id"])
     assert refused.value.status == 409
     assert "queued" in str(refused.value)
-    assert client.cancel(waiting["id"])["state"] == "cancelled"
+    assert client.jobs.cancel(waiting["id"])["state"] == "cancelled"

@@ -102,12 +102,12 @@ def client(bare, strange, tmp_path_factory) -> Iterator[Client]:
 
 
 def test_the_smallest_job_is_trained_and_predicts(client) -> None:
-    job = client.wait(client.submit({"data": {"train": "digits", "target": "label"}})["id"], 120)
+    job = client.jobs.wait(client.jobs.submit({"data": {"train": "digits", "target": "label"}})["id"], 120)
     assert job["state"] == "succeeded"
-    row = client.preview("digits", limit=1)["rows"][0]
-    (said,) = client.predict(job["id"], [{"pixels": row["pixels"]}])
+    row = client.datasets.preview("digits", limit=1)["rows"][0]
+    (said,) = client.jobs.predict(job["id"], [{"pixels": row["pixels"]}])
     assert said["label"] == row["label"]
-    (worker,) = client.workers()
+    (worker,) = client.workers.list()
     assert worker["memory_bytes"] > 1 << 20
 
 
@@ -118,11 +118,11 @@ def test_parquet_is_read_and_onnx_is_written(client, tmp_path) -> None:
     ]
     written = io.BytesIO()
     write_parquet(RecordBatch.from_arrays(columns, names=["x", "y"]), written)
-    client.upload_dataset("letters", written.getvalue(), "application/vnd.apache.parquet")
+    client.datasets.upload("letters", written.getvalue(), "application/vnd.apache.parquet")
     wanted = {"data": {"train": "letters", "target": "y"}, "training": {"epochs": 1}, "register_as": "letters"}
-    client.wait(client.submit(wanted)["id"], 120)
-    said = client.predict_with("letters", [[3.0]])["predictions"][0]
-    client.download_model("letters", tmp_path / "letters.onnx", format="onnx")
+    client.jobs.wait(client.jobs.submit(wanted)["id"], 120)
+    said = client.models.predict("letters", [[3.0]])["predictions"][0]
+    client.models.download("letters", tmp_path / "letters.onnx", format="onnx")
     session = onnxruntime.InferenceSession(tmp_path / "letters.onnx", providers=["CPUExecutionProvider"])
     outputs = dict(zip((out.name for out in session.get_outputs()), session.run(None, {"input": [[3.0]]}), strict=True))
     assert outputs["label"][0] == said["label"]
@@ -131,7 +131,7 @@ def test_parquet_is_read_and_onnx_is_written(client, tmp_path) -> None:
 def test_the_client_alone_has_the_command() -> None:
     missing = ",".join(["engine", "worker", "service", *undeclared(CLIENT)])
     environment = {"PYTHONPATH": str(ELSEWHERE), "NOT_DECLARED": missing, "TRAINSHED_URL": "http://127.0.0.1:9"}
-    command = [sys.executable, "-P", "-m", "trainshed", "jobs"]
+    command = [sys.executable, "-P", "-m", "trainshed", "job", "list"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.stderr.startswith("no answer from http://127.0.0.1:9"), done.stderr
 

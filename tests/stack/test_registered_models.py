@@ -25,30 +25,30 @@ def run(stack):
 
 
 def test_a_model_is_registered_by_its_job_and_serves(client, run, tmp_path) -> None:
-    first = client.wait(client.submit({**SPEC, "register_as": "irises"})["id"], 120)
-    (told,) = [event["data"] for event in client.stream(first["id"]) if event["type"] == "registered"]
+    first = client.jobs.wait(client.jobs.submit({**SPEC, "register_as": "irises"})["id"], 120)
+    (told,) = [event["data"] for event in client.jobs.stream(first["id"]) if event["type"] == "registered"]
     assert told == {"model": "irises", "version": 1}
-    second = client.wait(client.submit({**SPEC, "seed": 1})["id"], 120)
-    assert run("register", "irises", second["id"]).stdout == "2\n"
-    assert client.register("irises", second["id"])["version"] == 2  # once more is the same
-    assert run("alias", "irises", "production", "1").stdout == "1\n"
-    assert client.set_alias("irises", "production", 2)["version"] == 2
-    assert "irises  newest=2  production=2" in run("models").stdout
-    assert run("alias", "irises", "production", "--rollback").stdout == "1\n"
-    assert client.model("irises")["aliases"] == {"production": 1}
-    assert [one["job"] for one in client.model_versions("irises")] == [second["id"], first["id"]]
+    second = client.jobs.wait(client.jobs.submit({**SPEC, "seed": 1})["id"], 120)
+    assert run("model", "register", "irises", second["id"]).stdout == "2\n"
+    assert client.models.register("irises", second["id"])["version"] == 2  # once more is the same
+    assert run("model", "alias", "irises", "production", "1").stdout == "1\n"
+    assert client.models.set_alias("irises", "production", 2)["version"] == 2
+    assert "irises  newest=2  production=2" in run("model", "list").stdout
+    assert run("model", "alias", "irises", "production", "--rollback").stdout == "1\n"
+    assert client.models.get("irises")["aliases"] == {"production": 1}
+    assert [one["job"] for one in client.models.versions("irises")] == [second["id"], first["id"]]
 
-    answer = client.predict_with("irises", FLOWERS, alias="production")
-    assert (answer["version"], answer["predictions"]) == (1, client.predict(first["id"], FLOWERS))
-    lines = run("predict", "irises", "-", "--version", "1", text=json.dumps(FLOWERS)).stdout.splitlines()
+    answer = client.models.predict("irises", FLOWERS, alias="production")
+    assert (answer["version"], answer["predictions"]) == (1, client.jobs.predict(first["id"], FLOWERS))
+    lines = run("model", "predict", "irises", "-", "--version", "1", text=json.dumps(FLOWERS)).stdout.splitlines()
     assert [json.loads(line) for line in lines] == answer["predictions"]
 
     file = tmp_path / "model.safetensors"
-    client.download_model("irises", file, alias="production")
+    client.models.download("irises", file, alias="production")
     assert load(file).predict(FLOWERS) == answer["predictions"]
 
     result = tmp_path / "iris.csv"
-    said = run("batch", "irises", "iris", str(result), "--alias", "production")
+    said = run("batch", "predict", "irises", "iris", str(result), "--alias", "production")
     assert said.stdout == "150 rows, irises version 1\n", said.output
     with result.open() as lines_of_file:
         rows = list(csv.DictReader(lines_of_file))
@@ -58,5 +58,5 @@ def test_a_model_is_registered_by_its_job_and_serves(client, run, tmp_path) -> N
 def test_a_name_that_cannot_be_is_refused_when_the_job_is_submitted(client) -> None:
     for name in ("", "two words", "job_" + "0" * 32):
         with pytest.raises(ProblemError) as refused:
-            client.submit({**SPEC, "register_as": name})
+            client.jobs.submit({**SPEC, "register_as": name})
         assert refused.value.status == 422 and refused.value.errors[0]["pointer"] == "/register_as"

@@ -1,0 +1,68 @@
+"""`trainshed dataset`: upload data, look at them, check them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainshed.cli.failure import fail
+from trainshed.cli.json_files import show
+from trainshed.cli.options import DatasetReference, Limit, Url
+from trainshed.cli.session import client_of
+from trainshed.client import DEFAULT_URL
+
+app = typer.Typer(help="Data that jobs can name: upload, look, check.", no_args_is_help=True)
+
+
+@app.command()
+def upload(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=".csv, .json, .parquet, .npz, .zip …")],
+    name: Annotated[str | None, typer.Option(help="The dataset's name; the file's without its suffix else.")] = None,
+    size: Annotated[str | None, typer.Option(help="Of zipped images: bring them to one size, such as 28x28.")] = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Store a file as a dataset, or as the next version of it, and print its id."""
+    with client_of(url) as client:
+        stored = client.datasets.upload(name or file.stem, file, size=size)
+    print(f"{stored['id']}  {stored['name']}@{stored['version']}  {stored['rows']} rows")
+
+
+@app.command("list")
+def list_datasets(
+    name: Annotated[str | None, typer.Option(help="Of this name alone: its versions.")] = None,
+    limit: Limit = 20,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """List datasets, newest first."""
+    with client_of(url) as client:
+        for one in client.datasets.list(limit=limit, name=name):
+            print(f"{one['id']}  {one['created_at']:.19}  {one['name']}@{one['version']}  {one['rows']} rows")
+
+
+@app.command("show")
+def show_dataset(dataset: DatasetReference, url: Url = DEFAULT_URL) -> None:
+    """Print a dataset as JSON, with what every column holds."""
+    with client_of(url) as client:
+        show(client.datasets.get(dataset))
+
+
+@app.command()
+def check(
+    dataset: DatasetReference,
+    target: Annotated[str | None, typer.Option(help="The column to predict: checks of classes and giveaways.")] = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Say what may be wrong with the data, the gravest first; exit 1 where something serious is."""
+    with client_of(url) as client:
+        findings = client.datasets.check(dataset, target=target)["findings"]
+    for finding in findings:
+        print(f"{finding['severity']}: {finding['message']} {finding['advice']}")
+    if any(finding["severity"] == "serious" for finding in findings):
+        fail(f"{dataset} has serious faults")
+
+
+@app.command()
+def delete(dataset: DatasetReference, url: Url = DEFAULT_URL) -> None:
+    """Remove a dataset; jobs that used it keep what they learned."""
+    with client_of(url) as client:
+        client.datasets.delete(dataset)

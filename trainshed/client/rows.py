@@ -1,0 +1,14 @@
+"""Rows to predict from."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from trainshed.client.types import JsonObject, JsonValue
+
+Row: TypeAlias = Mapping[str, JsonValue] | Sequence[JsonValue]
+"""An object keyed by feature name, or a plain array in the features' order."""
+
+
+def listed(rows: Sequence[Row]) -> JsonObject:
+    """The body of a request for predictions."""
+    return {"rows": [dict(row) if isinstance(row, Mapping) else list(row) for row in rows]}

@@ -1,0 +1,36 @@
+"""What a model says about rows."""
+
+from typing import NotRequired, TypedDict
+
+from trainshed.client.types.json import JsonValue
+
+
+class LabelProbability(TypedDict):
+    """A label, and how sure the model is of it."""
+
+    label: str
+    probability: float
+
+
+class Prediction(TypedDict):
+    """Of one row: a `label` or several `labels` with `probabilities`, the `top` of them, or a `value`."""
+
+    label: NotRequired[JsonValue]
+    labels: NotRequired[list[str]]
+    probabilities: NotRequired[dict[str, float]]
+    top: NotRequired[list[LabelProbability]]
+    value: NotRequired[float | list[float]]
+
+
+class Predictions(TypedDict):
+    """One prediction per row, in order."""
+
+    predictions: list[Prediction]
+
+
+class ModelPredictions(TypedDict):
+    """One prediction per row, in order, and the version that made them."""
+
+    model: str
+    version: int
+    predictions: list[Prediction]
