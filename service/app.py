@@ -24,6 +24,7 @@ from service.quick_predictions import QuickPredictions
 from service.routes import routers
 from service.views.health import ServiceIndex
 from worker.backend import Backend
+from worker.domain.principals import LOCAL
 from worker.settings import Settings
 
 
@@ -46,8 +47,8 @@ def create_app(backend: Backend, settings: Settings) -> FastAPI:
     app.state.backend = backend
     app.state.watchers = Watchers()
     app.state.predictors = Predictors(settings.max_predictor_bytes)
-    app.state.serving = Serving(backend, app.state.predictors, settings.look_seconds)
-    app.state.samples = FeatureSamples(backend)
+    app.state.serving = Serving(backend.on_behalf_of(LOCAL), app.state.predictors, settings.look_seconds)
+    app.state.samples = FeatureSamples(backend.on_behalf_of(LOCAL))
     app.state.gatherer = DynamicBatcher()
     app.add_middleware(BodyLimitProblems)
     error_handlers.install(app)
@@ -61,7 +62,7 @@ def create_app(backend: Backend, settings: Settings) -> FastAPI:
     for router, max_body_bytes in routers(settings):
         app.include_router(router, max_body_size=max_body_bytes)
     # The short ways stand outside of the framework's layers, and have the one that they need of their own.
-    jobs_first = QuickJobs(app.build_middleware_stack(), backend, settings.max_body_bytes)
+    jobs_first = QuickJobs(app.build_middleware_stack(), backend.on_behalf_of(LOCAL), settings.max_body_bytes)
     quick = QuickPredictions(ResponseEncoding(jobs_first), app)
     app.middleware_stack = behind_front(ServerErrorMiddleware(quick, error_handlers.on_crash), settings)
     return app

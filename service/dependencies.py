@@ -12,11 +12,13 @@ from service.predictions.model_cache import Predictors
 from service.predictions.serving import Serving
 from worker.backend import Backend
 from worker.domain.jobs import Job
+from worker.domain.principals import LOCAL
+from worker.workspace import Workspace
 
 
-def backend_of(request: Request) -> Backend:
+def backend_of(request: Request) -> Workspace:
     backend: Backend = request.app.state.backend
-    return backend
+    return backend.on_behalf_of(LOCAL)
 
 
 def watchers_of(request: Request) -> Watchers:
@@ -39,7 +41,7 @@ def samples_of(request: Request) -> FeatureSamples:
     return samples
 
 
-BackendDep = Annotated[Backend, Depends(backend_of)]
+BackendDep = Annotated[Workspace, Depends(backend_of)]
 WatchersDep = Annotated[Watchers, Depends(watchers_of)]
 PredictorsDep = Annotated[Predictors, Depends(predictors_of)]
 ServingDep = Annotated[Serving, Depends(serving_of)]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from fastapi.concurrency import run_in_threadpool
 
 from engine import EngineError, JobSpec
-from worker.backend import Backend
 from worker.domain.jobs import Job
 from worker.errors import WorkerError
+from worker.workspace import Workspace
 
 Taken = tuple[Job, bytes]
 """A job, and what it is answered with."""
@@ -28,14 +28,14 @@ class Load:
 class Intake:
     """Belongs to one event loop."""
 
-    def __init__(self, backend: Backend, written: Callable[[Job], bytes]) -> None:
+    def __init__(self, backend: Workspace, written: Callable[[Job], bytes]) -> None:
         self._backend = backend
         self._written = written
         self._turn = asyncio.Lock()
         self._next: Load | None = None
 
     async def job(self, spec: JobSpec) -> Taken:
-        """The job of a spec; raises what `Backend.submit` raises."""
+        """The job of a spec; raises what `Workspace.submit` raises."""
         if self._next is None or len(self._next.specs) >= MOST:
             self._next = Load(self._take)
         load, place = self._next, len(self._next.specs)

@@ -3,8 +3,8 @@
 from threading import Lock
 
 from service.views.jobs import JobView
-from worker.backend import Backend
 from worker.domain.jobs import Edition
+from worker.workspace import Workspace
 
 MOST_TEXTS = 2000
 MOST_CHARACTERS = 16_384
@@ -14,7 +14,7 @@ MOST_CHARACTERS = 16_384
 class JobTexts:
     """The texts of the jobs that were listed last, each good for as long as its job is as it was."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Workspace) -> None:
         self._backend = backend
         self._texts: dict[Edition, str] = {}
         self._lock = Lock()

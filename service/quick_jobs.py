@@ -25,8 +25,8 @@ from service.http.root_path import route_path
 from service.intake import Intake
 from service.job_texts import JobTexts
 from service.views.jobs import JobView
-from worker.backend import Backend
 from worker.errors import WorkerError
+from worker.workspace import Workspace
 
 PATH = "/v1/jobs"
 JSON = "application/json"
@@ -43,7 +43,7 @@ class QuickRoute:
 class QuickJobs:
     """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, backend: Backend, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, backend: Workspace, max_body_bytes: int) -> None:
         self.app = app
         self.backend = backend
         self.texts = JobTexts(backend)

@@ -1,23 +1,16 @@
 """The backend: everything that the service and the command may ask of the worker package, in parts."""
 
-from contextlib import AbstractContextManager
+from functools import lru_cache
 from sqlite3 import sqlite_version
 from types import TracebackType
 from typing import Self
 
 import structlog
 
-from worker.datasets.datasets_backend import DatasetsBackend
-from worker.datasets.library import DatasetLibrary
-from worker.jobs.jobs_backend import JobsBackend
-from worker.jobs.submission import Submission
+from worker.domain.principals import Principal
+from worker.domain.records import Condition
 from worker.maintenance.sweeper import Sweeper
-from worker.models.batches_backend import BatchesBackend
-from worker.models.models_backend import ModelsBackend
-from worker.models.registry import ModelRegistry
-from worker.parameters.library import ParameterLibrary
-from worker.parameters.parameters_backend import ParametersBackend
-from worker.process.fleet import Fleet
+from worker.process.fleet import health_of
 from worker.queue.broker import find_broker
 from worker.queue.celery_app import make_app
 from worker.queue.notifier import Notifier
@@ -25,8 +18,10 @@ from worker.queue.publisher import Publisher
 from worker.redis_address import RedisAddress
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
-from worker.storage.uploads import Upload, receive
 from worker.store import Store, open_store
+from worker.workspace import Workspace
+
+MOST_WORKSPACES = 1000  # that are kept: one more is made anew when its principal comes back
 
 
 def open_backend(settings: Settings, broker: RedisAddress | None = None) -> "Backend":
@@ -35,7 +30,10 @@ def open_backend(settings: Settings, broker: RedisAddress | None = None) -> "Bac
 
 
 class Backend:
-    """Wired in one place; thread-safe. A context manager: `start` begins its threads, `close` ends them."""
+    """Wired in one place; thread-safe. A context manager: `start` begins its threads, `close` ends them.
+
+    Whatever may be asked is asked `on_behalf_of` a principal.
+    """
 
     def __init__(self, settings: Settings, broker: RedisAddress, store: Store) -> None:
         self.settings = settings
@@ -45,19 +43,7 @@ class Backend:
         self._notifier = Notifier(broker)
         self._publisher = Publisher(make_app(settings, broker), store)
         self._sweeper = Sweeper(settings, store, self._publisher, self._notifier)
-        datasets = DatasetLibrary(store, self._artifacts, settings)
-        parameters = ParameterLibrary(store, self._artifacts, settings)
-        registry = ModelRegistry(store, self._artifacts, settings)
-        submission = Submission(store, datasets, parameters, settings)
-        self.jobs = JobsBackend(settings, store, self._artifacts, submission, self._publisher, self._notifier)
-        self.datasets = DatasetsBackend(settings, store, datasets)
-        self.parameters = ParametersBackend(settings, parameters)
-        self.models = ModelsBackend(settings, store, self._artifacts, registry, datasets)
-        self.batches = BatchesBackend(
-            settings, store, self._artifacts, registry, datasets, self.models, self._publisher
-        )
-        self.fleet = Fleet(store, self._notifier)
-        self.idempotency_keys = store.idempotency_keys
+        self._workspaces = lru_cache(MOST_WORKSPACES)(self._workspace)  # asked for at every request
 
     def start(self) -> Self:
         """Begin to publish, to listen and to sweep."""
@@ -69,10 +55,16 @@ class Backend:
         )
         return self
 
-    def receive(self) -> AbstractContextManager[Upload]:
-        """Somewhere to write an upload to; it is gone at the end of the block. Raises StorageFull."""
-        self._artifacts.refuse_if_full(self.settings.disk_reserve_bytes)
-        return receive(self._artifacts, self.settings.max_upload_bytes)
+    def on_behalf_of(self, principal: Principal) -> Workspace:
+        """All that the principal may ask, and what it makes bears its name."""
+        return self._workspaces(principal)
+
+    def _workspace(self, principal: Principal) -> Workspace:
+        return Workspace(principal, self.settings, self._store, self._artifacts, self._publisher, self._notifier)
+
+    def health(self) -> dict[str, Condition]:
+        """Whether the database and Redis answer."""
+        return health_of(self._store.database, self._notifier)
 
     def close(self) -> None:
         """Stop the threads and close the database."""

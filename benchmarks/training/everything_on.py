@@ -80,6 +80,7 @@ def job(shape: Shape, share: float, epochs: int) -> None:
     from engine import EpochEnded, Event, JobSpec
     from worker.backend import open_backend
     from worker.domain.ids import new_id
+    from worker.domain.principals import LOCAL
     from worker.process.logs import configure_logs
     from worker.queue.broker import open_broker
     from worker.queue.notifier import Notifier
@@ -109,11 +110,13 @@ def job(shape: Shape, share: float, epochs: int) -> None:
     configure_logs("error")  # to stderr
     with tempfile.TemporaryDirectory(prefix="bench-training-") as folder:
         settings = Settings.model_validate({"data_dir": Path(folder)})
-        with open_broker(settings) as broker, open_backend(settings, broker) as backend, backend.receive() as upload:
+        with open_broker(settings) as broker, open_backend(settings, broker) as opened:
+            backend = opened.on_behalf_of(LOCAL)
             file = BytesIO()
             np.savez(file, x=x, y=y)
-            upload.write(file.getvalue())
-            backend.datasets.add("made", "application/x-npz", upload)
+            with backend.receive() as upload:
+                upload.write(file.getvalue())
+                backend.datasets.add("made", "application/x-npz", upload)
             submitted = backend.jobs.submit(JobSpec.model_validate(document_with_dev(shape, share)))
             store = open_store(settings)
             claim = store.work_items.claim(submitted.id, new_id("worker"))

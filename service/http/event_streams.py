@@ -8,9 +8,9 @@ from fastapi.sse import ServerSentEvent
 from service.http.long_polls import Watchers
 from service.views.events import EventView
 from service.views.jobs import JobView
-from worker.backend import Backend
 from worker.domain.jobs import Job
 from worker.domain.records import Event, Page
+from worker.workspace import Workspace
 
 PAGE = 100
 PATIENCE = 30.0  # seconds until the store is read although nothing rang
@@ -21,13 +21,13 @@ class Over(Exception):
     """The client has seen `done`, and nothing will come any more."""
 
 
-def refuse_if_over(backend: Backend, job: Job, last_event_id: int) -> None:
+def refuse_if_over(backend: Workspace, job: Job, last_event_id: int) -> None:
     """Raise Over for who comes back with the id of `done`, or of an event that never was."""
     if job.done and last_event_id > 0 and not backend.jobs.events(job.id, after=last_event_id - 1, limit=1).data:
         raise Over
 
 
-async def events(backend: Backend, watchers: Watchers, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
+async def events(backend: Workspace, watchers: Watchers, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
     """Every event behind `after`, then `done` with the job itself once nothing more can happen.
 
     A stream that the service's end cuts short has no `done`; the client comes back with Last-Event-ID. The id of `done`
@@ -48,5 +48,5 @@ async def events(backend: Backend, watchers: Watchers, job_id: str, after: int) 
             await bell.rang(PATIENCE)
 
 
-def _page(backend: Backend, job_id: str, after: int) -> Page[Event]:
+def _page(backend: Workspace, job_id: str, after: int) -> Page[Event]:
     return backend.jobs.events(job_id, after=after, limit=PAGE)

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
-from worker.backend import Backend
+from worker.workspace import Workspace
 
 
 class Watchers:
@@ -36,7 +36,7 @@ class Watchers:
             bell.set()
 
     @asynccontextmanager
-    async def listening(self, backend: Backend, job_id: str) -> AsyncIterator["Bell"]:
+    async def listening(self, backend: Workspace, job_id: str) -> AsyncIterator["Bell"]:
         """Inside the block no change of the job goes by unheard."""
         loop, event = asyncio.get_running_loop(), asyncio.Event()
 
@@ -88,7 +88,7 @@ Settled = TypeVar("Settled", bound=Settling)
 
 
 async def settled(
-    backend: Backend, watchers: Watchers, job_id: str, seconds: float, read: Callable[[], Settled]
+    backend: Workspace, watchers: Watchers, job_id: str, seconds: float, read: Callable[[], Settled]
 ) -> Settled:
     """The job, or what `read` reads of it, once it is done, or as it is when the time is over."""
     now = await run_in_threadpool(read)

@@ -18,9 +18,9 @@ from service.http.forms import FILE, FORM, MOST_BESIDE, FormReader, add
 from service.http.media_types import essence, unsupported
 from service.http.openapi import BINARY, request_body
 from service.http.routing import StrictRoute, query_names
-from worker.backend import Backend
 from worker.errors import UploadTooLarge
 from worker.storage.uploads import Upload
+from worker.workspace import Workspace
 
 Stored = TypeVar("Stored")
 
@@ -54,7 +54,9 @@ class ReceivedForm:
     fields: Mapping[str, str]
 
 
-async def received(request: Request, backend: Backend, kinds: Kinds, store: Callable[[str, Upload], Stored]) -> Stored:
+async def received(
+    request: Request, backend: Workspace, kinds: Kinds, store: Callable[[str, Upload], Stored]
+) -> Stored:
     """What `store(media_type, upload)` makes of the file.
 
     Of a raw body, another media type and one that says it is too large are refused before the first byte is read.
@@ -83,7 +85,7 @@ def type_of(form: ReceivedForm, kinds: Kinds) -> str:
 
 @asynccontextmanager
 async def receiving(
-    request: Request, backend: Backend, pieces: AsyncIterator[bytes], beside: int = 0
+    request: Request, backend: Workspace, pieces: AsyncIterator[bytes], beside: int = 0
 ) -> AsyncIterator[Upload]:
     """The pieces as a file, which is gone after the block; `beside` are the bytes that the body has beside them."""
     announced = request.headers.get("content-length", "")

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from worker.backend import Backend
+from worker.workspace import Workspace
 
 
-def names(backend: Backend) -> Iterator[str]:
+def names(backend: Workspace) -> Iterator[str]:
     """All models by name."""
     after: str | None = None
     while True:
@@ -16,7 +16,7 @@ def names(backend: Backend) -> Iterator[str]:
         after = page.data[-1].name
 
 
-def versions(backend: Backend, name: str) -> Iterator[int]:
+def versions(backend: Workspace, name: str) -> Iterator[int]:
     """A model's versions, newest first; raises UnknownModel."""
     after: int | None = None
     while True:

@@ -16,8 +16,8 @@ from pydantic import JsonValue
 
 from engine import Model
 from service.predictions.answers import Rows
-from worker.backend import Backend
 from worker.errors import StorageFull, StoreUnavailable
+from worker.workspace import Workspace
 
 HOUR = 3600.0
 MOST_ROWS = 1000  # of a model and an hour
@@ -49,7 +49,7 @@ class Reservoir:
 class FeatureSamples:
     """The reservoirs of this process; thread-safe."""
 
-    def __init__(self, backend: Backend, flush_seconds: float = FLUSH_SECONDS) -> None:
+    def __init__(self, backend: Workspace, flush_seconds: float = FLUSH_SECONDS) -> None:
         self._backend = backend
         self._flush_seconds = flush_seconds
         self._process = uuid4().hex

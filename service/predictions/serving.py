@@ -12,10 +12,10 @@ import structlog
 
 from engine import Model
 from service.predictions.model_cache import Predictors
-from worker.backend import Backend
 from worker.domain.models import ModelVersion
 from worker.errors import StorageFull, StoreUnavailable, UnknownAlias, UnknownModel, UnknownVersion, WorkerError
 from worker.store.models import Reference
+from worker.workspace import Workspace
 
 MOST_ROUTES = 10_000  # names and references that are remembered
 
@@ -40,7 +40,7 @@ class Served(NamedTuple):
 class Serving:
     """The versions that this process answers with; thread-safe."""
 
-    def __init__(self, backend: Backend, predictors: Predictors, look_seconds: float = 1.0) -> None:
+    def __init__(self, backend: Workspace, predictors: Predictors, look_seconds: float = 1.0) -> None:
         self.predictors = predictors
         self._backend = backend
         self._look_seconds = look_seconds

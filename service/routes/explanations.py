@@ -14,7 +14,7 @@ from service.http.routing import StrictRouter
 from service.predictions.answers import refused
 from service.predictions.serving import Served
 from service.views.explanations import DriftView, Explain, Explained
-from worker.backend import Backend
+from worker.workspace import Workspace
 
 router = StrictRouter("/v1/models/{name}", "models")
 
@@ -66,7 +66,7 @@ def get_drift(name: ModelName, which: Which, backend: BackendDep, samples: Sampl
     return DriftView.of(backend.models.drift(name, which))
 
 
-def importance(served: Served, wanted: Explain, backend: Backend) -> Explained:
+def importance(served: Served, wanted: Explain, backend: Workspace) -> Explained:
     """Permutation importance, unless it would take too long."""
     table = backend.models.labelled_table(served.model, str(wanted.dataset), pointer="/dataset")
     answers = min(wanted.rows, table.rows) * wanted.repeats * len(served.model.preprocessor.shapes)

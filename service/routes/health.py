@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from service.dependencies import BackendDep
 from service.http.problems import Fault, ProblemResponse, documented
 from service.views.health import Alive, Ready
+from worker.backend import Backend
 
 router = APIRouter(prefix="/health", tags=["service"])
 
@@ -16,9 +16,10 @@ async def check_liveness() -> Alive:
 
 
 @router.get("/ready", response_model=Ready, responses=documented())
-def check_readiness(request: Request, backend: BackendDep) -> Response | Ready:
+def check_readiness(request: Request) -> Response | Ready:
     """Redis and the database answer; a problem names the one that does not."""
-    state = Ready.of(backend.fleet.health())
+    backend: Backend = request.app.state.backend
+    state = Ready.of(backend.health())
     if state.ready:
         return state
     down = {name: part for name, part in state.parts.items() if not part.ok}

@@ -29,7 +29,7 @@ from service.inference.signature import Rows, inputs_of, outputs_of, raw_rows
 from service.predictions.dynamic_batching import DynamicBatcher
 from service.predictions.feature_samples import FeatureSamples
 from service.predictions.serving import Served, Serving
-from worker.backend import Backend
+from worker.workspace import Workspace
 
 router = StrictRouter("/v2", "inference")
 
@@ -258,7 +258,7 @@ def json_length(request: Request) -> int | None:
     return int(text)
 
 
-def listed(backend: Backend) -> Iterator[IndexEntry]:
+def listed(backend: Workspace) -> Iterator[IndexEntry]:
     """The entries of the index."""
     for name in repository.names(backend):
         for version in repository.versions(backend, name):

@@ -27,11 +27,11 @@ from service.views.models import (
     ModelView,
     NewVersion,
 )
-from worker.backend import Backend
 from worker.domain.models import ModelVersion
 from worker.domain.records import Page
 from worker.models.card import markdown
 from worker.models.registry import ModelFormat
+from worker.workspace import Workspace
 
 router = StrictRouter("/v1/models", "models")
 
@@ -236,7 +236,7 @@ def list_alias_changes(
     return Listing[AliasChangeView].of(backend.models.alias_history(name, alias, limit=limit, after=after))
 
 
-def download(backend: Backend, version: ModelVersion, format: ModelFormat) -> Download:
+def download(backend: Workspace, version: ModelVersion, format: ModelFormat) -> Download:
     """A version's file in one of its formats; what is made for this answer is removed behind it."""
     stack = ExitStack()
     path, sha256 = stack.enter_context(backend.models.artifact(version, format))

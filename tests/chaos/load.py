@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from engine import JobSpec
-from worker.backend import Backend
+from worker.workspace import Workspace
 
 DENSE = [{"type": "dense", "units": 24}, {"type": "relu"}]
 WIDE = [{"type": "dense", "units": 400}, {"type": "relu"}, {"type": "dense", "units": 400}, {"type": "relu"}]
@@ -54,7 +54,7 @@ def specs(seed: int, length: float = 1.0) -> dict[str, JobSpec]:
     }
 
 
-def upload(backend: Backend, rows: int = 3000) -> None:
+def upload(backend: Workspace, rows: int = 3000) -> None:
     """Little pictures that have to stay in their file where `max_data_bytes` is less than they take."""
     x = np.random.default_rng(0).integers(0, 256, (rows, 12, 12), np.uint8)
     content = BytesIO()

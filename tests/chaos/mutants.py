@@ -52,9 +52,9 @@ def _identity(found: os.stat_result) -> str:
 def fence_off() -> None:
     """The store does not look who writes."""
     from worker.store import work_items
-    from worker.store.job_rows import lock_job
+    from worker.store.job_rows import JOB_ROWS
 
-    work_items.WorkItems.hold = lambda _, connection, claim: lock_job(connection, claim.item_id)  # type: ignore[method-assign]
+    work_items.WorkItems.hold = lambda _, connection, claim: JOB_ROWS.lock(connection, claim.item_id)  # type: ignore[method-assign]
 
 
 def position_lost() -> None:

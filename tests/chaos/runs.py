@@ -18,7 +18,8 @@ from tests.chaos.load import specs, upload
 from tests.chaos.mutants import cut_the_power
 from tests.chaos.verdict import Verdict, judge, recoveries, superfluous, twin_of
 from tests.chaos.workers import Worker
-from worker.backend import Backend, open_backend
+from worker.backend import open_backend
+from worker.domain.principals import LOCAL
 from worker.domain.work_items import Status
 from worker.errors import IllegalMove
 from worker.queue.broker import open_broker
@@ -85,7 +86,8 @@ class Chaos:
         self.settings = Settings.model_validate(chosen)
         broker = exits.enter_context(open_broker(self.settings))
         idle = {"sweep_seconds": 1e6} if plan.mutant == "sweeper_off" else {}  # the API sweeps, too
-        self.backend: Backend = exits.enter_context(open_backend(self.settings.model_copy(update=idle), broker))
+        self.opened = exits.enter_context(open_backend(self.settings.model_copy(update=idle), broker))
+        self.backend = self.opened.on_behalf_of(LOCAL)
         upload(self.backend)
         cores = sorted(os.sched_getaffinity(0))
         logs = data_dir / "logs"
@@ -234,7 +236,7 @@ def random_faults(run: Chaos) -> Verdict:
     run.say(f"all quiet {time.monotonic() - struck:.0f} s after the last fault")
     for job_id, name in jobs.items():
         judge(run.verdict, run.backend, job_id, twins[name])
-    superfluous(run.verdict, run.backend, run.settings.data_dir)
+    superfluous(run.verdict, run.opened, run.settings.data_dir)
     if waited := recoveries(run.backend, run.struck):
         run.say(
             f"a job whose worker was killed went on after {statistics.median(waited):.1f} s (median), "

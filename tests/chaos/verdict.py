@@ -9,10 +9,12 @@ from typing import Any
 from engine import load
 from worker.backend import Backend
 from worker.domain.jobs import Job
+from worker.domain.principals import LOCAL
 from worker.domain.work_items import Status
 from worker.errors import NoModel
 from worker.maintenance.orphans import sweep_orphans
 from worker.storage.artifacts import Artifacts
+from worker.workspace import Workspace
 
 TERMINAL = {"succeeded", "failed", "cancelled"}
 
@@ -30,7 +32,7 @@ class Verdict:
             self.complaints.append(complaint)
 
 
-def twin_of(backend: Backend, job: Job) -> dict[str, Any]:
+def twin_of(backend: Workspace, job: Job) -> dict[str, Any]:
     """All that two jobs of one spec must have in common, to the last bit."""
     return {
         "result": job.result,
@@ -43,7 +45,7 @@ def twin_of(backend: Backend, job: Job) -> dict[str, Any]:
     }
 
 
-def all_layers(backend: Backend, job_id: str) -> list[Any]:
+def all_layers(backend: Workspace, job_id: str) -> list[Any]:
     found, page = [], backend.jobs.layers(job_id, limit=1000)
     while True:
         found += page.data
@@ -52,7 +54,7 @@ def all_layers(backend: Backend, job_id: str) -> list[Any]:
         page = backend.jobs.layers(job_id, after=found[-1].epoch, limit=1000)
 
 
-def all_events(backend: Backend, job_id: str) -> list[Any]:
+def all_events(backend: Workspace, job_id: str) -> list[Any]:
     found, page = [], backend.jobs.events(job_id, limit=1000)
     while True:
         found += page.data
@@ -61,7 +63,7 @@ def all_events(backend: Backend, job_id: str) -> list[Any]:
         page = backend.jobs.events(job_id, after=found[-1].seq, limit=1000)
 
 
-def recoveries(backend: Backend, struck: list[tuple[str, float]]) -> list[float]:
+def recoveries(backend: Workspace, struck: list[tuple[str, float]]) -> list[float]:
     """Seconds from the loss of a job's worker until another one trained it."""
     waited = []
     for job_id, at in struck:
@@ -70,7 +72,7 @@ def recoveries(backend: Backend, struck: list[tuple[str, float]]) -> list[float]
     return waited
 
 
-def judge(verdict: Verdict, backend: Backend, job_id: str, twin: dict[str, Any] | None) -> None:
+def judge(verdict: Verdict, backend: Workspace, job_id: str, twin: dict[str, Any] | None) -> None:
     """One job: an end, only one, the twin's result, a model that is whole, and a story without gaps."""
     job = backend.jobs.get(job_id)
     verdict.figures["jobs"] += 1
@@ -119,9 +121,10 @@ def judge(verdict: Verdict, backend: Backend, job_id: str, twin: dict[str, Any] 
         verdict.expect(twin is None or not job.done, f"{job_id} {job.state}: {job.error}")
 
 
-def superfluous(verdict: Verdict, backend: Backend, data_dir: Path) -> None:
+def superfluous(verdict: Verdict, opened: Backend, data_dir: Path) -> None:
     """Files that no row names: a lost attempt may leave its last ones, which are swept, and a job in peace none."""
-    orphans = sweep_orphans(backend._store, Artifacts(data_dir), stale_seconds=0)
+    backend = opened.on_behalf_of(LOCAL)
+    orphans = sweep_orphans(opened._store, Artifacts(data_dir), stale_seconds=0)
     verdict.figures["files that a kill left without a row, swept"] += len(orphans)
     for job_id, left in Counter(Path(orphan).parts[1] for orphan in orphans).items():
         lost = max(0, backend.jobs.get(job_id).attempt - 1)

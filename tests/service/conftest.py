@@ -13,8 +13,10 @@ from tests.service.stored import Snapshot, Stored
 from tests.service.work import Work
 from tests.until import CEILING
 from worker.backend import Backend, open_backend
+from worker.domain.principals import LOCAL
 from worker.process.child import WorkerProcess
 from worker.settings import Settings
+from worker.workspace import Workspace
 
 
 @pytest.fixture(scope="session")
@@ -27,15 +29,21 @@ def settings(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Settin
 
 
 @pytest.fixture(scope="session")
-def backend(settings: Settings) -> Iterator[Backend]:
-    with open_backend(settings) as opened:
-        yield opened
+def opened(settings: Settings) -> Iterator[Backend]:
+    with open_backend(settings) as backend:
+        yield backend
 
 
 @pytest.fixture(scope="session")
-def running(backend: Backend, settings: Settings) -> Iterator[Running]:
+def backend(opened: Backend) -> Workspace:
+    """What the local principal may ask."""
+    return opened.on_behalf_of(LOCAL)
+
+
+@pytest.fixture(scope="session")
+def running(opened: Backend, settings: Settings) -> Iterator[Running]:
     """The service, as patient with its clients as any."""
-    with served(backend, settings, Patience()) as service:
+    with served(opened, settings, Patience()) as service:
         yield service
 
 
@@ -58,7 +66,7 @@ def client(running: Running, contract: Contract) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def stored(backend: Backend, settings: Settings) -> Snapshot:
+def stored(backend: Workspace, settings: Settings) -> Snapshot:
     """What was stored when the test began, and, when called, what is stored now."""
     return Snapshot(lambda: Stored.of(backend, settings))
 
@@ -84,9 +92,9 @@ def job(client: httpx.Client) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def train(backend: Backend, settings: Settings, client: httpx.Client) -> Iterator[Callable[..., str]]:
+def train(opened: Backend, settings: Settings, client: httpx.Client) -> Iterator[Callable[..., str]]:
     """Really trains a small job in this process, before all that wait; returns its id."""
-    with closing(WorkerProcess(settings, backend.broker, draining=lambda: False)) as process:
+    with closing(WorkerProcess(settings, opened.broker, draining=lambda: False)) as process:
 
         def job(**fields: object) -> str:
             spec = {"data": {"train": "iris", "target": "label"}, "training": {"epochs": 3}, "priority": 9, **fields}

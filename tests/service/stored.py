@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from worker.backend import Backend
 from worker.settings import Settings
+from worker.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Stored:
     files: frozenset[str]
 
     @classmethod
-    def of(cls, backend: Backend, settings: Settings) -> "Stored":
+    def of(cls, backend: Workspace, settings: Settings) -> "Stored":
         files = (path for path in settings.data_dir.rglob("*") if path.is_file())
         return cls(
             frozenset(job.id for job in backend.jobs.page(limit=1000).data),

@@ -18,6 +18,7 @@ from tests.until import until
 from worker.backend import Backend, open_backend
 from worker.errors import UnknownAlias, UnknownVersion
 from worker.settings import Settings
+from worker.workspace import Workspace
 
 ROW = [5.9, 3.0, 4.2, 1.5]
 VERSIONS = (1, 2, 3)
@@ -26,7 +27,7 @@ SWITCHES = 12
 
 
 @pytest.fixture(scope="module")
-def expected(client: httpx.Client, backend: Backend, train: Callable[..., str]) -> dict[int, object]:
+def expected(client: httpx.Client, backend: Workspace, train: Callable[..., str]) -> dict[int, object]:
     """What each of three versions answers; all differ."""
     for seed in VERSIONS:
         answer = client.post("/v1/models/switched/versions", json={"job": train(seed=seed)})
@@ -79,14 +80,14 @@ def test_no_request_is_lost_or_answered_by_another_version(
 
 
 def test_another_process_follows(
-    backend: Backend, settings: Settings, client: httpx.Client, expected: dict[int, object], tmp_path: Path
+    opened: Backend, settings: Settings, client: httpx.Client, expected: dict[int, object], tmp_path: Path
 ) -> None:
     """Two services over one store share nothing else."""
     alias = "/v1/models/switched/aliases/staging"
     client.put(alias, json={"version": 1})
     quick = settings.model_copy(update={"look_seconds": 0.05})
     with (
-        open_backend(quick, backend.broker) as other,
+        open_backend(quick, opened.broker) as other,
         served(other, quick, Patience()) as second,
         httpx.Client(base_url=second.url, timeout=60) as there,
     ):
@@ -105,7 +106,7 @@ def test_another_process_follows(
 
 
 @pytest.fixture
-def serving(backend: Backend) -> Serving:
+def serving(backend: Workspace) -> Serving:
     """What a process serves, with nobody looking for changes."""
     return Serving(backend, Predictors(), look_seconds=3600)
 
@@ -121,7 +122,7 @@ def test_what_is_known_is_served_without_asking_the_store(serving: Serving, expe
     serving.close()
 
 
-def test_a_model_that_went_for_want_of_room_is_read_again(backend: Backend, expected: dict[int, object]) -> None:
+def test_a_model_that_went_for_want_of_room_is_read_again(backend: Workspace, expected: dict[int, object]) -> None:
     serving = Serving(backend, Predictors(capacity=1), look_seconds=3600)  # room for one at a time
     for number in VERSIONS:
         assert serving.served("switched", number).model.predict([ROW]) is not None

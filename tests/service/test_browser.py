@@ -22,6 +22,7 @@ from tests.service.stored import Snapshot
 from tests.service.work import Work
 from tests.until import until
 from worker.backend import Backend
+from worker.domain.principals import LOCAL
 from worker.process.child import WorkerProcess
 from worker.settings import Settings
 
@@ -77,10 +78,10 @@ def site() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def shared(settings: Settings, backend: Backend, site: int) -> Iterator[Running]:
+def shared(settings: Settings, opened: Backend, site: int) -> Iterator[Running]:
     """A service that the pages of one other site may use."""
     chosen = settings.model_copy(update={"cors_origins": (f"http://dash.example:{site}",)})
-    with served(backend, chosen, Patience()) as service:
+    with served(opened, chosen, Patience()) as service:
         yield service
 
 
@@ -201,7 +202,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def proxy(
-    settings: Settings, backend: Backend, running: Running, tmp_path_factory: pytest.TempPathFactory
+    settings: Settings, opened: Backend, running: Running, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """Caddy's address."""
     folder = tmp_path_factory.mktemp("caddy")
@@ -209,7 +210,7 @@ def proxy(
         ports = {"told": running.port, "port": free_port()}
         for name, path in (("silent", "/ml"), ("kept", "/kept")):
             chosen = settings.model_copy(update={"root_path": path})
-            ports[name] = exits.enter_context(served(backend, chosen, Patience())).port
+            ports[name] = exits.enter_context(served(opened, chosen, Patience())).port
         (folder / "Caddyfile").write_text(CADDYFILE.format(**ports))
         command = [HOME / "bin/caddy", "run", "--config", "Caddyfile"]
         homes = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
@@ -232,7 +233,7 @@ def proxy(
 
 @pytest.mark.parametrize("path", ["/ml", "/said", "/kept"])
 def test_all_works_under_a_path_of_a_proxy(
-    ask: Ask, proxy: str, path: str, settings: Settings, backend: Backend
+    ask: Ask, proxy: str, path: str, settings: Settings, opened: Backend
 ) -> None:
     """The page of the documentation asks for what it shows; a page of that origin submits, follows and predicts."""
     shown = "document.querySelector('.opblock') && document.querySelector('.servers option')?.value"
@@ -246,8 +247,8 @@ def test_all_works_under_a_path_of_a_proxy(
 
     def train() -> None:
         """The worker's part, once the stream is open."""
-        with closing(WorkerProcess(settings, backend.broker, draining=lambda: False)) as process:
-            while not backend.jobs.get(job_id).done:
+        with closing(WorkerProcess(settings, opened.broker, draining=lambda: False)) as process:
+            while not opened.on_behalf_of(LOCAL).jobs.get(job_id).done:
                 process.work(job_id)
 
     training = threading.Thread(target=train)

@@ -7,16 +7,17 @@ import pytest
 
 from tests.service.shape import assert_problem
 from tests.service.work import Work
-from worker.backend import Backend
 from worker.domain.jobs import Progress, Saved
+from worker.domain.principals import LOCAL
 from worker.domain.work_items import Claim
 from worker.store import SavedModel
+from worker.workspace import Workspace
 
 Submit = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
-def nothing_left(backend: Backend) -> Iterator[None]:
+def nothing_left(backend: Workspace) -> Iterator[None]:
     """Jobs of one test are not ahead in the queue of another."""
     yield
     for job in backend.jobs.page(limit=1000).data:
@@ -220,9 +221,13 @@ def test_a_job_starts_from_what_another_has_learned(client: httpx.Client, job: S
     for which in (number, "best", "last"):
         answer = branch(which)
         assert answer.status_code == 201, answer.text
-        assert work.store.jobs.inputs(answer.json()["id"])["checkpoint"] == {origin: f"{origin}/{number}"}
+        assert work.store.on_behalf_of(LOCAL).jobs.inputs(answer.json()["id"])["checkpoint"] == {
+            origin: f"{origin}/{number}"
+        }
     finished(work, claim)
-    assert work.store.jobs.inputs(branch("best").json()["id"])["checkpoint"] == {origin: f"{origin}/model"}
+    assert work.store.on_behalf_of(LOCAL).jobs.inputs(branch("best").json()["id"])["checkpoint"] == {
+        origin: f"{origin}/model"
+    }
     problem = assert_problem(client.delete(f"/v1/jobs/{origin}"), 409)
     assert "starts from it" in problem["detail"]
     gone = "job_00000000000000000000000000000000"
@@ -262,7 +267,7 @@ def test_jobs_are_compared_where_they_differ(client: httpx.Client, job: Submit, 
     assert_problem(client.get("/v1/compare", params={"jobs": f"{first},{gone}"}), 404)
 
 
-def test_a_job_that_is_done_can_be_deleted(client: httpx.Client, job: Submit, work: Work, backend: Backend) -> None:
+def test_a_job_that_is_done_can_be_deleted(client: httpx.Client, job: Submit, work: Work, backend: Workspace) -> None:
     job_id = job()
     claim = work.claim(job_id)
     assert "running" in assert_problem(client.delete(f"/v1/jobs/{job_id}"), 409)["detail"]

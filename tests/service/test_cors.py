@@ -16,10 +16,10 @@ DASH, EVIL = "https://dash.example", "https://evil.example"
 
 
 @pytest.fixture(scope="module")
-def shared(settings: Settings, backend: Backend) -> Iterator[Running]:
+def shared(settings: Settings, opened: Backend) -> Iterator[Running]:
     """A service that the pages of one other origin may use."""
     chosen = settings.model_copy(update={"cors_origins": (DASH,)})
-    with served(backend, chosen, Patience()) as service:
+    with served(opened, chosen, Patience()) as service:
         yield service
 
 
@@ -122,9 +122,9 @@ def test_without_the_setting_no_preflight_is_answered(client: httpx.Client, road
     assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
-def test_every_origin_may_be_allowed(settings: Settings, backend: Backend) -> None:
+def test_every_origin_may_be_allowed(settings: Settings, opened: Backend) -> None:
     chosen = settings.model_copy(update={"cors_origins": ("*",)})
-    with served(backend, chosen, Patience()) as service, httpx.Client(base_url=service.url) as client:
+    with served(opened, chosen, Patience()) as service, httpx.Client(base_url=service.url) as client:
         for origin in (EVIL, "null"):
             assert client.get("/v1/jobs", headers={"Origin": origin}).headers["access-control-allow-origin"] == "*"
             assert preflight(client, Road("DELETE", "/v1/jobs/job_0"), Origin=origin).status_code == 200

@@ -71,7 +71,7 @@ def test_answers_do_not_say_what_serves_them(client: httpx.Client) -> None:
 
 
 def test_others_are_answered_while_the_document_is_made(
-    backend: Backend, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    opened: Backend, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = Event(), Event()
 
@@ -81,7 +81,7 @@ def test_others_are_answered_while_the_document_is_made(
         return document
 
     monkeypatch.setattr("service.http.openapi.made_for_generators", slowly)
-    with served(backend, settings, Patience()) as service, ThreadPoolExecutor() as pool:
+    with served(opened, settings, Patience()) as service, ThreadPoolExecutor() as pool:
         asked = pool.submit(httpx.get, f"{service.url}/openapi.json", timeout=CEILING)
         assert begun.wait(CEILING)
         try:

@@ -10,7 +10,7 @@ from engine import load
 from engine.importance import permutation_importance
 from engine.saliency import saliency
 from tests.service.shape import assert_problem
-from worker.backend import Backend
+from worker.workspace import Workspace
 
 ROW = [5.1, 3.5, 1.4, 0.2]
 
@@ -23,7 +23,7 @@ def flowers(client: httpx.Client, train: Callable[..., str]) -> str:
     return "/v1/models/explained"
 
 
-def test_importance_is_the_engines(client: httpx.Client, backend: Backend, flowers: str) -> None:
+def test_importance_is_the_engines(client: httpx.Client, backend: Workspace, flowers: str) -> None:
     wanted = {"dataset": "iris", "rows": 100, "repeats": 3, "seed": 4}
     answer = client.post(f"{flowers}/explain", json=wanted)
     assert answer.status_code == 200, answer.text
@@ -36,7 +36,7 @@ def test_importance_is_the_engines(client: httpx.Client, backend: Backend, flowe
     assert told["importance"]["score"] > 0.8 and told["importance"]["features"][0]["importance"] > 0.05
 
 
-def test_the_gradient_is_the_engines(client: httpx.Client, backend: Backend, flowers: str) -> None:
+def test_the_gradient_is_the_engines(client: httpx.Client, backend: Workspace, flowers: str) -> None:
     model = load(backend.models.version_path(backend.models.version("explained")))
     told = client.post(f"{flowers}/explain", json={"row": ROW}, params={"version": 1}).json()
     assert told["gradient"] == saliency(model, ROW).model_dump(mode="json")
@@ -65,7 +65,7 @@ def test_what_cannot_be_explained_is_refused(
     assert pointer in [error["pointer"] for error in problem["errors"]], problem
 
 
-def test_drift_is_watched_where_it_is_wanted(client: httpx.Client, backend: Backend, flowers: str) -> None:
+def test_drift_is_watched_where_it_is_wanted(client: httpx.Client, backend: Workspace, flowers: str) -> None:
     path = f"{flowers}/drift"
     problem = assert_problem(client.get(path), 409)
     assert problem["code"] == "nothing_to_compare" and '{"drift": true}' in problem["detail"]

@@ -24,11 +24,11 @@ TANH = {
 
 
 @pytest.fixture(scope="module")
-def process(backend: Backend, settings: Settings) -> Iterator[WorkerProcess]:
+def process(opened: Backend, settings: Settings) -> Iterator[WorkerProcess]:
     """What a worker's process does, in this one."""
-    opened = WorkerProcess(settings, backend.broker, draining=lambda: False)
-    yield opened
-    opened.close()
+    worker = WorkerProcess(settings, opened.broker, draining=lambda: False)
+    yield worker
+    worker.close()
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,10 @@ def test_a_service_with_all_its_parts_is_ready(client: httpx.Client) -> None:
 
 
 def test_a_service_that_lacks_a_part_names_it(
-    client: httpx.Client, backend: Backend, monkeypatch: pytest.MonkeyPatch
+    client: httpx.Client, opened: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     down = {"sql": Condition(True, "sqlite", ""), "redis": Condition(False, "redis", "connection refused")}
-    monkeypatch.setattr(type(backend.fleet), "health", lambda _: down)
+    monkeypatch.setattr(opened, "health", lambda: down)
     problem = assert_problem(client.get("/health/ready"), 503)
     assert problem["code"] == "not_ready"
     assert [error["pointer"] for error in problem["errors"]] == ["/redis"]

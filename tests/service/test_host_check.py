@@ -16,6 +16,7 @@ from tests.service.shape import assert_problem
 from tests.until import CEILING
 from worker.backend import Backend
 from worker.settings import Settings
+from worker.workspace import Workspace
 
 REBOUND = {"Host": "evil.example:8000"}
 
@@ -46,7 +47,7 @@ def test_another_name_is_refused_on_every_road(client: httpx.Client, road: Road)
 
 
 def test_the_short_ways_are_no_way_around(
-    running: Running, client: httpx.Client, train: Callable[..., str], backend: Backend
+    running: Running, client: httpx.Client, train: Callable[..., str], backend: Workspace
 ) -> None:
     """A model in memory, a spec and a list of jobs, which are answered in front of the framework."""
     client.post("/v1/models/rebound/versions", json={"job": train()}).raise_for_status()
@@ -113,10 +114,10 @@ def test_addresses(host: str, loopback: bool) -> None:
     assert is_loopback(host) == loopback
 
 
-def test_elsewhere_every_name_is_taken_unless_some_are_set(settings: Settings, backend: Backend) -> None:
+def test_elsewhere_every_name_is_taken_unless_some_are_set(settings: Settings, opened: Backend) -> None:
     for hosts, evil in (((), 200), (("ml.example.org",), 421)):
         chosen = settings.model_copy(update={"host": "0.0.0.0", "allowed_hosts": hosts})  # noqa: S104
-        with served(backend, chosen, Patience()) as service, httpx.Client(timeout=CEILING) as client:
+        with served(opened, chosen, Patience()) as service, httpx.Client(timeout=CEILING) as client:
             url = f"http://127.0.0.1:{service.port}"
             assert client.get(f"{url}/v1/jobs", headers=REBOUND).status_code == evil
             assert client.get(f"{url}/health/live", headers=REBOUND).status_code == 200

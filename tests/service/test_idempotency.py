@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from tests.service.shape import assert_problem
 from tests.service.stored import Snapshot
 from tests.service.work import Work
-from worker.backend import Backend
 from worker.storage import tables
+from worker.workspace import Workspace
 
 SPEC = {"data": {"train": "iris", "target": "label"}}
 
@@ -84,7 +84,7 @@ def test_an_answer_that_was_never_stored_is_made_again(
 
 
 def test_uploads_and_checks_take_keys_too(
-    client: httpx.Client, key: dict[str, str], job: Callable[..., str], backend: Backend
+    client: httpx.Client, key: dict[str, str], job: Callable[..., str], backend: Workspace
 ) -> None:
     csv = {"Content-Type": "text/csv"} | key
     for content, status in ((b"a,b\n1,2\n3,4\n", 201), (b"a,b\n1,2\n3,4\n", 201), (b"a,b\n1,2\n3,5\n", 422)):

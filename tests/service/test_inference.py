@@ -18,7 +18,7 @@ from tritonclient.utils import InferenceServerException
 
 from engine import Model, load
 from tests.service.running import Running
-from worker.backend import Backend
+from worker.workspace import Workspace
 
 ADULTS = b"""age,work,hours,sex,income
 39,State-gov,40,true,<=50K
@@ -35,26 +35,26 @@ PEOPLE = [[39.0, "State-gov", 40.0, True], [28.5, "", 31.0, False], [61.0, "Neve
 FLOWERS = np.array([[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3], [5.9, 3.0, 4.2, 1.5]], np.float32)
 
 
-def register(client: httpx.Client, backend: Backend, name: str, job: str) -> Model:
+def register(client: httpx.Client, backend: Workspace, name: str, job: str) -> Model:
     answer = client.post(f"/v1/models/{name}/versions", json={"job": job})
     assert answer.status_code in (200, 201), answer.text
     return load(backend.jobs.model_path(job))
 
 
 @pytest.fixture(scope="module")
-def flowers(client: httpx.Client, backend: Backend, train: Callable[..., str]) -> Model:
+def flowers(client: httpx.Client, backend: Workspace, train: Callable[..., str]) -> Model:
     """Three classes from four numbers."""
     return register(client, backend, "oip-flowers", train(layers=[{"type": "dense", "units": 5}, {"type": "relu"}]))
 
 
 @pytest.fixture(scope="module")
-def progression(client: httpx.Client, backend: Backend, train: Callable[..., str]) -> Model:
+def progression(client: httpx.Client, backend: Workspace, train: Callable[..., str]) -> Model:
     """A value from ten numbers."""
     return register(client, backend, "oip-progression", train(data={"train": "diabetes", "target": "target"}))
 
 
 @pytest.fixture(scope="module")
-def adults(client: httpx.Client, backend: Backend, train: Callable[..., str]) -> Model:
+def adults(client: httpx.Client, backend: Workspace, train: Callable[..., str]) -> Model:
     """Two classes from numbers, a category and a boolean, some of them missing."""
     content = HEADER + b"\n" + LINES * 20
     uploaded = client.post("/v1/datasets?name=oip-adults", content=content, headers={"Content-Type": "text/csv"})

@@ -11,9 +11,11 @@ import pytest
 from engine import JobSpec
 from service.intake import Intake
 from tests.worker.conftest import quick
-from worker.backend import Backend, open_backend
+from worker.backend import open_backend
 from worker.domain.jobs import Job
+from worker.domain.principals import LOCAL
 from worker.errors import QueueFull
+from worker.workspace import Workspace
 
 
 def spec(name: str, **fields: object) -> JobSpec:
@@ -54,7 +56,7 @@ def test_what_comes_while_others_are_written_goes_together_and_is_answered_one_b
     backend = Played()
 
     async def crowd() -> list[object]:
-        intake = Intake(cast(Backend, SimpleNamespace(jobs=backend)), lambda job: f"<{job.name}>".encode())
+        intake = Intake(cast(Workspace, SimpleNamespace(jobs=backend)), lambda job: f"<{job.name}>".encode())
         first = asyncio.create_task(intake.job(spec("first")))
         await asked(backend, 1)
         names = ["a", "refused", "b", "closer", "leaves", "c"]
@@ -81,14 +83,15 @@ def test_what_goes_wrong_with_all_is_said_to_all(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(backend, "submit_all", broken)
 
     async def crowd() -> list[object]:
-        intake = Intake(cast(Backend, SimpleNamespace(jobs=backend)), lambda job: b"")
+        intake = Intake(cast(Workspace, SimpleNamespace(jobs=backend)), lambda job: b"")
         return await asyncio.gather(*(intake.job(spec(name)) for name in "ab"), return_exceptions=True)
 
     assert [type(outcome) for outcome in asyncio.run(crowd())] == [ZeroDivisionError] * 2
 
 
 def test_a_backend_says_of_each_what_it_would_say_alone(tmp_path, redis_url) -> None:
-    with open_backend(quick(tmp_path, redis_url=redis_url, max_queued=5, sweep_seconds=60.0)) as backend:
+    with open_backend(quick(tmp_path, redis_url=redis_url, max_queued=5, sweep_seconds=60.0)) as opened:
+        backend = opened.on_behalf_of(LOCAL)
         known = spec("known")
         assert backend.jobs.submit_all([known]) == [None]  # its data has never been looked at
         for _ in range(2):  # which keeps the sample set, and then looks through it

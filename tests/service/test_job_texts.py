@@ -13,19 +13,21 @@ from service.views.jobs import JobView
 from service.views.listing import Listing
 from tests.service.work import Work
 from tests.worker.conftest import quick
-from worker.backend import Backend, open_backend
+from worker.backend import open_backend
+from worker.domain.principals import LOCAL
+from worker.workspace import Workspace
 
 SPEC = JobSpec.model_validate({"data": {"train": "iris", "target": "label"}})
 
 
 @pytest.fixture
-def backend(tmp_path: Path, redis_url: str) -> Iterator[Backend]:
+def backend(tmp_path: Path, redis_url: str) -> Iterator[Workspace]:
     with open_backend(quick(tmp_path, redis_url=redis_url, sweep_seconds=60.0)) as opened:
-        yield opened
+        yield opened.on_behalf_of(LOCAL)
 
 
 def test_a_list_is_that_of_the_views_whatever_becomes_of_the_jobs(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
+    backend: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_texts, "MOST_TEXTS", 9)
     texts = JobTexts(backend)
@@ -64,7 +66,7 @@ def test_a_list_is_that_of_the_views_whatever_becomes_of_the_jobs(
     assert len(texts._texts) == 9
 
 
-def test_a_job_that_is_deleted_in_between_is_left_out(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_is_deleted_in_between_is_left_out(backend: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = [backend.jobs.submit(SPEC).id for _ in range(2)]
     several = backend.jobs.several
 

@@ -11,7 +11,7 @@ import pytest
 
 from engine import Model, load
 from tests.service.running import Running
-from worker.backend import Backend
+from worker.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-clients/bin/python"
@@ -32,7 +32,7 @@ PEOPLE = [[39.0, "State-gov", True], [61.0, "Never-seen", False]]
 
 @pytest.mark.clients
 def test_kserves_client_is_understood(
-    running: Running, client: httpx.Client, backend: Backend, train: Callable[..., str]
+    running: Running, client: httpx.Client, backend: Workspace, train: Callable[..., str]
 ) -> None:
     assert PYTHON.exists(), "KServe's client is not installed; `make clients` does it"
     content = HEADER + b"\n" + LINES * 20

@@ -12,7 +12,7 @@ import pytest
 from engine import Model, load
 from engine.data import Table
 from tests.service.shape import assert_problem
-from worker.backend import Backend
+from worker.workspace import Workspace
 
 HEADER = "age,work,hours,sex,income\n"
 ADULTS = """39,State-gov,40,Male,<=50K
@@ -38,7 +38,7 @@ PEOPLE: list[dict[str, object]] = [
 class Registered:
     """A model that is served, and the same model in Python."""
 
-    def __init__(self, client: httpx.Client, backend: Backend, name: str, job: str) -> None:
+    def __init__(self, client: httpx.Client, backend: Workspace, name: str, job: str) -> None:
         self.client, self.path = client, f"/v1/models/{name}"
         answer = client.post(f"{self.path}/versions", json={"job": job})
         assert answer.status_code in (200, 201), answer.text
@@ -57,19 +57,19 @@ class Registered:
 
 
 @pytest.fixture(scope="module")
-def flowers(client: httpx.Client, backend: Backend, train: Callable[..., str]) -> Registered:
+def flowers(client: httpx.Client, backend: Workspace, train: Callable[..., str]) -> Registered:
     """Three classes from four numbers."""
     return Registered(client, backend, "flowers", train(layers=[{"type": "dense", "units": 5}, {"type": "relu"}]))
 
 
 @pytest.fixture(scope="module")
-def progression(client: httpx.Client, backend: Backend, train: Callable[..., str]) -> Registered:
+def progression(client: httpx.Client, backend: Workspace, train: Callable[..., str]) -> Registered:
     """A value from ten numbers."""
     return Registered(client, backend, "progression", train(data={"train": "diabetes", "target": "target"}))
 
 
 @pytest.fixture(scope="module")
-def adults(client: httpx.Client, backend: Backend, train: Callable[..., str]) -> Registered:
+def adults(client: httpx.Client, backend: Workspace, train: Callable[..., str]) -> Registered:
     """Two classes from numbers and categories, some of them missing."""
     uploaded = client.post(
         "/v1/datasets?name=adults", content=(HEADER + ADULTS * 20).encode(), headers={"Content-Type": "text/csv"}
@@ -79,7 +79,7 @@ def adults(client: httpx.Client, backend: Backend, train: Callable[..., str]) ->
 
 
 @pytest.fixture(scope="module")
-def tags(client: httpx.Client, backend: Backend, train: Callable[..., str]) -> Registered:
+def tags(client: httpx.Client, backend: Workspace, train: Callable[..., str]) -> Registered:
     """Three labels at once from two numbers."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 2))
@@ -160,7 +160,7 @@ def test_csv_is_answered_in_csv_and_typed_as_an_upload_is(adults: Registered) ->
     assert as_json.json()["predictions"] == expected
 
 
-def test_csv_means_what_it_means_in_an_upload(adults: Registered, client: httpx.Client, backend: Backend) -> None:
+def test_csv_means_what_it_means_in_an_upload(adults: Registered, client: httpx.Client, backend: Workspace) -> None:
     answer = adults.send(HEADER.replace(",income", "") + ADULTS.replace(",<=50K", "").replace(",>50K", ""), "text/csv")
     assert answer.status_code == 200, answer.text
     table = backend.datasets._library.load("adults").training.select(

@@ -12,8 +12,8 @@ from engine import load, load_sample
 from tests.service.shape import assert_problem
 from tests.service.stored import Snapshot
 from tests.until import until
-from worker.backend import Backend
 from worker.settings import Settings
+from worker.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def flowers(client: httpx.Client, trained: tuple[str, str], request: pytest.Fixt
 
 
 def test_a_job_becomes_a_version(
-    client: httpx.Client, backend: Backend, trained: tuple[str, str], flowers: str
+    client: httpx.Client, backend: Workspace, trained: tuple[str, str], flowers: str
 ) -> None:
     job = client.get(f"/v1/jobs/{trained[0]}").json()
     version = client.get(f"{flowers}/versions/1").json()
@@ -105,7 +105,7 @@ def test_a_version_that_is_meant_cannot_be_deleted(client: httpx.Client, flowers
 
 
 def test_the_file_is_that_of_the_job_and_survives_it(
-    client: httpx.Client, backend: Backend, settings: Settings, train: Callable[..., str], flowers: str
+    client: httpx.Client, backend: Workspace, settings: Settings, train: Callable[..., str], flowers: str
 ) -> None:
     job = train(seed=7)
     version = client.post(f"{flowers}/versions", json={"job": job}).json()
@@ -120,7 +120,7 @@ def test_the_file_is_that_of_the_job_and_survives_it(
 
 
 def test_the_artifact_comes_as_npz_too(
-    client: httpx.Client, backend: Backend, trained: tuple[str, str], flowers: str
+    client: httpx.Client, backend: Workspace, trained: tuple[str, str], flowers: str
 ) -> None:
     answer = client.get(f"{flowers}/versions/1/artifact", params={"format": "npz"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-npz")

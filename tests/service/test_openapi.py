@@ -229,9 +229,9 @@ def test_uploads_may_be_every_format(contract: Contract) -> None:
 
 
 def test_two_services_in_one_process_have_the_same_document(
-    backend: Backend, settings: Settings, contract: Contract
+    opened: Backend, settings: Settings, contract: Contract
 ) -> None:
-    assert create_app(backend, settings).openapi() == create_app(backend, settings).openapi() == contract.document
+    assert create_app(opened, settings).openapi() == create_app(opened, settings).openapi() == contract.document
 
 
 def test_the_document_shows_the_answers(contract: Contract, client: httpx.Client) -> None:

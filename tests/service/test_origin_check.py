@@ -113,12 +113,12 @@ def test_its_own_pages_and_what_is_no_browser_are_let_through(
     assert client.post("/v1/jobs?validate_only=true", json=spec, headers=sent).status_code == 200
 
 
-def test_origins_that_are_set_may_send(settings: Settings, backend: Backend) -> None:
+def test_origins_that_are_set_may_send(settings: Settings, opened: Backend) -> None:
     spec = {"data": {"train": "iris", "target": "label"}}
     for origins, evil in ((("https://dash.example",), 403), (("*",), 200)):
         chosen = settings.model_copy(update={"cors_origins": origins})
         with (
-            served(backend, chosen, Patience()) as service,
+            served(opened, chosen, Patience()) as service,
             httpx.Client(base_url=service.url, timeout=CEILING) as client,
         ):
             for origin, status in (("https://dash.example", 200), (EVIL, evil), ("null", evil)):

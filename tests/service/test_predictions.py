@@ -10,7 +10,7 @@ import pytest
 from engine import load
 from tests.service.running import Running
 from tests.service.shape import assert_problem
-from worker.backend import Backend
+from worker.workspace import Workspace
 
 FLOWERS = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
 
@@ -21,7 +21,7 @@ def trained(train: Callable[..., str]) -> str:
     return train(training={"epochs": 5}, checks={"gradients": ["end"]})
 
 
-def test_rows_may_be_arrays_or_objects(client: httpx.Client, backend: Backend, trained: str) -> None:
+def test_rows_may_be_arrays_or_objects(client: httpx.Client, backend: Workspace, trained: str) -> None:
     path = f"/v1/jobs/{trained}/predict"
     arrays = client.post(path, json={"rows": FLOWERS})
     assert arrays.status_code == 200, arrays.text
@@ -34,7 +34,7 @@ def test_rows_may_be_arrays_or_objects(client: httpx.Client, backend: Backend, t
         assert sum(said["probabilities"].values()) == pytest.approx(1)
 
 
-def test_every_bad_row_is_named(client: httpx.Client, backend: Backend, trained: str) -> None:
+def test_every_bad_row_is_named(client: httpx.Client, backend: Workspace, trained: str) -> None:
     names = list(load(backend.jobs.model_path(trained)).preprocessor.shapes)
     good = dict(zip(names, FLOWERS[0], strict=True))
     rows = [

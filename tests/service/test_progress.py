@@ -214,10 +214,10 @@ def test_no_more_streams_than_are_allowed(
     assert client.get(path, params={"wait": 30}).json()["state"] == "queued"
 
 
-def test_streams_and_long_polls_end_with_the_service(backend: Backend, settings: Settings, job: Submit) -> None:
+def test_streams_and_long_polls_end_with_the_service(opened: Backend, settings: Settings, job: Submit) -> None:
     job_id = job()
     with ThreadPoolExecutor(2) as pool:
-        with served(backend, settings, Patience()) as service:
+        with served(opened, settings, Patience()) as service:
             path = f"{service.url}/v1/jobs/{job_id}"
             stream = pool.submit(lambda: httpx.get(f"{path}/stream", timeout=90).text)
             poll = pool.submit(lambda: httpx.get(path, params={"wait": 60}, timeout=90).json())

@@ -22,9 +22,9 @@ LONG = {"Accept": "application/json, */*"}  # which the short ways leave to the 
 
 
 @pytest.fixture(scope="module")
-def under_ml(settings: Settings, backend: Backend) -> Iterator[Running]:
+def under_ml(settings: Settings, opened: Backend) -> Iterator[Running]:
     """A service that knows by its setting where the proxy shows it."""
-    with served(backend, settings.model_copy(update={"root_path": "/ml"}), Patience()) as service:
+    with served(opened, settings.model_copy(update={"root_path": "/ml"}), Patience()) as service:
         yield service
 
 
@@ -82,11 +82,11 @@ def test_paths_that_only_look_alike_are_not_there(under_ml: Running) -> None:
         assert httpx.get(under_ml.url + path, timeout=60).status_code == status, path
 
 
-def test_nobody_else_is_believed(settings: Settings, backend: Backend) -> None:
+def test_nobody_else_is_believed(settings: Settings, opened: Backend) -> None:
     """Without a trusted proxy the headers are anybody's, and mean nothing."""
     chosen = settings.model_copy(update={"trusted_proxies": ("10.0.0.0/8",)})
     with (
-        served(backend, chosen, Patience()) as service,
+        served(opened, chosen, Patience()) as service,
         httpx.Client(base_url=service.url, headers=FORWARDED) as client,
         capture_logs() as logs,
     ):

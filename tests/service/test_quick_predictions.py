@@ -10,14 +10,14 @@ import pytest
 
 from engine import Model, load
 from tests.service.running import Running
-from worker.backend import Backend
+from worker.workspace import Workspace
 
 FLOWERS = np.random.default_rng(0).uniform(0, 8, (40, 4)).round(2).tolist()
 LONG = "application/json, */*"  # an Accept header that the short way leaves to the route
 
 
 @pytest.fixture(scope="module")
-def model(client: httpx.Client, backend: Backend, train: Callable[..., str]) -> Model:
+def model(client: httpx.Client, backend: Workspace, train: Callable[..., str]) -> Model:
     job = train()
     client.post("/v1/models/quick/versions", json={"job": job}).raise_for_status()
     client.put("/v1/models/quick/aliases/live", json={"version": 1}).raise_for_status()

@@ -21,8 +21,8 @@ class Wish(BaseModel):
     """What a body may be."""
 
 
-def test_every_route_is_strict(backend: Backend, settings: Settings) -> None:
-    routes = [context.route for context in iter_route_contexts(create_app(backend, settings).routes)]
+def test_every_route_is_strict(opened: Backend, settings: Settings) -> None:
+    routes = [context.route for context in iter_route_contexts(create_app(opened, settings).routes)]
     found = [route for route in routes if isinstance(route, APIRoute)]
     assert len(found) > 60
     assert {route.path for route in found if not isinstance(route, StrictRoute)} == LENIENT

@@ -43,9 +43,9 @@ def answer(connection: socket.socket) -> http.client.HTTPResponse:
 
 
 @pytest.fixture(scope="module")
-def impatient(backend: Backend, settings: Settings) -> Iterator[Running]:
+def impatient(opened: Backend, settings: Settings) -> Iterator[Running]:
     """A service that gives its clients a second."""
-    with served(backend, settings, IMPATIENT) as service:
+    with served(opened, settings, IMPATIENT) as service:
         yield service
 
 

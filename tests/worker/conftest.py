@@ -18,12 +18,14 @@ import tests.until
 from engine import JobSpec
 from worker.backend import Backend, open_backend
 from worker.domain.jobs import Job
+from worker.domain.principals import LOCAL
 from worker.queue.broker import open_broker
 from worker.redis_address import RedisAddress
 from worker.settings import Settings
 from worker.storage import tables
 from worker.storage.database import Database, open_database
-from worker.store import Draft, Store
+from worker.store import Draft, Store, TenantStore
+from worker.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 WORKER = (
@@ -133,24 +135,25 @@ def postgresql(postgresql_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, settings: Settings) -> Store:
+def store(request: pytest.FixtureRequest, settings: Settings) -> TenantStore:
     """An empty store on either database; to delete all rows is quicker than to make the tables anew."""
     database: Database = request.getfixturevalue(request.param)
     with database.write() as connection:
         for table in reversed(tables.metadata.sorted_tables):
             if table is not tables.alembic_version:
                 connection.execute(table.delete())
-    return Store(database, settings)
+    return Store(database, settings).on_behalf_of(LOCAL)
 
 
 @pytest.fixture
-def hasty(store: Store, settings: Settings) -> Store:
+def hasty(store: TenantStore, settings: Settings) -> TenantStore:
     """The same store, with leases that are over when they begin."""
-    return Store(store.database, settings.model_copy(update={"lease_seconds": -1.0}))
+    brief = settings.model_copy(update={"lease_seconds": -1.0})
+    return Store(store.database, brief).on_behalf_of(LOCAL)
 
 
 @pytest.fixture
-def queued(store: Store) -> Callable[[], Job]:
+def queued(store: TenantStore) -> Callable[[], Job]:
     """Puts a job that needs nothing into the queue."""
     return lambda: store.jobs.create(draft(), max_queued=1000)
 
@@ -182,10 +185,16 @@ def table_names() -> set[str]:
 
 
 @pytest.fixture
-def backend(settings: Settings) -> Iterator[Backend]:
+def opened(settings: Settings) -> Iterator[Backend]:
     """A backend on SQLite, with no worker."""
-    with open_backend(settings) as opened:
-        yield opened
+    with open_backend(settings) as backend:
+        yield backend
+
+
+@pytest.fixture
+def backend(opened: Backend) -> Workspace:
+    """What the local principal may ask of it."""
+    return opened.on_behalf_of(LOCAL)
 
 
 @pytest.fixture
@@ -206,7 +215,8 @@ class Fleet:
     def __init__(self, settings: Settings, exits: ExitStack) -> None:
         self.settings = settings
         self.broker: RedisAddress = exits.enter_context(open_broker(settings))
-        self.backend: Backend = exits.enter_context(open_backend(settings, self.broker))
+        self.opened: Backend = exits.enter_context(open_backend(settings, self.broker))
+        self.backend = self.opened.on_behalf_of(LOCAL)
         self._exits = exits
 
     def start_worker(

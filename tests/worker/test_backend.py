@@ -12,7 +12,8 @@ from safetensors.numpy import save
 
 from engine import JobSpec, SpecError
 from engine.errors import DataError
-from worker.backend import Backend, open_backend
+from worker.backend import open_backend
+from worker.domain.principals import LOCAL
 from worker.domain.records import DatasetRecord
 from worker.errors import (
     ArtifactDamaged,
@@ -29,6 +30,7 @@ from worker.errors import (
     WorkerError,
 )
 from worker.settings import Settings
+from worker.workspace import Workspace
 
 Make = Callable[..., JobSpec]
 CSV = b"a,b,label\n" + b"".join(b"%d,%d,%d\n" % (row, row * row % 7, row % 2) for row in range(40))
@@ -41,7 +43,7 @@ def files(settings: Settings) -> set[str]:
 
 
 def upload(
-    backend: Backend, name: str, content: bytes = CSV, media_type: str = "text/csv"
+    backend: Workspace, name: str, content: bytes = CSV, media_type: str = "text/csv"
 ) -> tuple[DatasetRecord, bool]:
     with backend.receive() as received:
         for start in range(0, len(content), 100):
@@ -56,7 +58,7 @@ def npz(**arrays: NDArray[Any]) -> bytes:
 
 
 @contextmanager
-def nothing_left(backend: Backend) -> Iterator[None]:
+def nothing_left(backend: Workspace) -> Iterator[None]:
     before = files(backend.settings)
     yield
     assert files(backend.settings) == before
@@ -65,7 +67,7 @@ def nothing_left(backend: Backend) -> Iterator[None]:
     assert not backend.parameters.page().data
 
 
-def test_an_upload_becomes_a_dataset_that_a_job_can_learn_from(backend: Backend, spec: Make) -> None:
+def test_an_upload_becomes_a_dataset_that_a_job_can_learn_from(backend: Workspace, spec: Make) -> None:
     record, new = upload(backend, "mine")
     assert (new, record.rows, record.bytes, record.media_type) == (True, 40, len(CSV), "text/csv")
     assert backend.datasets.find("mine") == backend.datasets.find(record.id) == record
@@ -78,7 +80,7 @@ def test_an_upload_becomes_a_dataset_that_a_job_can_learn_from(backend: Backend,
     assert JobSpec.model_validate(job.spec).data.train == "mine"
 
 
-def test_the_same_upload_twice_is_one_dataset_and_another_is_its_next_version(backend: Backend, spec: Make) -> None:
+def test_the_same_upload_twice_is_one_dataset_and_another_is_its_next_version(backend: Workspace, spec: Make) -> None:
     record, _ = upload(backend, "mine")
     assert upload(backend, "mine") == (record, False)
     job = backend.jobs.submit(spec(data={"train": "mine", "target": "label"}))
@@ -91,7 +93,7 @@ def test_the_same_upload_twice_is_one_dataset_and_another_is_its_next_version(ba
     assert job.data_hash == pinned.data_hash != later.data_hash
 
 
-def test_a_dataset_goes_when_no_job_needs_it(backend: Backend, spec: Make) -> None:
+def test_a_dataset_goes_when_no_job_needs_it(backend: Workspace, spec: Make) -> None:
     upload(backend, "mine")
     job = backend.jobs.submit(spec(data={"train": "mine", "target": "label"}))
     with pytest.raises(DatasetInUse, match=job.id):
@@ -124,14 +126,14 @@ def test_an_upload_that_cannot_be_used_leaves_nothing(
     settings: Settings, name: str, content: bytes, media_type: str, error: type[Exception]
 ) -> None:
     with (
-        open_backend(settings.model_copy(update={"max_upload_bytes": 100_000})) as backend,
-        nothing_left(backend),
+        open_backend(settings.model_copy(update={"max_upload_bytes": 100_000})) as opened,
+        nothing_left(opened.on_behalf_of(LOCAL)),
         pytest.raises(error),
     ):
-        upload(backend, name, content, media_type)
+        upload(opened.on_behalf_of(LOCAL), name, content, media_type)
 
 
-def test_a_sample_set_is_made_when_it_is_first_needed(backend: Backend, spec: Make) -> None:
+def test_a_sample_set_is_made_when_it_is_first_needed(backend: Workspace, spec: Make) -> None:
     assert backend.datasets.page().data == ()
     backend.jobs.submit(spec())
     (record,) = backend.datasets.page().data
@@ -164,7 +166,8 @@ def test_a_spec_that_cannot_be_meant_is_refused_with_the_field(
         "max_layers": 8,
         "max_parameters": 20_000,
     }
-    with open_backend(settings.model_copy(update=limits)) as backend:
+    with open_backend(settings.model_copy(update=limits)) as opened:
+        backend = opened.on_behalf_of(LOCAL)
         for attempt in (backend.jobs.outline, backend.jobs.submit):
             with pytest.raises(error) as refused:
                 attempt(spec(**changes))
@@ -172,7 +175,7 @@ def test_a_spec_that_cannot_be_meant_is_refused_with_the_field(
         assert backend.jobs.page().data == ()
 
 
-def test_a_slip_in_a_name_is_explained(backend: Backend, spec: Make) -> None:
+def test_a_slip_in_a_name_is_explained(backend: Workspace, spec: Make) -> None:
     with pytest.raises(UnknownDataset, match="digits"):
         backend.jobs.submit(spec(data={"train": "digitz", "target": "label"}))
 
@@ -182,7 +185,7 @@ IRIS = {"W1": np.ones((4, 3)), "b1": np.zeros(3)}
 
 @pytest.mark.parametrize(("content", "media_type"), [(npz(**IRIS), NPZ), (save(IRIS), SAFETENSORS)])
 def test_a_job_can_start_from_uploaded_parameters(
-    backend: Backend, spec: Make, content: bytes, media_type: str
+    backend: Workspace, spec: Make, content: bytes, media_type: str
 ) -> None:
     for new in (True, False):
         with backend.receive() as received:
@@ -212,14 +215,14 @@ def test_a_job_can_start_from_uploaded_parameters(
     ],
 )
 def test_parameters_that_cannot_be_used_leave_nothing(
-    backend: Backend, content: bytes, media_type: str, error: type[Exception]
+    backend: Workspace, content: bytes, media_type: str, error: type[Exception]
 ) -> None:
     with nothing_left(backend), pytest.raises(error), backend.receive() as received:
         received.write(content)
         backend.parameters.add("mine", media_type, received)
 
 
-def test_a_stored_file_that_was_changed_is_not_used(backend: Backend, spec: Make) -> None:
+def test_a_stored_file_that_was_changed_is_not_used(backend: Workspace, spec: Make) -> None:
     with backend.receive() as received:
         received.write(npz(**IRIS))
         backend.parameters.add("mine", NPZ, received)
@@ -230,14 +233,15 @@ def test_a_stored_file_that_was_changed_is_not_used(backend: Backend, spec: Make
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1001])
-def test_a_page_has_a_size(backend: Backend, limit: int) -> None:
+def test_a_page_has_a_size(backend: Workspace, limit: int) -> None:
     with pytest.raises(InvalidPage, match="between 1 and 1000"):
         backend.jobs.page(limit=limit)
 
 
 @pytest.mark.parametrize("reference", ["", "a\0b", "\ud800", "%", "x" * 5000, "' OR 1=1 --", "../../etc/passwd"])
 def test_nonsense_names_nothing(settings: Settings, database_url: str, reference: str) -> None:
-    with open_backend(Settings.model_validate(settings.model_dump() | {"database_url": database_url})) as backend:
+    with open_backend(Settings.model_validate(settings.model_dump() | {"database_url": database_url})) as opened:
+        backend = opened.on_behalf_of(LOCAL)
         for ask in (
             backend.jobs.get,
             backend.jobs.cancel,
@@ -257,7 +261,7 @@ def test_nonsense_names_nothing(settings: Settings, database_url: str, reference
                 page(after=reference)
 
 
-def test_a_page_behind_the_last_entry_is_empty(backend: Backend, spec: Make) -> None:
+def test_a_page_behind_the_last_entry_is_empty(backend: Workspace, spec: Make) -> None:
     job = backend.jobs.submit(spec())
     assert backend.jobs.events(job.id, after=10**30).data == ()
     assert backend.jobs.metrics(job.id, after=-(10**30)).data == ()

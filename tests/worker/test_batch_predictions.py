@@ -14,6 +14,7 @@ from arro3.io import read_parquet
 from engine import JobSpec, load
 from tests.worker.conftest import ROOT
 from worker.backend import Backend
+from worker.domain.principals import LOCAL
 from worker.domain.work_items import Failure, Status
 from worker.errors import (
     DatasetInUse,
@@ -26,6 +27,7 @@ from worker.errors import (
 from worker.process.child import WorkerProcess
 from worker.settings import Settings
 from worker.store import Store
+from worker.workspace import Workspace
 
 HEADER = "a,b,color,extra,y"
 
@@ -41,21 +43,21 @@ def table(rows: int, seed: int = 0) -> bytes:
     return text.getvalue().encode()
 
 
-def upload(backend: Backend, name: str, content: bytes) -> str:
+def upload(backend: Workspace, name: str, content: bytes) -> str:
     with backend.receive() as file:
         file.write(content)
         return backend.datasets.add(name, "text/csv", file)[0].id
 
 
 @pytest.fixture
-def process(backend: Backend, settings: Settings) -> Iterator[WorkerProcess]:
-    process = WorkerProcess(settings, backend.broker, draining=lambda: False)
+def process(opened: Backend, settings: Settings) -> Iterator[WorkerProcess]:
+    process = WorkerProcess(settings, opened.broker, draining=lambda: False)
     yield process
     process.close()
 
 
 @pytest.fixture
-def model(backend: Backend, process: WorkerProcess) -> str:
+def model(backend: Workspace, process: WorkerProcess) -> str:
     """A registered model of a job that was really trained."""
     upload(backend, "small", table(60))
     spec = {
@@ -70,7 +72,9 @@ def model(backend: Backend, process: WorkerProcess) -> str:
     return "colors"
 
 
-def test_the_result_is_what_the_engine_answers_row_by_row(backend: Backend, process: WorkerProcess, model: str) -> None:
+def test_the_result_is_what_the_engine_answers_row_by_row(
+    backend: Workspace, process: WorkerProcess, model: str
+) -> None:
     upload(backend, "large", table(5000, seed=1))
     asked = backend.batches.create(model, None, "large", "csv")
     assert (asked.state, asked.rows, asked.rows_done) == (Status.QUEUED, 5000, 0)
@@ -89,7 +93,7 @@ def test_the_result_is_what_the_engine_answers_row_by_row(backend: Backend, proc
         np.testing.assert_array_equal(np.array([row[f"probability_{name}"] for row in found], np.float32), wanted)
 
 
-def test_parquet_holds_the_same(backend: Backend, process: WorkerProcess, model: str) -> None:
+def test_parquet_holds_the_same(backend: Workspace, process: WorkerProcess, model: str) -> None:
     batches = [backend.batches.create(model, None, "small", form) for form in ("csv", "parquet")]
     for batch in batches:
         process.work(batch.id)
@@ -106,7 +110,7 @@ def test_parquet_holds_the_same(backend: Backend, process: WorkerProcess, model:
 
 
 def test_what_does_not_fit_is_refused_or_fails_with_its_row(
-    backend: Backend, process: WorkerProcess, model: str
+    backend: Workspace, process: WorkerProcess, model: str
 ) -> None:
     upload(backend, "narrow", b"a,color\n1,red\n2,blue\n")
     with pytest.raises(Exception, match="no column 'b'") as refused:
@@ -124,7 +128,7 @@ def test_what_does_not_fit_is_refused_or_fails_with_its_row(
     assert "row 1 lacks 'b'" in failed.error.message
 
 
-def test_what_is_needed_cannot_be_deleted(backend: Backend, process: WorkerProcess, model: str) -> None:
+def test_what_is_needed_cannot_be_deleted(backend: Workspace, process: WorkerProcess, model: str) -> None:
     upload(backend, "other", table(40, seed=2))
     batch = backend.batches.create(model, 1, "other", "csv")
     with pytest.raises(DatasetInUse, match=batch.id):
@@ -142,7 +146,7 @@ def test_what_is_needed_cannot_be_deleted(backend: Backend, process: WorkerProce
 
 
 def test_one_that_is_deleted_while_it_is_made_leaves_nothing(
-    backend: Backend, process: WorkerProcess, model: str, settings: Settings
+    backend: Workspace, process: WorkerProcess, model: str, settings: Settings
 ) -> None:
     batch = backend.batches.create(model, None, "small", "csv")
     claim = process._store.work_items.claim(batch.id, "worker")
@@ -154,8 +158,10 @@ def test_one_that_is_deleted_while_it_is_made_leaves_nothing(
     assert not list((settings.data_dir / "predictions").glob("*"))
 
 
-def test_a_worker_that_falls_silent_loses_it(backend: Backend, process: WorkerProcess, model: str) -> None:
-    for sweeper in (backend._sweeper, process._sweeper):
+def test_a_worker_that_falls_silent_loses_it(
+    opened: Backend, backend: Workspace, process: WorkerProcess, model: str
+) -> None:
+    for sweeper in (opened._sweeper, process._sweeper):
         sweeper.close()  # they would take the claims back that this test takes back
     batch = backend.batches.create(model, None, "small", "csv")
     hasty = Store(
@@ -177,14 +183,14 @@ def test_a_worker_that_falls_silent_loses_it(backend: Backend, process: WorkerPr
 
 
 def test_one_whose_worker_the_kernel_ended_is_told_so_without_the_advice_for_trainings(
-    backend: Backend, process: WorkerProcess, model: str
+    backend: Workspace, process: WorkerProcess, model: str
 ) -> None:
     batch = backend.batches.create(model, None, "small", "csv")
     ended = subprocess.Popen([sys.executable, "-P", "-c", ""])
     ended.wait()
     store = process._store
     store.workers.seen("worker_lost", host=socket.gethostname(), pid=ended.pid, queues=["cpu"], job_id=None)
-    unknown = store.work_items.create("of a newer version", {}, queue="cpu", priority=5, max_queued=9).id
+    unknown = store.work_items.create(LOCAL, "of a newer version", {}, queue="cpu", priority=5, max_queued=9).id
     for item_id in (batch.id, unknown):
         assert store.work_items.claim(item_id, "worker_lost") is not None
     process.tell_of_starved_items()
@@ -192,7 +198,7 @@ def test_one_whose_worker_the_kernel_ended_is_told_so_without_the_advice_for_tra
     assert failed.state is Status.FAILED and failed.error is not None
     assert (failed.error.code, failed.error.param) == ("out_of_memory", None)
     assert "batch prediction" in failed.error.message
-    assert store.work_items.get(unknown).state is Status.RUNNING, "somebody else's business"
+    assert store.work_items.get(LOCAL, unknown).state is Status.RUNNING, "somebody else's business"
 
 
 PEAK = """
@@ -213,7 +219,7 @@ process.close()
 
 @pytest.mark.accept
 def test_a_million_rows_need_no_more_memory_than_a_few_thousand(
-    backend: Backend, process: WorkerProcess, model: str, settings: Settings, redis_url: str
+    backend: Workspace, process: WorkerProcess, model: str, settings: Settings, redis_url: str
 ) -> None:
     rng = np.random.default_rng(3)
     rows = 1_000_000

@@ -72,8 +72,8 @@ def test_the_newest_migration_is_the_one_that_is_expected() -> None:
 
 
 ITEM = (
-    "INSERT INTO work_items (id, kind, topic, queue, priority, state, attempt, setbacks, revision, created_at, "
-    "spent_seconds) VALUES ('job_1', 'train', 'job_1', 'cpu', 5, 'queued', 0, 0, 0, 1.0, 0.0)"
+    "INSERT INTO work_items (id, kind, topic, tenant, created_by, queue, priority, state, attempt, setbacks, revision, "
+    "created_at, spent_seconds) VALUES ('job_1', 'train', 'job_1', 't', 'ann', 'cpu', 5, 'queued', 0, 0, 0, 1.0, 0.0)"
 )
 
 

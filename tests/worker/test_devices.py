@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from engine import JobSpec
-from worker.backend import Backend
 from worker.domain.work_items import Status
 from worker.process.gpu_check import require_gpu
 from worker.settings import Settings
 from worker.settings_sources import InvalidSettings
 from worker.work.environment import differences, environment
+from worker.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 BROKEN = """
@@ -67,7 +67,7 @@ def test_the_one_child_of_a_gpu_worker_loads_cupy_and_the_parent_never_does(
     broken_cupy: Path, fleet: Callable[..., Any], spec: Callable[..., JobSpec], until: Callable[..., None]
 ) -> None:
     running = fleet(queues=("gpu", "cpu"), concurrency=2)
-    backend: Backend = running.backend
+    backend: Workspace = running.backend
     worker = running.start_worker(NO_CHECK)  # as if the GPU had gone after the worker has looked for it
     until(lambda: backend.fleet.workers())
     (child,) = backend.fleet.workers()

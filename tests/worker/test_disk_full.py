@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 from engine import JobSpec
-from worker.backend import Backend
 from worker.domain.jobs import Saved
+from worker.domain.principals import LOCAL
 from worker.domain.records import MetricsRow
 from worker.domain.work_items import Claim
 from worker.errors import StorageFull, StoreError
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts, room
-from worker.store import SavedModel, Store, open_store
+from worker.store import SavedModel, TenantStore, open_store
+from worker.workspace import Workspace
 
 SPEC = {"data": {"train": "iris", "target": "label"}, "training": {"epochs": 1}}
 ROWS: list[MetricsRow] = [{"epoch": epoch, "train_cost": 0.1} for epoch in range(1, 2000)]
@@ -36,15 +37,15 @@ def full() -> Iterator[None]:
 
 
 @pytest.fixture
-def store(settings: Settings, backend: Backend) -> Iterator[Store]:
+def store(settings: Settings, backend: Workspace) -> Iterator[TenantStore]:
     """The worker's own store beside the backend's."""
     opened = open_store(settings)
-    yield opened
+    yield opened.on_behalf_of(LOCAL)
     opened.close()
 
 
 @pytest.fixture
-def claim(backend: Backend, store: Store) -> Claim:
+def claim(backend: Workspace, store: TenantStore) -> Claim:
     claimed = store.work_items.claim(backend.jobs.submit(JobSpec.model_validate(SPEC)).id, "worker")
     assert claimed is not None
     return claimed
@@ -56,7 +57,7 @@ def whole(settings: Settings) -> None:
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-SITES: dict[str, Callable[[Backend, Store, Claim], object]] = {
+SITES: dict[str, Callable[[Workspace, TenantStore, Claim], object]] = {
     "a job": lambda backend, store, claim: backend.jobs.submit(JobSpec.model_validate(SPEC)),
     "a gradient check": lambda backend, store, claim: store.gradient_checks.create(claim.item_id, {}, max_queued=9),
     "a key": lambda backend, store, claim: backend.idempotency_keys.begin("key", "/v1/jobs"),
@@ -75,7 +76,7 @@ SITES: dict[str, Callable[[Backend, Store, Claim], object]] = {
 
 @pytest.mark.parametrize("site", SITES)
 def test_a_row_that_finds_no_room_leaves_everything_as_it_was(
-    backend: Backend, store: Store, claim: Claim, settings: Settings, site: str
+    backend: Workspace, store: TenantStore, claim: Claim, settings: Settings, site: str
 ) -> None:
     another = backend.jobs.submit(JobSpec.model_validate(SPEC))  # for whoever claims
     before = store.jobs.get(claim.item_id), store.jobs.get(another.id), len(backend.jobs.page().data)
@@ -88,7 +89,7 @@ def test_a_row_that_finds_no_room_leaves_everything_as_it_was(
     whole(settings)
 
 
-def test_an_upload_that_finds_no_room_leaves_no_file(backend: Backend, settings: Settings) -> None:
+def test_an_upload_that_finds_no_room_leaves_no_file(backend: Workspace, settings: Settings) -> None:
     content = io.BytesIO()
     np.savez(content, W1=np.zeros((4, 3)), b1=np.zeros(3))
 

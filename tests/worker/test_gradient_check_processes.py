@@ -6,10 +6,10 @@ from typing import Protocol
 import pytest
 
 from engine import GradientCheckSpec, JobSpec
-from worker.backend import Backend
 from worker.domain.gradient_checks import GradientCheck
 from worker.domain.work_items import Status
 from worker.queue.publisher import Publisher
+from worker.workspace import Workspace
 
 Make = Callable[..., JobSpec]
 WIDE = [{"type": "dense", "units": 4000}, {"type": "tanh"}, {"type": "dense", "units": 1000}, {"type": "tanh"}]
@@ -23,7 +23,7 @@ class Process(Protocol):
 
 
 class Fleet(Protocol):
-    backend: Backend
+    backend: Workspace
 
     def start_worker(self) -> Process: ...
     def end_leases(self) -> None: ...
@@ -32,7 +32,7 @@ class Fleet(Protocol):
 Until = Callable[[Callable[[], object]], None]
 
 
-def made(backend: Backend, check: GradientCheck, until: Until) -> GradientCheck:
+def made(backend: Workspace, check: GradientCheck, until: Until) -> GradientCheck:
     until(lambda: backend.jobs.gradient_check(check.job_id, check.number).done)
     return backend.jobs.gradient_check(check.job_id, check.number)
 

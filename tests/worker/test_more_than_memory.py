@@ -7,13 +7,16 @@ import pytest
 
 from engine import JobSpec
 from tests.worker.conftest import quick
-from worker.backend import Backend, open_backend
+from worker.backend import open_backend
 from worker.domain.ids import new_id
 from worker.domain.jobs import Job
+from worker.domain.principals import LOCAL
 from worker.queue.notifier import Notifier
+from worker.redis_address import RedisAddress
 from worker.storage.artifacts import Artifacts
 from worker.store import open_store
 from worker.work.kinds import attempt_at
+from worker.workspace import Workspace
 
 SPEC = JobSpec.model_validate(
     {
@@ -25,7 +28,7 @@ SPEC = JobSpec.model_validate(
 )
 
 
-def uploaded(backend: Backend, folder: Path) -> None:
+def uploaded(backend: Workspace, folder: Path) -> None:
     """Eight megabytes of pixels: more than is read at once."""
     x = np.random.default_rng(0).integers(0, 256, (10_000, 28, 28), np.uint8)
     np.savez(folder / "big.npz", x=x, y=x[:, 0, 0] // 64)
@@ -34,13 +37,13 @@ def uploaded(backend: Backend, folder: Path) -> None:
         backend.datasets.add("big", "application/x-npz", upload)
 
 
-def trained(backend: Backend) -> Job:
+def trained(backend: Workspace, broker: RedisAddress) -> Job:
     """The job as this very process trains it."""
     job = backend.jobs.submit(SPEC)
     store = open_store(backend.settings)
     claim = store.work_items.claim(job.id, new_id("worker"))
     assert claim is not None
-    artifacts, notifier = Artifacts(backend.settings.data_dir), Notifier(backend.broker)
+    artifacts, notifier = Artifacts(backend.settings.data_dir), Notifier(broker)
     attempt_at(claim, backend.settings, store, artifacts, notifier, draining=lambda: False).run()
     store.close()
     return backend.jobs.get(job.id)
@@ -48,9 +51,10 @@ def trained(backend: Backend) -> Job:
 
 @pytest.mark.parametrize(("memory", "held"), [(1 << 20, "file"), (10 << 20, "rows"), (1 << 30, "memory")])
 def test_a_job_says_how_its_data_was_held(tmp_path: Path, redis_url: str, memory: int, held: str) -> None:
-    with open_backend(quick(tmp_path / "backend", redis_url=redis_url, max_data_bytes=memory)) as backend:
+    with open_backend(quick(tmp_path / "backend", redis_url=redis_url, max_data_bytes=memory)) as opened:
+        backend = opened.on_behalf_of(LOCAL)
         uploaded(backend, tmp_path)
-        jobs = [trained(backend) for _ in range(2)]
+        jobs = [trained(backend, opened.broker) for _ in range(2)]
         events = backend.jobs.events(jobs[0].id).data
     said = next(event.data for event in events if event.type == "data_held")
     assert (said["held"], said["rows"]) == (held, 10_000)

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.domain.jobs import Saved
+from worker.domain.principals import LOCAL
 from worker.domain.work_items import MOVES, Claim, Failure, Status
 from worker.errors import ControlPending, IllegalMove, LeaseLost, NothingToKeep
 from worker.settings import Settings
 from worker.storage.database import open_database
-from worker.store import Draft, SavedModel, Store
+from worker.store import Draft, SavedModel, Store, TenantStore
 
 DRAFT = Draft(None, {}, 0, "cpu", 5, "", {}, {})
 MODEL = SavedModel("models/x", "a" * 64, "b" * 64)
@@ -25,12 +26,12 @@ ACTIONS = (*WORKER, *OWNER, "reclaim")
 
 
 @contextmanager
-def opened(empty: Path) -> Iterator[Store]:
+def opened(empty: Path) -> Iterator[TenantStore]:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(empty, folder)
         store = Store(open_database(f"sqlite:///{Path(folder) / empty.name}"), Settings())
         try:
-            yield store
+            yield store.on_behalf_of(LOCAL)
         finally:
             store.close()
 
@@ -44,7 +45,7 @@ def test_terminal_states_are_those_without_a_way_out() -> None:
 @given(actions=st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 3)), min_size=5, max_size=25))
 def test_every_history_is_legal(empty_sqlite: Path, actions: list[tuple[str, int]]) -> None:
     with opened(empty_sqlite) as store:
-        brief = Store(store.database, Settings().model_copy(update={"lease_seconds": -1.0}))
+        brief = Store(store.database, Settings().model_copy(update={"lease_seconds": -1.0})).on_behalf_of(LOCAL)
         job_id = store.jobs.create(DRAFT, max_queued=9).id
         claims: list[Claim] = []
         for action, which in actions:
@@ -74,7 +75,9 @@ def test_every_history_is_legal(empty_sqlite: Path, actions: list[tuple[str, int
         assert [move["from"] for move in moves[1:]] == states[:-1]
 
 
-def act(store: Store, brief: Store, action: str, job_id: str, claim: Claim | None, claims: list[Claim]) -> None:
+def act(
+    store: TenantStore, brief: TenantStore, action: str, job_id: str, claim: Claim | None, claims: list[Claim]
+) -> None:
     if action in OWNER:
         getattr(store.jobs, action)(job_id)
     elif action == "reclaim":

@@ -8,6 +8,7 @@ import pytest
 from pydantic import JsonValue
 
 from worker.backend import Backend
+from worker.domain.principals import LOCAL
 from worker.domain.work_items import Status, WorkItem
 from worker.errors import LeaseLost
 from worker.settings import Settings
@@ -53,22 +54,22 @@ def store(settings: Settings) -> Iterator[Store]:
 
 
 @pytest.fixture
-def attempt(store: Store, backend: Backend) -> Callable[..., WorkItem]:
+def attempt(store: Store, opened: Backend) -> Callable[..., WorkItem]:
     """Claims the item as a worker's process does, works on it, and gives what became of it."""
 
     def work(item_id: str, draining: bool = False) -> WorkItem:
         claim = store.work_items.claim_next(item_id, "worker", ["count"])
         assert claim is not None and claim.item_id == item_id
-        means = (backend.settings, store, backend._artifacts, backend._notifier)
+        means = (opened.settings, store, opened._artifacts, opened._notifier)
         attempt_at(claim, *means, draining=lambda: draining, kinds={"count": Count}).run()
-        return store.work_items.get(item_id)
+        return store.work_items.get(LOCAL, item_id)
 
     return work
 
 
 @pytest.fixture
 def item_id(store: Store) -> str:
-    return store.work_items.create("count", {"to": 5}, queue="cpu", priority=5, max_queued=9).id
+    return store.work_items.create(LOCAL, "count", {"to": 5}, queue="cpu", priority=5, max_queued=9).id
 
 
 def kill() -> None:

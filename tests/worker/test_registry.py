@@ -11,6 +11,7 @@ from worker.backend import Backend
 from worker.errors import ArtifactDamaged, NoModel, UnknownCheckpoint, UnknownJob
 from worker.process.child import WorkerProcess
 from worker.settings import Settings
+from worker.workspace import Workspace
 
 Spec = Callable[..., JobSpec]
 
@@ -22,12 +23,12 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def train(backend: Backend, settings: Settings) -> Callable[[JobSpec], str]:
+def train(opened: Backend, backend: Workspace, settings: Settings) -> Callable[[JobSpec], str]:
     """Trains a job in this process; returns its id."""
 
     def run(spec: JobSpec) -> str:
         job = backend.jobs.submit(spec)
-        with closing(WorkerProcess(settings, backend.broker, draining=lambda: False)) as process:
+        with closing(WorkerProcess(settings, opened.broker, draining=lambda: False)) as process:
             process.work(job.id)
         assert backend.jobs.get(job.id).state == "succeeded"
         return job.id
@@ -35,7 +36,7 @@ def train(backend: Backend, settings: Settings) -> Callable[[JobSpec], str]:
     return run
 
 
-def test_a_version_outlives_its_job(backend: Backend, train: Callable[[JobSpec], str], spec: Spec) -> None:
+def test_a_version_outlives_its_job(backend: Workspace, train: Callable[[JobSpec], str], spec: Spec) -> None:
     job_id = train(spec())
     version, created = backend.models.register("flowers", job_id)
     own = load(backend.jobs.model_path(job_id))
@@ -48,7 +49,7 @@ def test_a_version_outlives_its_job(backend: Backend, train: Callable[[JobSpec],
     assert version.environment is not None and version.card["training"]["stop_reason"] == "completed"  # type: ignore[index, call-overload]
 
 
-def test_a_checkpoint_is_a_version_too(backend: Backend, train: Callable[[JobSpec], str], spec: Spec) -> None:
+def test_a_checkpoint_is_a_version_too(backend: Workspace, train: Callable[[JobSpec], str], spec: Spec) -> None:
     job_id = train(spec(training={"epochs": 4, "keep": "last"}))
     kept = backend.jobs.checkpoints(job_id)
     number = kept[0].number
@@ -68,7 +69,7 @@ def test_a_checkpoint_is_a_version_too(backend: Backend, train: Callable[[JobSpe
         backend.models.register("flowers", job_id, 999)
 
 
-def test_what_has_no_model_is_not_registered(backend: Backend, spec: Spec) -> None:
+def test_what_has_no_model_is_not_registered(backend: Workspace, spec: Spec) -> None:
     job = backend.jobs.submit(spec())
     with pytest.raises(NoModel):
         backend.models.register("flowers", job.id)
@@ -77,7 +78,7 @@ def test_what_has_no_model_is_not_registered(backend: Backend, spec: Spec) -> No
     assert backend.models.page().data == ()
 
 
-def test_a_file_that_has_changed_is_not_served(backend: Backend, train: Callable[[JobSpec], str], spec: Spec) -> None:
+def test_a_file_that_has_changed_is_not_served(backend: Workspace, train: Callable[[JobSpec], str], spec: Spec) -> None:
     version, _ = backend.models.register("flowers", train(spec()))
     path = backend.models.version_path(version)
     path.chmod(0o600)
@@ -86,7 +87,7 @@ def test_a_file_that_has_changed_is_not_served(backend: Backend, train: Callable
         backend.models.version_path(version)
 
 
-def test_a_job_registers_its_model_itself(backend: Backend, train: Callable[[JobSpec], str], spec: Spec) -> None:
+def test_a_job_registers_its_model_itself(backend: Workspace, train: Callable[[JobSpec], str], spec: Spec) -> None:
     job_id = train(spec(register_as="flowers"))
     version = backend.models.version("flowers")
     assert (version.job_id, version.version) == (job_id, 1)
@@ -98,7 +99,7 @@ def test_a_job_registers_its_model_itself(backend: Backend, train: Callable[[Job
 
 
 def test_the_number_of_a_name_is_settled_when_the_job_ends(
-    backend: Backend, train: Callable[[JobSpec], str], spec: Spec
+    backend: Workspace, train: Callable[[JobSpec], str], spec: Spec
 ) -> None:
     first = train(spec())
     backend.models.register("flowers", first)

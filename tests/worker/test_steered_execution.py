@@ -15,9 +15,10 @@ from engine import Checkpoint, JobSpec, Placement, load
 from engine.gpu.device import Processor
 from tests.chaos import mutants
 from tests.worker.conftest import quick
-from worker.backend import Backend, open_backend
+from worker.backend import open_backend
 from worker.domain.ids import new_id
 from worker.domain.jobs import Job
+from worker.domain.principals import LOCAL
 from worker.domain.work_items import Status
 from worker.errors import IllegalMove
 from worker.queue.notifier import Notifier
@@ -26,6 +27,7 @@ from worker.storage.artifacts import Artifacts
 from worker.store import open_store
 from worker.store.work_items import WorkItems
 from worker.work.kinds import attempt_at
+from worker.workspace import Workspace
 
 LAYERS = [{"type": "dense", "units": 8}, {"type": "batch_norm"}, {"type": "relu"}, {"type": "dropout"}]
 FIELDS: dict[str, Any] = {
@@ -47,7 +49,7 @@ class Killed(BaseException):
 class Workshop:
     """A backend, and workers of it that do one thing at the chosen moment."""
 
-    def __init__(self, backend: Backend, notifier: Notifier) -> None:
+    def __init__(self, backend: Workspace, notifier: Notifier) -> None:
         self.backend = backend
         self.store = open_store(backend.settings)
         self.artifacts = Artifacts(backend.settings.data_dir)
@@ -138,10 +140,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[W
     settings = quick(tmp_path_factory.mktemp("shop"), redis_url=redis_url, checkpoint_seconds=1e-6, **leases)
     with (
         pytest.MonkeyPatch.context() as patched,
-        open_backend(settings) as backend,
+        open_backend(settings) as opened,
     ):
         patched.setattr(engine.training, "TICK_SECONDS", -1.0)  # an event a batch
-        workshop = Workshop(backend, Notifier(backend.broker))
+        workshop = Workshop(opened.on_behalf_of(LOCAL), Notifier(opened.broker))
         yield workshop
         workshop.store.close()
 
@@ -257,7 +259,7 @@ def test_a_revision_takes_effect_once_at_an_epochs_start_whatever_happens_to_its
         shop.lost(disturbed.id, after)
     shop.attempt(disturbed.id)
     assert shop.told(disturbed.id) == shop.told(twin.id)
-    (revision,) = shop.store.revisions.page(disturbed.id)
+    (revision,) = shop.store.on_behalf_of(LOCAL).revisions.page(disturbed.id)
     assert revision.effective_epoch == 1
 
 

@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from worker.domain.jobs import Job
 from worker.errors import StorageFull, UnknownDataset
 from worker.storage import tables
-from worker.store import Draft, Store, job_records
+from worker.store import Draft, TenantStore, job_records
 from worker.store.admission import Batch
 
 
 @pytest.fixture
-def crowd(store: Store, drafted: Callable[..., Draft], monkeypatch: pytest.MonkeyPatch):
+def crowd(store: TenantStore, drafted: Callable[..., Draft], monkeypatch: pytest.MonkeyPatch):
     """Has drafts come while another one's transaction is under way; what became of them, and of how many each."""
 
     def meet(drafts: list[Draft]) -> tuple[list[object], list[int]]:
@@ -51,7 +51,7 @@ def crowd(store: Store, drafted: Callable[..., Draft], monkeypatch: pytest.Monke
     return meet
 
 
-def test_what_comes_together_is_written_together(store: Store, drafted: Callable[..., Draft], crowd) -> None:
+def test_what_comes_together_is_written_together(store: TenantStore, drafted: Callable[..., Draft], crowd) -> None:
     jobs, sizes = crowd([drafted(priority=number % 3) for number in range(9)])
     assert sizes == [1, 9]
     for job in jobs:
@@ -62,7 +62,7 @@ def test_what_comes_together_is_written_together(store: Store, drafted: Callable
     assert [job.priority for job in claimed] == [2, 2, 2, 1, 1, 1, 0, 0, 0]
 
 
-def test_one_that_is_refused_spoils_nobody_else_s(store: Store, drafted: Callable[..., Draft], crowd) -> None:
+def test_one_that_is_refused_spoils_nobody_else_s(store: TenantStore, drafted: Callable[..., Draft], crowd) -> None:
     gone = drafted(datasets={"flowers": "ds_" + "0" * 32})
     outcomes, sizes = crowd([drafted(), gone, drafted()])
     assert sizes == [1, 2]
@@ -73,7 +73,7 @@ def test_one_that_is_refused_spoils_nobody_else_s(store: Store, drafted: Callabl
 
 
 def test_a_database_that_fails_fails_all_that_were_together_and_nobody_after_them(
-    store: Store, drafted: Callable[..., Draft], crowd, monkeypatch: pytest.MonkeyPatch
+    store: TenantStore, drafted: Callable[..., Draft], crowd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, failures = store.database.write, [False, True]
 
@@ -91,7 +91,7 @@ def test_a_database_that_fails_fails_all_that_were_together_and_nobody_after_the
 
 
 def test_behind_more_jobs_than_are_counted_there_is_no_position(
-    store: Store, drafted: Callable[..., Draft], monkeypatch: pytest.MonkeyPatch
+    store: TenantStore, drafted: Callable[..., Draft], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_records, "MOST_COUNTED", 3)
     jobs = [store.jobs.create(drafted(), max_queued=99) for _ in range(5)]

@@ -7,14 +7,14 @@ import pytest
 from worker.domain.jobs import CheckpointKind, Job, Saved
 from worker.domain.work_items import Claim, Status
 from worker.errors import LeaseLost, UnknownCheckpoint
-from worker.store import Draft, NewEvent, Store
+from worker.store import Draft, NewEvent, TenantStore
 
 
 def saved(name: str, epoch: int, kind: CheckpointKind = "periodic", revision: int = 0) -> Saved:
     return Saved(epoch, epoch * 10, kind, f"checkpoints/{name}", "a" * 64, 7, revision, {"dev_cost": 1 / (epoch + 1)})
 
 
-def trained(store: Store, claim: Claim, epochs: range, first_batch: int = 1) -> None:
+def trained(store: TenantStore, claim: Claim, epochs: range, first_batch: int = 1) -> None:
     """A batch per epoch: a row, the layers, a warning, and a report where the spec wants one."""
     for batch, epoch in enumerate(epochs, first_batch):
         store.training_log.record(
@@ -28,13 +28,13 @@ def trained(store: Store, claim: Claim, epochs: range, first_batch: int = 1) -> 
         )
 
 
-def taken(store: Store, job: Job) -> Claim:
+def taken(store: TenantStore, job: Job) -> Claim:
     claim = store.work_items.claim(job.id, "worker")
     assert claim is not None
     return claim
 
 
-def test_the_newest_two_and_the_best_are_kept(store: Store, queued: Callable[[], Job]) -> None:
+def test_the_newest_two_and_the_best_are_kept(store: TenantStore, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     kinds: list[CheckpointKind] = ["periodic", "best", "periodic", "control", "best", "periodic", "periodic"]
     gone = [
@@ -62,14 +62,14 @@ def test_the_newest_two_and_the_best_are_kept(store: Store, queued: Callable[[],
         store.checkpoints.get(claim.item_id, 4)
 
 
-def test_a_checkpoint_that_is_told_twice_is_one(store: Store, queued: Callable[[], Job]) -> None:
+def test_a_checkpoint_that_is_told_twice_is_one(store: TenantStore, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     first, again = (store.training_log.checkpoint(claim, saved("x", 1)) for _ in range(2))
     assert (first.number, again.number) == (1, 1)
     assert len(store.checkpoints.page(claim.item_id)) == 1
 
 
-def test_a_zombie_registers_no_checkpoint(store: Store, hasty: Store, queued: Callable[[], Job]) -> None:
+def test_a_zombie_registers_no_checkpoint(store: TenantStore, hasty: TenantStore, queued: Callable[[], Job]) -> None:
     job = queued()
     old = taken(hasty, job)
     taken(store, job)
@@ -85,7 +85,9 @@ def test_a_zombie_registers_no_checkpoint(store: Store, hasty: Store, queued: Ca
     assert store.checkpoints.page(job.id) == ()
 
 
-def test_every_epoch_stands_once_after_a_resumption(store: Store, hasty: Store, queued: Callable[[], Job]) -> None:
+def test_every_epoch_stands_once_after_a_resumption(
+    store: TenantStore, hasty: TenantStore, queued: Callable[[], Job]
+) -> None:
     job = queued()
     lost = taken(hasty, job)
     trained(hasty, lost, range(1, 4))
@@ -106,7 +108,7 @@ def test_every_epoch_stands_once_after_a_resumption(store: Store, hasty: Store, 
 
 
 def test_a_moment_that_is_checked_again_behind_a_checkpoint_is_told_once(
-    store: Store, queued: Callable[[], Job]
+    store: TenantStore, queued: Callable[[], Job]
 ) -> None:
     claim = taken(store, queued())
     for batch, verdict in ((1, "great"), (2, "bad")):
@@ -116,7 +118,7 @@ def test_a_moment_that_is_checked_again_behind_a_checkpoint_is_told_once(
 
 
 def test_a_damaged_checkpoint_is_forgotten_with_what_lies_behind_the_one_before(
-    store: Store, queued: Callable[[], Job]
+    store: TenantStore, queued: Callable[[], Job]
 ) -> None:
     job = queued()
     first = taken(store, job)
@@ -135,7 +137,7 @@ def test_a_damaged_checkpoint_is_forgotten_with_what_lies_behind_the_one_before(
 
 
 def test_a_job_that_gets_further_each_time_may_lose_any_number_of_workers(
-    store: Store, hasty: Store, queued: Callable[[], Job]
+    store: TenantStore, hasty: TenantStore, queued: Callable[[], Job]
 ) -> None:
     job = queued()
     for epoch in range(1, 8):
@@ -150,7 +152,7 @@ def test_a_job_that_gets_further_each_time_may_lose_any_number_of_workers(
 
 
 def test_what_a_live_job_starts_from_is_kept(
-    store: Store, queued: Callable[[], Job], drafted: Callable[..., Draft]
+    store: TenantStore, queued: Callable[[], Job], drafted: Callable[..., Draft]
 ) -> None:
     origin = queued()
     claim = taken(store, origin)

@@ -7,19 +7,19 @@ import pytest
 from worker.domain.jobs import Job
 from worker.domain.work_items import Claim, Failure, Status
 from worker.errors import LeaseLost
-from worker.store import NewEvent, SavedModel, Store
+from worker.store import NewEvent, SavedModel, TenantStore
 
 MODEL = SavedModel("models/x", "a" * 64, "b" * 64)
 
 
-def taken(store: Store, job: Job) -> Claim:
+def taken(store: TenantStore, job: Job) -> Claim:
     claim = store.work_items.claim(job.id, "worker")
     assert claim is not None
     return claim
 
 
 def test_writes_of_an_attempt_that_was_overtaken_are_refused(
-    store: Store, hasty: Store, queued: Callable[[], Job]
+    store: TenantStore, hasty: TenantStore, queued: Callable[[], Job]
 ) -> None:
     job = queued()
     old = hasty.work_items.claim(job.id, "sleeper")
@@ -42,7 +42,9 @@ def test_writes_of_an_attempt_that_was_overtaken_are_refused(
     assert store.measurements.page(job.id, after=0, limit=9).data == ()
 
 
-def test_a_reclaimed_job_starts_over_and_keeps_its_story(store: Store, hasty: Store, queued: Callable[[], Job]) -> None:
+def test_a_reclaimed_job_starts_over_and_keeps_its_story(
+    store: TenantStore, hasty: TenantStore, queued: Callable[[], Job]
+) -> None:
     job = queued()
     lost = hasty.work_items.claim(job.id, "lost")
     assert lost is not None
@@ -65,7 +67,7 @@ def test_a_reclaimed_job_starts_over_and_keeps_its_story(store: Store, hasty: St
     ]
 
 
-def test_a_job_that_loses_every_worker_fails(store: Store, hasty: Store, queued: Callable[[], Job]) -> None:
+def test_a_job_that_loses_every_worker_fails(store: TenantStore, hasty: TenantStore, queued: Callable[[], Job]) -> None:
     job = queued()
     for expected in (Status.QUEUED, Status.QUEUED, Status.FAILED):
         assert hasty.work_items.claim(job.id, "lost") is not None
@@ -75,7 +77,9 @@ def test_a_job_that_loses_every_worker_fails(store: Store, hasty: Store, queued:
     assert failed.error.code == "worker_lost"
 
 
-def test_a_cancelled_job_of_a_lost_worker_ends_cancelled(store: Store, hasty: Store, queued: Callable[[], Job]) -> None:
+def test_a_cancelled_job_of_a_lost_worker_ends_cancelled(
+    store: TenantStore, hasty: TenantStore, queued: Callable[[], Job]
+) -> None:
     job = queued()
     assert hasty.work_items.claim(job.id, "lost") is not None
     store.jobs.cancel(job.id)
@@ -83,14 +87,14 @@ def test_a_cancelled_job_of_a_lost_worker_ends_cancelled(store: Store, hasty: St
     assert store.work_items.expire(job.id) is Status.CANCELLED
 
 
-def test_cancel_before_the_finish_wins_and_leaves_no_model(store: Store, queued: Callable[[], Job]) -> None:
+def test_cancel_before_the_finish_wins_and_leaves_no_model(store: TenantStore, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     store.jobs.cancel(claim.item_id)
     assert store.training_log.finish(claim, MODEL, {}, stop_reason="completed") is Status.CANCELLED
     assert store.jobs.get(claim.item_id).result is None
 
 
-def test_a_write_that_is_sent_twice_counts_once(store: Store, queued: Callable[[], Job]) -> None:
+def test_a_write_that_is_sent_twice_counts_once(store: TenantStore, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     for _ in range(2):
         store.training_log.record(claim, 1, rows=[{"epoch": 1, "train_cost": 0.5}], events=[NewEvent("epoch")], epoch=1)
@@ -102,7 +106,7 @@ def test_a_write_that_is_sent_twice_counts_once(store: Store, queued: Callable[[
     assert store.measurements.model(claim.item_id) == MODEL
 
 
-def test_a_failure_is_kept_word_for_word(store: Store, queued: Callable[[], Job]) -> None:
+def test_a_failure_is_kept_word_for_word(store: TenantStore, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     failure = Failure("diverged", "the cost became NaN", "/optimizer/learning_rate", "lower it")
     store.work_items.fail(claim, failure)

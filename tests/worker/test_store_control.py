@@ -10,22 +10,24 @@ from worker.domain.jobs import Job, Progress, Saved
 from worker.domain.work_items import Claim, Signals, Status
 from worker.errors import ControlPending, IllegalMove, JobInUse, NothingToKeep, UnknownCheckpoint, UnknownJob
 from worker.storage import tables
-from worker.store import Draft, SavedModel, Store
+from worker.store import Draft, SavedModel, TenantStore
 
 MODEL = SavedModel("models/x", "a" * 64, "b" * 64)
 
 
-def taken(store: Store, job: Job) -> Claim:
+def taken(store: TenantStore, job: Job) -> Claim:
     claim = store.work_items.claim(job.id, "worker")
     assert claim is not None
     return claim
 
 
-def checkpointed(store: Store, claim: Claim, epoch: int = 1, file: str = "checkpoints/1") -> None:
+def checkpointed(store: TenantStore, claim: Claim, epoch: int = 1, file: str = "checkpoints/1") -> None:
     store.training_log.checkpoint(claim, Saved(epoch, epoch, "control", file, "a" * 64, 1))
 
 
-def test_a_queued_job_pauses_at_once_and_goes_on_when_it_is_asked_to(store: Store, queued: Callable[[], Job]) -> None:
+def test_a_queued_job_pauses_at_once_and_goes_on_when_it_is_asked_to(
+    store: TenantStore, queued: Callable[[], Job]
+) -> None:
     job = queued()
     for _ in range(2):
         paused = store.jobs.pause(job.id)
@@ -38,7 +40,7 @@ def test_a_queued_job_pauses_at_once_and_goes_on_when_it_is_asked_to(store: Stor
     assert [entry.state for entry in store.jobs.get(job.id).timeline] == ["queued", "paused", "queued"]
 
 
-def test_a_running_job_pauses_once_its_worker_says_so(store: Store, queued: Callable[[], Job]) -> None:
+def test_a_running_job_pauses_once_its_worker_says_so(store: TenantStore, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     for _ in range(2):
         asked = store.jobs.pause(claim.item_id)
@@ -50,7 +52,7 @@ def test_a_running_job_pauses_once_its_worker_says_so(store: Store, queued: Call
     assert (job.state, job.pending) == (Status.PAUSED, None)
 
 
-def test_a_pause_that_is_taken_back_is_none(store: Store, queued: Callable[[], Job]) -> None:
+def test_a_pause_that_is_taken_back_is_none(store: TenantStore, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     store.jobs.pause(claim.item_id)
     assert store.jobs.resume(claim.item_id)[0].pending is None
@@ -61,7 +63,9 @@ def test_a_pause_that_is_taken_back_is_none(store: Store, queued: Callable[[], J
 
 
 @pytest.mark.parametrize("ending", ["released", "lost"])
-def test_a_pause_survives_its_worker(store: Store, hasty: Store, queued: Callable[[], Job], ending: str) -> None:
+def test_a_pause_survives_its_worker(
+    store: TenantStore, hasty: TenantStore, queued: Callable[[], Job], ending: str
+) -> None:
     job = queued()
     claim = hasty.work_items.claim(job.id, "worker")
     assert claim is not None
@@ -73,7 +77,7 @@ def test_a_pause_survives_its_worker(store: Store, hasty: Store, queued: Callabl
         assert store.work_items.expire(job.id) is Status.PAUSED
 
 
-def test_a_stop_keeps_the_model_and_survives_its_worker(store: Store, queued: Callable[[], Job]) -> None:
+def test_a_stop_keeps_the_model_and_survives_its_worker(store: TenantStore, queued: Callable[[], Job]) -> None:
     job = queued()
     claim = taken(store, job)
     checkpointed(store, claim)
@@ -88,7 +92,7 @@ def test_a_stop_keeps_the_model_and_survives_its_worker(store: Store, queued: Ca
     assert (done.state, done.stop_reason, done.pending) == (Status.SUCCEEDED, "stopped_by_user", None)
 
 
-def test_a_paused_job_is_stopped_by_the_next_worker(store: Store, queued: Callable[[], Job]) -> None:
+def test_a_paused_job_is_stopped_by_the_next_worker(store: TenantStore, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     checkpointed(store, claim)
     store.jobs.pause(claim.item_id)
@@ -98,7 +102,7 @@ def test_a_paused_job_is_stopped_by_the_next_worker(store: Store, queued: Callab
     assert store.work_items.claim_next(claim.item_id, "worker", ["train"]) is not None
 
 
-def test_there_is_nothing_to_keep_of_a_job_that_never_ran(store: Store, queued: Callable[[], Job]) -> None:
+def test_there_is_nothing_to_keep_of_a_job_that_never_ran(store: TenantStore, queued: Callable[[], Job]) -> None:
     job = queued()
     with pytest.raises(NothingToKeep, match="queued"):
         store.jobs.stop(job.id)
@@ -107,7 +111,7 @@ def test_there_is_nothing_to_keep_of_a_job_that_never_ran(store: Store, queued: 
         store.jobs.stop(job.id)
 
 
-def test_a_later_wish_counts_only_if_it_is_a_stronger_one(store: Store, queued: Callable[[], Job]) -> None:
+def test_a_later_wish_counts_only_if_it_is_a_stronger_one(store: TenantStore, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     job_id = claim.item_id
     store.jobs.pause(job_id)
@@ -121,7 +125,7 @@ def test_a_later_wish_counts_only_if_it_is_a_stronger_one(store: Store, queued: 
     assert store.work_items.release(claim, "resumed") is Status.CANCELLED
 
 
-def test_a_job_that_is_done_is_steered_no_more(store: Store, queued: Callable[[], Job]) -> None:
+def test_a_job_that_is_done_is_steered_no_more(store: TenantStore, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     store.training_log.finish(claim, MODEL, {}, stop_reason="completed")
     for ask in (store.jobs.pause, store.jobs.resume, store.jobs.stop, store.jobs.cancel):
@@ -130,7 +134,7 @@ def test_a_job_that_is_done_is_steered_no_more(store: Store, queued: Callable[[]
         assert refused.value.state == "succeeded"
 
 
-def test_training_time_counts_and_waiting_does_not(store: Store, queued: Callable[[], Job]) -> None:
+def test_training_time_counts_and_waiting_does_not(store: TenantStore, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     columns = tables.work_items.c
     with store.database.write() as connection:
@@ -145,7 +149,7 @@ def test_training_time_counts_and_waiting_does_not(store: Store, queued: Callabl
     assert taken(store, store.jobs.get(claim.item_id)).item.spent_seconds == pytest.approx(60, abs=5)
 
 
-def test_the_most_urgent_job_of_the_queue_is_claimed_first(store: Store, drafted: Callable[..., Draft]) -> None:
+def test_the_most_urgent_job_of_the_queue_is_claimed_first(store: TenantStore, drafted: Callable[..., Draft]) -> None:
     jobs = {
         (queue, priority, number): store.jobs.create(drafted(queue=queue, priority=priority), max_queued=99).id
         for number in range(2)
@@ -161,7 +165,9 @@ def test_the_most_urgent_job_of_the_queue_is_claimed_first(store: Store, drafted
     assert store.work_items.claim_next("' OR 1=1 --", "worker", ["train"]) is None
 
 
-def test_progress_and_environment_are_shown_as_the_worker_tells_them(store: Store, queued: Callable[[], Job]) -> None:
+def test_progress_and_environment_are_shown_as_the_worker_tells_them(
+    store: TenantStore, queued: Callable[[], Job]
+) -> None:
     claim = taken(store, queued())
     progress = Progress(30, 100, 512.5, 7.0, True, 2, 5)
     store.training_log.record(claim, 1, progress=progress)
@@ -171,7 +177,7 @@ def test_progress_and_environment_are_shown_as_the_worker_tells_them(store: Stor
     assert (job.progress, job.environment) == (progress, {"threads": 2})
 
 
-def test_a_deleted_job_leaves_nothing_but_the_names_of_its_files(store: Store, queued: Callable[[], Job]) -> None:
+def test_a_deleted_job_leaves_nothing_but_the_names_of_its_files(store: TenantStore, queued: Callable[[], Job]) -> None:
     claim = taken(store, queued())
     checkpointed(store, claim)
     store.training_log.record(claim, 1, rows=[{"epoch": 1}], reports=[{"at": "start"}], epoch=1)
@@ -187,7 +193,7 @@ def test_a_deleted_job_leaves_nothing_but_the_names_of_its_files(store: Store, q
 
 
 def test_a_job_that_another_starts_from_cannot_be_deleted(
-    store: Store, queued: Callable[[], Job], drafted: Callable[..., Draft]
+    store: TenantStore, queued: Callable[[], Job], drafted: Callable[..., Draft]
 ) -> None:
     claim = taken(store, queued())
     with pytest.raises(UnknownCheckpoint, match="best"):
@@ -201,7 +207,7 @@ def test_a_job_that_another_starts_from_cannot_be_deleted(
 
 
 def test_a_rerun_says_whether_it_came_out_alike(
-    store: Store, queued: Callable[[], Job], drafted: Callable[..., Draft]
+    store: TenantStore, queued: Callable[[], Job], drafted: Callable[..., Draft]
 ) -> None:
     origin = taken(store, queued())
     store.training_log.finish(origin, MODEL, {"dev": {}}, stop_reason="completed")

@@ -5,15 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from worker.domain.ids import new_id
 from worker.domain.names import versioned
 from worker.domain.records import DatasetRecord
-from worker.store import Store, StoredFile
+from worker.store import StoredFile, TenantStore
 
 
-def add(store: Store, content: str, name: str = "mine") -> tuple[DatasetRecord, bool]:
+def add(store: TenantStore, content: str, name: str = "mine") -> tuple[DatasetRecord, bool]:
     stored = StoredFile(new_id("ds"), name, 10, content * 64, f"file {content}", content * 64)
     return store.datasets.add(stored, media_type="text/csv", rows=3, summary={})
 
 
-def test_other_content_is_the_next_version_and_the_name_means_the_newest(store: Store) -> None:
+def test_other_content_is_the_next_version_and_the_name_means_the_newest(store: TenantStore) -> None:
     first, second = add(store, "a")[0], add(store, "b")[0]
     assert (first.version, second.version) == (1, 2)
     assert store.datasets.find("mine") == store.datasets.find("mine@2") == second
@@ -23,7 +23,7 @@ def test_other_content_is_the_next_version_and_the_name_means_the_newest(store: 
     assert [record.version for record in versions] == [2, 1]
 
 
-def test_the_newest_content_again_is_the_newest_version(store: Store) -> None:
+def test_the_newest_content_again_is_the_newest_version(store: TenantStore) -> None:
     first, _ = add(store, "a")
     assert add(store, "a") == (first, False)
     add(store, "b")
@@ -31,7 +31,7 @@ def test_the_newest_content_again_is_the_newest_version(store: Store) -> None:
     assert (new, again.version) == (True, 3)
 
 
-def test_the_number_of_a_deleted_version_is_not_given_again(store: Store) -> None:
+def test_the_number_of_a_deleted_version_is_not_given_again(store: TenantStore) -> None:
     first, _ = add(store, "a")
     add(store, "b")
     store.datasets.delete("mine")
@@ -39,13 +39,13 @@ def test_the_number_of_a_deleted_version_is_not_given_again(store: Store) -> Non
     assert add(store, "c")[0].version == 3
 
 
-def test_uploads_at_the_same_moment_get_different_versions(store: Store) -> None:
+def test_uploads_at_the_same_moment_get_different_versions(store: TenantStore) -> None:
     with ThreadPoolExecutor(4) as threads:
         records = list(threads.map(lambda content: add(store, content)[0], "abcd"))
     assert sorted(record.version for record in records) == [1, 2, 3, 4]
 
 
-def test_the_same_upload_at_the_same_moment_is_one_version(store: Store) -> None:
+def test_the_same_upload_at_the_same_moment_is_one_version(store: TenantStore) -> None:
     with ThreadPoolExecutor(4) as threads:
         records = [record for record, _ in threads.map(lambda content: add(store, content), "aaaa")]
     assert len({record.id for record in records}) == 1
@@ -57,7 +57,7 @@ def test_a_reference_may_have_a_version() -> None:
         assert versioned(reference) in ((reference, None), ("", 1)), reference
 
 
-def test_a_report_is_kept_as_long_as_its_dataset(store: Store) -> None:
+def test_a_report_is_kept_as_long_as_its_dataset(store: TenantStore) -> None:
     record, _ = add(store, "a")
     for report in ({"findings": []}, {"findings": ["another"]}):
         store.data_reports.keep("key", record.id, report)

@@ -11,14 +11,14 @@ from worker.domain.ids import new_id
 from worker.domain.jobs import Job
 from worker.domain.work_items import Claim, Failure, Status
 from worker.errors import LeaseLost, QueueFull, UnknownCheck, UnknownJob
-from worker.store import SavedModel, Store
+from worker.store import SavedModel, TenantStore
 
 WANTED = {"at": "start", "epsilon": 1e-7, "sided": "two", "sample": 1000, "seed": 0}
 REPORT = {"at": "start", "difference": 1e-9, "verdict": "great", "tensors": []}
 
 
 @pytest.fixture
-def asked(store: Store, queued: Callable[[], Job]) -> Callable[..., GradientCheck]:
+def asked(store: TenantStore, queued: Callable[[], Job]) -> Callable[..., GradientCheck]:
     """Asks for a check, by default of a new job."""
 
     def ask(job: Job | None = None) -> GradientCheck:
@@ -27,24 +27,24 @@ def asked(store: Store, queued: Callable[[], Job]) -> Callable[..., GradientChec
     return ask
 
 
-def taken(store: Store, check: GradientCheck) -> Claim:
+def taken(store: TenantStore, check: GradientCheck) -> Claim:
     claim = store.work_items.claim(str(check.item_id), "worker")
     assert claim is not None
     return claim
 
 
-def training(store: Store, job: Job) -> Claim:
+def training(store: TenantStore, job: Job) -> Claim:
     claim = store.work_items.claim(job.id, "trainer")
     assert claim is not None
     return claim
 
 
-def types(store: Store, job_id: str) -> list[str]:
+def types(store: TenantStore, job_id: str) -> list[str]:
     return [event.type for event in store.measurements.events(job_id, after=0, limit=99).data]
 
 
 def test_checks_that_are_asked_for_at_once_have_numbers_of_their_own(
-    store: Store, queued: Callable[[], Job], asked: Callable[..., GradientCheck]
+    store: TenantStore, queued: Callable[[], Job], asked: Callable[..., GradientCheck]
 ) -> None:
     job = queued()
     claim = training(store, job)
@@ -60,7 +60,7 @@ def test_checks_that_are_asked_for_at_once_have_numbers_of_their_own(
 
 
 def test_the_job_s_own_reports_and_the_checks_asked_for_stand_in_one_list(
-    store: Store, queued: Callable[[], Job], asked: Callable[..., GradientCheck]
+    store: TenantStore, queued: Callable[[], Job], asked: Callable[..., GradientCheck]
 ) -> None:
     job = queued()
     first = asked(job)
@@ -78,7 +78,7 @@ def test_the_job_s_own_reports_and_the_checks_asked_for_stand_in_one_list(
 
 
 def test_a_job_that_starts_over_keeps_what_was_asked_for_under_its_number(
-    store: Store, hasty: Store, queued: Callable[[], Job], asked: Callable[..., GradientCheck]
+    store: TenantStore, hasty: TenantStore, queued: Callable[[], Job], asked: Callable[..., GradientCheck]
 ) -> None:
     job = queued()
     lost = hasty.work_items.claim(job.id, "lost")
@@ -92,7 +92,7 @@ def test_a_job_that_starts_over_keeps_what_was_asked_for_under_its_number(
 
 
 def test_an_attempt_that_was_overtaken_keeps_no_report(
-    store: Store, hasty: Store, asked: Callable[..., GradientCheck]
+    store: TenantStore, hasty: TenantStore, asked: Callable[..., GradientCheck]
 ) -> None:
     check = asked()
     old = hasty.work_items.claim(str(check.item_id), "sleeper")
@@ -108,7 +108,7 @@ def test_an_attempt_that_was_overtaken_keeps_no_report(
 
 
 def test_the_story_of_a_job_tells_of_a_check_only_until_the_job_is_done(
-    store: Store, queued: Callable[[], Job], asked: Callable[..., GradientCheck]
+    store: TenantStore, queued: Callable[[], Job], asked: Callable[..., GradientCheck]
 ) -> None:
     job = queued()
     claim = training(store, job)
@@ -127,7 +127,7 @@ def test_the_story_of_a_job_tells_of_a_check_only_until_the_job_is_done(
     assert types(store, job.id) == ["state", "state", "gradients_checked", "state"]
 
 
-def test_what_was_never_asked_for_is_unknown(store: Store, queued: Callable[[], Job]) -> None:
+def test_what_was_never_asked_for_is_unknown(store: TenantStore, queued: Callable[[], Job]) -> None:
     job = queued()
     with pytest.raises(UnknownCheck, match=f"{job.id} has no gradient check 1"):
         store.gradient_checks.get(job.id, 1)
@@ -139,7 +139,7 @@ def test_what_was_never_asked_for_is_unknown(store: Store, queued: Callable[[], 
 
 
 def test_no_more_may_wait_than_are_allowed(
-    store: Store, queued: Callable[[], Job], asked: Callable[..., GradientCheck]
+    store: TenantStore, queued: Callable[[], Job], asked: Callable[..., GradientCheck]
 ) -> None:
     job = queued()
     check = asked(job)
@@ -149,7 +149,7 @@ def test_no_more_may_wait_than_are_allowed(
     assert store.gradient_checks.create(job.id, WANTED, max_queued=1).number == 2
 
 
-def test_checks_go_with_their_job(store: Store, asked: Callable[..., GradientCheck]) -> None:
+def test_checks_go_with_their_job(store: TenantStore, asked: Callable[..., GradientCheck]) -> None:
     check = asked()
     claim = taken(store, check)
     with store.database.write() as connection:

@@ -10,11 +10,11 @@ import pytest
 from worker.domain.jobs import Job
 from worker.domain.records import DatedRow
 from worker.errors import NoModel
-from worker.store import NewEvent, Store
+from worker.store import NewEvent, TenantStore
 
 
 @pytest.fixture
-def measured(store: Store, queued: Callable[[], Job]) -> Callable[[list[dict[str, float | int | None]]], str]:
+def measured(store: TenantStore, queued: Callable[[], Job]) -> Callable[[list[dict[str, float | int | None]]], str]:
     """Stores the rows under a new job."""
 
     def record(rows: list[dict[str, float | int | None]]) -> str:
@@ -31,7 +31,7 @@ def undated(rows: Iterable[DatedRow]) -> list[dict[str, object]]:
     return [{name: value for name, value in row.items() if name != "at"} for row in rows]
 
 
-def test_pages_follow_one_another_without_gap_or_repeat(store: Store, measured: Callable[..., str]) -> None:
+def test_pages_follow_one_another_without_gap_or_repeat(store: TenantStore, measured: Callable[..., str]) -> None:
     job_id = measured([{"epoch": epoch, "train_cost": 1 / epoch} for epoch in range(1, 11)])
     first = store.measurements.page(job_id, after=0, limit=4)
     second = store.measurements.page(job_id, after=4, limit=6)
@@ -39,14 +39,14 @@ def test_pages_follow_one_another_without_gap_or_repeat(store: Store, measured: 
     assert (first.has_more, second.has_more) == (True, False)
 
 
-def test_every_row_is_read_in_portions(store: Store, measured: Callable[..., str]) -> None:
+def test_every_row_is_read_in_portions(store: TenantStore, measured: Callable[..., str]) -> None:
     rows = [{"epoch": epoch, "train_cost": 1.0, "dev_cost": None} for epoch in range(1, 2502)]
     job_id = measured(rows)
     assert undated(store.measurements.rows(job_id)) == rows
     assert undated(store.measurements.rows(job_id, after=2000)) == rows[2000:]
 
 
-def test_thinning_keeps_the_ends_and_the_extremes(store: Store, measured: Callable[..., str]) -> None:
+def test_thinning_keeps_the_ends_and_the_extremes(store: TenantStore, measured: Callable[..., str]) -> None:
     costs = np.random.default_rng(0).normal(size=(3000, 2))
     costs[1234, 0], costs[77, 1], costs[2345, 1] = 100, -100, 50
     rows = [
@@ -64,20 +64,22 @@ def test_thinning_keeps_the_ends_and_the_extremes(store: Store, measured: Callab
 
 
 @pytest.mark.parametrize("points", [6, 10, 100])
-def test_thinning_never_exceeds_the_points_asked_for(store: Store, measured: Callable[..., str], points: int) -> None:
+def test_thinning_never_exceeds_the_points_asked_for(
+    store: TenantStore, measured: Callable[..., str], points: int
+) -> None:
     constant = [{"epoch": epoch, "train_cost": 1.0, "dev_cost": None} for epoch in range(1, 501)]
     thin = store.measurements.thinned(measured(constant), after=0, points=points)
     assert 2 <= len(thin) <= points
 
 
-def test_a_short_series_is_not_thinned(store: Store, measured: Callable[..., str]) -> None:
+def test_a_short_series_is_not_thinned(store: TenantStore, measured: Callable[..., str]) -> None:
     rows = [{"epoch": epoch, "train_cost": None, "dev_cost": None} for epoch in range(1, 31)]
     job_id = measured(rows)
     assert undated(store.measurements.thinned(job_id, after=0, points=30)) == rows
     assert undated(store.measurements.thinned(job_id, after=10, points=30)) == rows[10:]
 
 
-def test_a_row_has_the_time_when_its_epoch_ended(store: Store, queued: Callable[[], Job]) -> None:
+def test_a_row_has_the_time_when_its_epoch_ended(store: TenantStore, queued: Callable[[], Job]) -> None:
     claim = store.work_items.claim(queued().id, "worker")
     assert claim is not None
     ended = [time.monotonic() - age for age in (86_400.0, 60.0, 0.0)]
@@ -95,7 +97,7 @@ def test_a_row_has_the_time_when_its_epoch_ended(store: Store, queued: Callable[
     ]
 
 
-def test_events_are_numbered_from_one_without_a_gap(store: Store, queued: Callable[[], Job]) -> None:
+def test_events_are_numbered_from_one_without_a_gap(store: TenantStore, queued: Callable[[], Job]) -> None:
     claim = store.work_items.claim(queued().id, "worker")
     assert claim is not None
     for batch in range(1, 6):
@@ -107,6 +109,6 @@ def test_events_are_numbered_from_one_without_a_gap(store: Store, queued: Callab
     assert ([event.seq for event in page.data], page.has_more) == ([4, 5], True)
 
 
-def test_an_unfinished_job_has_no_model(store: Store, queued: Callable[[], Job]) -> None:
+def test_an_unfinished_job_has_no_model(store: TenantStore, queued: Callable[[], Job]) -> None:
     with pytest.raises(NoModel, match="queued"):
         store.measurements.model(queued().id)

@@ -9,7 +9,7 @@ import pytest
 
 from worker.domain.models import ModelVersion, Registration
 from worker.errors import NoEarlierVersion, UnknownAlias, UnknownModel, UnknownVersion, VersionInUse
-from worker.store import Store
+from worker.store import TenantStore
 from worker.store.models import Registering
 
 Register = Callable[..., ModelVersion]
@@ -34,17 +34,17 @@ def registration(job: int, name: str = "digits", content: str = "a") -> Registra
 
 
 @pytest.fixture
-def register(store: Store) -> Register:
+def register(store: TenantStore) -> Register:
     """Registers what a job made; its file is not looked for."""
     return lambda job, **other: store.models.register(Registering(registration(job, **other), lambda: None))[0]
 
 
-def history(store: Store, alias: str | None = None) -> list[tuple[int, str, str, int | None, int | None]]:
-    page = store.models.history("digits", alias, limit=99, before=None)
+def history(store: TenantStore, alias: str | None = None) -> list[tuple[int, str, str, int | None, int | None]]:
+    page = store.model_aliases.history("digits", alias, limit=99, before=None)
     return [(one.number, one.alias, one.change, one.version, one.previous) for one in page.data]
 
 
-def test_versions_count_from_one_and_the_newest_is_meant(store: Store, register: Register) -> None:
+def test_versions_count_from_one_and_the_newest_is_meant(store: TenantStore, register: Register) -> None:
     first, second = register(1), register(2)
     assert (first.version, second.version) == (1, 2)
     assert store.models.version("digits", None) == second
@@ -54,7 +54,7 @@ def test_versions_count_from_one_and_the_newest_is_meant(store: Store, register:
     assert (model.versions, model.newest, model.aliases) == (2, 2, {})
 
 
-def test_the_same_job_twice_is_one_version(store: Store) -> None:
+def test_the_same_job_twice_is_one_version(store: TenantStore) -> None:
     first = store.models.register(Registering(registration(1), lambda: None))
     kept: list[int] = []
     again = store.models.register(Registering(registration(1), lambda: kept.append(1)))
@@ -63,7 +63,7 @@ def test_the_same_job_twice_is_one_version(store: Store) -> None:
     assert (other[0].version, other[1]) == (2, True)
 
 
-def test_a_file_is_put_in_place_while_others_can_write(store: Store) -> None:
+def test_a_file_is_put_in_place_while_others_can_write(store: TenantStore) -> None:
     written = threading.Event()
 
     def write() -> None:
@@ -81,74 +81,74 @@ def test_a_file_is_put_in_place_while_others_can_write(store: Store) -> None:
     assert written.is_set()
 
 
-def test_what_is_not_there_is_named(store: Store, register: Register) -> None:
+def test_what_is_not_there_is_named(store: TenantStore, register: Register) -> None:
     with pytest.raises(UnknownModel, match="digits"):
         store.models.get("digits")
     register(1)
     with pytest.raises(UnknownVersion, match="no version 2; the newest is 1"):
         store.models.version("digits", 2)
-    store.models.set_alias("digits", "production", 1)
+    store.model_aliases.set("digits", "production", 1)
     with pytest.raises(UnknownAlias, match=r"staging.*production"):
         store.models.version("digits", "staging")
     with pytest.raises(UnknownVersion):
-        store.models.set_alias("digits", "production", 5)
+        store.model_aliases.set("digits", "production", 5)
     with pytest.raises(UnknownModel):
-        store.models.set_alias("letters", "production", 1)
+        store.model_aliases.set("letters", "production", 1)
 
 
-def test_an_alias_is_switched_and_its_history_tells_of_it(store: Store, register: Register) -> None:
+def test_an_alias_is_switched_and_its_history_tells_of_it(store: TenantStore, register: Register) -> None:
     register(1)
     register(2)
     for version in (1, 2, 2):  # the last is no change
-        assert store.models.set_alias("digits", "production", version).version == version
+        assert store.model_aliases.set("digits", "production", version).version == version
     assert store.models.version("digits", "production").aliases == ("production",)
     assert history(store) == [(2, "production", "set", 2, 1), (1, "production", "set", 1, None)]
 
 
-def test_a_rollback_goes_back_step_by_step(store: Store, register: Register) -> None:
+def test_a_rollback_goes_back_step_by_step(store: TenantStore, register: Register) -> None:
     for job in (1, 2, 3):
-        store.models.set_alias("digits", "production", register(job).version)
-    assert store.models.roll_back("digits", "production").version == 2
-    assert store.models.roll_back("digits", "production").version == 1
+        store.model_aliases.set("digits", "production", register(job).version)
+    assert store.model_aliases.roll_back("digits", "production").version == 2
+    assert store.model_aliases.roll_back("digits", "production").version == 1
     with pytest.raises(NoEarlierVersion, match="before 1"):
-        store.models.roll_back("digits", "production")
-    store.models.set_alias("digits", "production", 3)
-    assert store.models.roll_back("digits", "production").version == 1
+        store.model_aliases.roll_back("digits", "production")
+    store.model_aliases.set("digits", "production", 3)
+    assert store.model_aliases.roll_back("digits", "production").version == 1
     assert history(store)[0] == (7, "production", "rollback", 1, 3)
 
 
-def test_a_rollback_passes_over_what_was_deleted(store: Store, register: Register) -> None:
+def test_a_rollback_passes_over_what_was_deleted(store: TenantStore, register: Register) -> None:
     for job in (1, 2, 3):
-        store.models.set_alias("digits", "production", register(job).version)
+        store.model_aliases.set("digits", "production", register(job).version)
     store.models.delete_version("digits", 2, lambda file: None)
-    assert store.models.roll_back("digits", "production").version == 1
+    assert store.model_aliases.roll_back("digits", "production").version == 1
 
 
-def test_an_alias_that_was_removed_begins_anew(store: Store, register: Register) -> None:
-    store.models.set_alias("digits", "production", register(1).version)
-    store.models.remove_alias("digits", "production")
+def test_an_alias_that_was_removed_begins_anew(store: TenantStore, register: Register) -> None:
+    store.model_aliases.set("digits", "production", register(1).version)
+    store.model_aliases.remove("digits", "production")
     with pytest.raises(UnknownAlias):
-        store.models.remove_alias("digits", "production")
-    store.models.set_alias("digits", "production", register(2).version)
+        store.model_aliases.remove("digits", "production")
+    store.model_aliases.set("digits", "production", register(2).version)
     with pytest.raises(NoEarlierVersion):
-        store.models.roll_back("digits", "production")
+        store.model_aliases.roll_back("digits", "production")
     assert [entry[2] for entry in history(store, "production")] == ["set", "removed", "set"]
     assert history(store, "staging") == []
 
 
-def test_a_version_that_an_alias_means_stays(store: Store, register: Register) -> None:
+def test_a_version_that_an_alias_means_stays(store: TenantStore, register: Register) -> None:
     register(1)
-    store.models.set_alias("digits", "production", 1)
+    store.model_aliases.set("digits", "production", 1)
     with pytest.raises(VersionInUse, match="'production'"):
         store.models.delete_version("digits", 1, lambda file: pytest.fail("it is needed"))
-    store.models.remove_alias("digits", "production")
+    store.model_aliases.remove("digits", "production")
     store.models.delete_version("digits", 1, lambda file: None)
     with pytest.raises(UnknownModel):
         store.models.get("digits")
     assert register(2).version == 2  # no number is given twice
 
 
-def test_a_file_goes_with_the_last_version_that_shares_it(store: Store, register: Register) -> None:
+def test_a_file_goes_with_the_last_version_that_shares_it(store: TenantStore, register: Register) -> None:
     register(1)
     register(2)
     register(3, name="letters")
@@ -160,7 +160,7 @@ def test_a_file_goes_with_the_last_version_that_shares_it(store: Store, register
     assert gone == [f"models/{'a' * 64}.safetensors"]
 
 
-def test_every_change_can_be_seen_by_the_revision(store: Store, register: Register) -> None:
+def test_every_change_can_be_seen_by_the_revision(store: TenantStore, register: Register) -> None:
     def revision() -> int:
         return store.models.revisions(["digits", "letters"])["digits"]
 
@@ -168,10 +168,10 @@ def test_every_change_can_be_seen_by_the_revision(store: Store, register: Regist
     seen = [revision()]
     for change in (
         lambda: register(2),
-        lambda: store.models.set_alias("digits", "production", 1),
-        lambda: store.models.set_alias("digits", "production", 2),
-        lambda: store.models.roll_back("digits", "production"),
-        lambda: store.models.remove_alias("digits", "production"),
+        lambda: store.model_aliases.set("digits", "production", 1),
+        lambda: store.model_aliases.set("digits", "production", 2),
+        lambda: store.model_aliases.roll_back("digits", "production"),
+        lambda: store.model_aliases.remove("digits", "production"),
         lambda: store.models.sample_features("digits", True),
         lambda: store.models.delete_version("digits", 1, lambda file: None),
     ):
@@ -180,7 +180,7 @@ def test_every_change_can_be_seen_by_the_revision(store: Store, register: Regist
     assert seen == sorted(set(seen))
 
 
-def test_models_are_listed_by_name(store: Store, register: Register) -> None:
+def test_models_are_listed_by_name(store: TenantStore, register: Register) -> None:
     for name in ("letters", "digits", "iris"):
         register(1, name=name)
     page = store.models.page(limit=2, after=None)
@@ -188,16 +188,16 @@ def test_models_are_listed_by_name(store: Store, register: Register) -> None:
     assert [one.name for one in store.models.page(limit=2, after="iris").data] == ["letters"]
 
 
-def test_registrations_and_switches_at_once_leave_no_gap(store: Store, register: Register) -> None:
+def test_registrations_and_switches_at_once_leave_no_gap(store: TenantStore, register: Register) -> None:
     register(0)
-    store.models.set_alias("digits", "production", 1)
+    store.model_aliases.set("digits", "production", 1)
     start = threading.Barrier(4)
 
     def work(worker: int) -> None:
         start.wait()
         for number in range(5):
             version = register(10 * worker + number + 1).version
-            store.models.set_alias("digits", "production", version)
+            store.model_aliases.set("digits", "production", version)
 
     threads = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
     for thread in threads:
@@ -209,4 +209,4 @@ def test_registrations_and_switches_at_once_leave_no_gap(store: Store, register:
     changes = history(store)
     assert [number for number, *_ in changes] == list(range(len(changes), 0, -1))
     assert all(newer[4] == older[3] for newer, older in pairwise(changes))  # what it meant is what it had been set to
-    assert store.models.alias("digits", "production").version == changes[0][3]
+    assert store.model_aliases.get("digits", "production").version == changes[0][3]

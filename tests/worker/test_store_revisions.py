@@ -8,7 +8,7 @@ from worker.domain.ids import new_id
 from worker.domain.jobs import Job, Saved
 from worker.domain.work_items import Claim, Signals, Status
 from worker.errors import IllegalMove, RevisionChanged, UnknownCheckpoint, UnknownJob
-from worker.store import Change, Draft, SavedModel, Store
+from worker.store import Change, Draft, SavedModel, TenantStore
 
 
 def spec_with(rate: float, epochs: int = 5) -> dict[str, object]:
@@ -21,19 +21,19 @@ def change(rate: float, epochs: int = 5) -> Change:
 
 
 @pytest.fixture
-def claim(store: Store, drafted: Callable[..., Draft]) -> Claim:
+def claim(store: TenantStore, drafted: Callable[..., Draft]) -> Claim:
     job = store.jobs.create(drafted(spec=spec_with(0.1)), max_queued=9)
     claimed = store.work_items.claim(job.id, "worker")
     assert claimed is not None
     return claimed
 
 
-def checkpoint(store: Store, claim: Claim, epoch: int, revision: int) -> int:
+def checkpoint(store: TenantStore, claim: Claim, epoch: int, revision: int) -> int:
     file = f"checkpoints/{claim.attempt}-{epoch}-{revision}"
     return store.training_log.checkpoint(claim, Saved(epoch, epoch, "control", file, "a" * 64, 1, revision)).number
 
 
-def test_a_change_is_numbered_told_to_the_worker_and_confirmed(store: Store, claim: Claim) -> None:
+def test_a_change_is_numbered_told_to_the_worker_and_confirmed(store: TenantStore, claim: Claim) -> None:
     first = store.revisions.add(claim.item_id, change(0.2, epochs=9), after=0)
     assert (first.number, first.effective_epoch, first.checkpoint) == (1, None, None)
     assert store.work_items.renew(claim) == Signals(None, 1)
@@ -50,14 +50,14 @@ def test_a_change_is_numbered_told_to_the_worker_and_confirmed(store: Store, cla
     assert types == ["hyperparameters_requested", "checkpoint", "hyperparameters_changed"]
 
 
-def test_of_two_changes_to_the_same_state_one_is_refused(store: Store, claim: Claim) -> None:
+def test_of_two_changes_to_the_same_state_one_is_refused(store: TenantStore, claim: Claim) -> None:
     store.revisions.add(claim.item_id, change(0.2), after=0)
     with pytest.raises(RevisionChanged, match="at revision 1"):
         store.revisions.add(claim.item_id, change(0.3), after=0)
     assert len(store.revisions.page(claim.item_id)) == 1
 
 
-def test_a_job_that_is_done_changes_no_more(store: Store, claim: Claim) -> None:
+def test_a_job_that_is_done_changes_no_more(store: TenantStore, claim: Claim) -> None:
     store.work_items.confirm_cancel(claim)
     with pytest.raises(IllegalMove, match="cancelled"):
         store.revisions.add(claim.item_id, change(0.2), after=0)
@@ -66,7 +66,7 @@ def test_a_job_that_is_done_changes_no_more(store: Store, claim: Claim) -> None:
 
 
 def test_the_checkpoint_before_a_change_is_kept_and_going_back_to_it_undoes_the_change(
-    store: Store, claim: Claim
+    store: TenantStore, claim: Claim
 ) -> None:
     job_id = claim.item_id
     for number, epoch in ((1, 1), (2, 2)):
@@ -95,7 +95,7 @@ def test_the_checkpoint_before_a_change_is_kept_and_going_back_to_it_undoes_the_
 
 
 def test_a_rerun_plans_the_changes_for_the_same_epochs(
-    store: Store, claim: Claim, drafted: Callable[..., Draft], queued: Callable[[], Job]
+    store: TenantStore, claim: Claim, drafted: Callable[..., Draft], queued: Callable[[], Job]
 ) -> None:
     store.revisions.add(claim.item_id, change(0.2), after=0)
     store.training_log.note_applied(claim, 1, 3, checkpoint(store, claim, 2, revision=0))

@@ -14,6 +14,7 @@ from engine import JobSpec
 from tests.until import CEILING
 from tests.worker.conftest import quick
 from worker.backend import open_backend
+from worker.domain.principals import LOCAL
 from worker.domain.work_items import Signals, Status
 from worker.queue.broker import find_broker
 from worker.queue.notifier import Notifier
@@ -41,7 +42,7 @@ def hog(store: Store, job: str) -> None:
 
 
 def cancel(store: Store, job: str) -> None:
-    store.jobs.cancel(job)
+    store.on_behalf_of(LOCAL).jobs.cancel(job)
     hang(store, job)
 
 
@@ -75,7 +76,8 @@ def test_a_process_ends_when_its_work_does_not(
     tmp_path: Path, redis_url: str, spec: Make, how: How, limits: dict[str, float], state: Status, code: str | None
 ) -> None:
     settings = quick(tmp_path, redis_url=redis_url, heartbeat_seconds=0.2, sweep_seconds=100, **limits)
-    with open_backend(settings) as backend:
+    with open_backend(settings) as opened:
+        backend = opened.on_behalf_of(LOCAL)
         job = backend.jobs.submit(spec())
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])  # what the processes import is imported once

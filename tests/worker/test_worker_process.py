@@ -12,8 +12,8 @@ import pytest
 
 from engine import JobSpec, load
 from tests.endless import ENDLESS
-from worker.backend import Backend
 from worker.domain.work_items import Status
+from worker.workspace import Workspace
 
 Make = Callable[..., JobSpec]
 
@@ -28,13 +28,13 @@ class Process(Protocol):
 
 
 class Fleet(Protocol):
-    backend: Backend
+    backend: Workspace
 
     def start_worker(self, program: str = ..., *arguments: str, log: Path | None = None) -> Process: ...
     def end_leases(self) -> None: ...
 
 
-def trainer(backend: Backend, job_id: str) -> int | None:
+def trainer(backend: Workspace, job_id: str) -> int | None:
     """The process that trains the job, once it has told how much memory it holds."""
     return next((seen.pid for seen in backend.fleet.workers() if seen.job_id == job_id and seen.memory_bytes), None)
 
@@ -44,7 +44,7 @@ def test_jobs_are_trained_failed_cancelled_and_given_back(
 ) -> None:
     running = fleet()
     backend, worker = running.backend, running.start_worker()
-    assert backend.fleet.health()["redis"].ok
+    assert running.opened.health()["redis"].ok
 
     wanted = spec(checks={"gradients": ["start", "end"]}, training={"epochs": 30})
     job = backend.jobs.wait(backend.jobs.submit(wanted).id, 60)

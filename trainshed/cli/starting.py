@@ -116,7 +116,7 @@ def alive() -> None:
     from worker.store import open_store
 
     with _told_in_a_line(), closing(open_store(_read_settings())) as store:
-        here = [worker for worker in store.workers.alive() if worker.host == socket.gethostname()]
+        here = [worker for worker in store.workers.alive(None) if worker.host == socket.gethostname()]
     if not here:
         fail(f"no worker on {socket.gethostname()} has reported lately")
     print(f"worker {here[0].id} reported at {here[0].seen_at:%H:%M:%S} UTC")

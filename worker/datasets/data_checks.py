@@ -13,10 +13,12 @@ from engine.data.splits import AnySplit
 from worker.datasets.library import DatasetLibrary
 from worker.domain.records import DatasetRecord
 from worker.errors import StoreError
-from worker.store import Store
+from worker.store import TenantStore
 
 REVISION = 2
 """Of the checks: a report of an earlier one is made anew."""
+
+ONE_AT_A_TIME = Lock()
 
 UNLOOKED = {"normalize", "augment"}
 """Fields of a spec's data that change nothing about a report."""
@@ -25,10 +27,9 @@ UNLOOKED = {"normalize", "augment"}
 class DataChecks:
     """Reports on the datasets of a library, kept in the store; each process makes one at a time."""
 
-    def __init__(self, store: Store, datasets: DatasetLibrary) -> None:
+    def __init__(self, store: TenantStore, datasets: DatasetLibrary) -> None:
         self._store = store
         self._datasets = datasets
-        self._one_at_a_time = Lock()
 
     def of_dataset(self, reference: str, *, target: str | None, split: AnySplit | None) -> DataReport:
         """What is to be said before there is a job; SpecError where target or split do not fit the dataset."""
@@ -66,8 +67,10 @@ class DataChecks:
     ) -> DataReport:
         """The report that was kept, or a new one."""
         contents = [record.sha256 for record in records.values()]
-        key = hashlib.sha256(json.dumps([REVISION, contents, asked], sort_keys=True).encode()).hexdigest()
-        with self._one_at_a_time:
+        key = hashlib.sha256(
+            json.dumps([REVISION, self._store.principal.tenant, contents, asked], sort_keys=True).encode()
+        ).hexdigest()
+        with ONE_AT_A_TIME:
             kept = self._store.data_reports.find(key)
             if kept is not None:
                 return DataReport.model_validate(kept)

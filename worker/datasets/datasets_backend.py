@@ -17,13 +17,13 @@ from worker.domain.records import (
 )
 from worker.settings import Settings
 from worker.storage.uploads import Upload
-from worker.store import Store
+from worker.store import TenantStore
 
 
 class DatasetsBackend:
     """What may be asked about datasets; thread-safe."""
 
-    def __init__(self, settings: Settings, store: Store, library: DatasetLibrary) -> None:
+    def __init__(self, settings: Settings, store: TenantStore, library: DatasetLibrary) -> None:
         self._pages = Pages(settings.max_page)
         self._library = library
         self._data_checks = DataChecks(store, library)

@@ -19,7 +19,7 @@ from worker.errors import InvalidPage, NameTaken, UnknownDataset, UnsupportedMed
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts, room
 from worker.storage.uploads import Upload
-from worker.store import Store, StoredFile
+from worker.store import StoredFile, TenantStore
 
 MAX_PREVIEW = 100
 LISTED_USES = 100
@@ -28,7 +28,7 @@ LISTED_USES = 100
 class DatasetLibrary:
     """Rows in the store and files among the artifacts, always both or neither."""
 
-    def __init__(self, store: Store, artifacts: Artifacts, settings: Settings) -> None:
+    def __init__(self, store: TenantStore, artifacts: Artifacts, settings: Settings) -> None:
         self._store = store
         self._artifacts = artifacts
         self._limits = ReadLimits(

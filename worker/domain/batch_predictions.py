@@ -25,6 +25,7 @@ class BatchPrediction:
     bytes: int | None
     error: Failure | None
     attempt: int  # claims so far; the fencing token
+    created_by: str
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

@@ -27,6 +27,7 @@ class GradientCheck:
     report: Mapping[str, JsonValue] | None
     error: Failure | None
     attempt: int  # claims so far; the fencing token
+    created_by: str
     created_at: datetime
     finished_at: datetime | None
 

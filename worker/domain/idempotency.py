@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from worker.domain.principals import Principal
+
 
 @dataclass(frozen=True)
 class KeyLease:
     """The right to answer a request with this key; a later attempt at the same key takes it away."""
 
+    principal: Principal
     key: str
     route: str
     attempt: int

@@ -115,6 +115,7 @@ class Job:
     queue: str
     priority: int  # 0 to 9; 9 is claimed first
     data_hash: str
+    created_by: str
     attempt: int  # claims so far; every write of a worker carries it (the fencing token)
     created_at: datetime
     updated_at: datetime

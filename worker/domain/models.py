@@ -21,6 +21,7 @@ class RegisteredModel:
     aliases: Mapping[str, int]
     drift: bool  # whether the features of requests are sampled
     revision: int  # grows by every change of the model, its versions or its aliases
+    created_by: str  # whoever registered its first version
     created_at: datetime
     updated_at: datetime
 
@@ -50,6 +51,7 @@ class ModelVersion(Registration):
 
     version: int  # counts from 1; the number of a deleted one is not given again
     aliases: tuple[str, ...]  # that mean this version now
+    created_by: str
     created_at: datetime
 
 
@@ -72,4 +74,5 @@ class AliasChange:
     change: Change
     version: int | None
     previous: int | None
+    who: str  # changed it
     at: datetime

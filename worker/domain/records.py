@@ -65,6 +65,7 @@ class DatasetRecord:
     sha256: str  # of the stored file: what a job's data hash is made of
     rows: int
     summary: Mapping[str, JsonValue]
+    created_by: str
     created_at: datetime
 
     @property
@@ -106,6 +107,7 @@ class ParameterSet:
     bytes: int
     sha256: str
     tensors: Mapping[str, tuple[int, ...]]
+    created_by: str
     created_at: datetime
 
 

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 
 from pydantic import JsonValue
 
+from worker.domain.principals import Principal
+
 
 class Status(StrEnum):
     """Where a work item stands."""
@@ -69,6 +71,7 @@ class WorkItem:
     id: str
     kind: str
     topic: str  # whoever waits for it is woken under this id: the item's own, or that of what it belongs to
+    principal: Principal  # whose it is, and on whose behalf a worker does it
     queue: str
     priority: int  # 0 to 9; 9 is claimed first
     state: Status

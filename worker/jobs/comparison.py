@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from engine.json_pointer import pointer as json_pointer
 from worker.domain.jobs import Job
-from worker.store import Store
+from worker.store import TenantStore
 
 MOST_JOBS = 10
 MOST_EPOCHS = 500  # of a curve: longer ones are shown every few epochs
@@ -44,7 +44,7 @@ class Comparison:
     curves: Curves
 
 
-def compare(store: Store, jobs: Sequence[Job]) -> Comparison:
+def compare(store: TenantStore, jobs: Sequence[Job]) -> Comparison:
     """What the jobs have not in common."""
     longest = max((job.epoch for job in jobs), default=0)
     stride = max(1, -(-longest // MOST_EPOCHS))

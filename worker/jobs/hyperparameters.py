@@ -9,7 +9,7 @@ from engine import JobSpec, SpecError
 from engine.hyperparameters import changeable, changes
 from worker.domain.jobs import Job, Revision
 from worker.jobs.submission import Submission
-from worker.store import Change, Store
+from worker.store import Change, TenantStore
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Hyperparameters:
 class Steering:
     """Changes of hyper-parameters, checked before they are stored."""
 
-    def __init__(self, store: Store, submission: Submission) -> None:
+    def __init__(self, store: TenantStore, submission: Submission) -> None:
         self._store = store
         self._submission = submission
 

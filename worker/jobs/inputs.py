@@ -11,14 +11,16 @@ from worker.errors import InputGone
 from worker.parameters.library import ParameterLibrary
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
-from worker.store import Store
+from worker.store import TenantStore
 from worker.store.checkpoints import MODEL
 
 
 class JobInputs:
     """The inputs of one job, as its submission has pinned them."""
 
-    def __init__(self, job_id: str, spec: JobSpec, settings: Settings, store: Store, artifacts: Artifacts) -> None:
+    def __init__(
+        self, job_id: str, spec: JobSpec, settings: Settings, store: TenantStore, artifacts: Artifacts
+    ) -> None:
         self._spec = spec
         self._settings = settings
         self._store = store
@@ -58,7 +60,7 @@ class JobInputs:
         return checkpoint.best if best and checkpoint.best is not None else checkpoint.parameters
 
 
-def refuse_if_gone(store: Store, job_id: str) -> None:
+def refuse_if_gone(store: TenantStore, job_id: str) -> None:
     """Raise `InputGone` if a dataset of the job was deleted since."""
     for reference, dataset_id in store.jobs.inputs(job_id)["dataset"].items():
         if store.datasets.stored(dataset_id) is None:

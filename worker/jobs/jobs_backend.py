@@ -38,7 +38,7 @@ from worker.queue.notifier import Notifier
 from worker.queue.publisher import Publisher
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
-from worker.store import LEAST_POINTS, Draft, Store
+from worker.store import LEAST_POINTS, Draft, TenantStore
 
 MARKS = (
     *(f"{control}_requested" for control in ("pause", "resume", "stop", "cancel")),
@@ -54,7 +54,7 @@ class JobsBackend:
     def __init__(
         self,
         settings: Settings,
-        store: Store,
+        store: TenantStore,
         artifacts: Artifacts,
         submission: Submission,
         publisher: Publisher,

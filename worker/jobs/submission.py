@@ -23,7 +23,7 @@ from worker.jobs.inputs import refuse_if_gone
 from worker.jobs.limits import check_parameters, check_size
 from worker.parameters.library import ParameterLibrary
 from worker.settings import Settings
-from worker.store import MODEL, Draft, Store
+from worker.store import MODEL, Draft, TenantStore
 
 REMEMBERED = 64  # questions about data whose answer is kept: a search asks one of them again and again
 LOOKED_AT = 1 << 24  # values of a table: so many are looked through in a moment
@@ -46,7 +46,7 @@ class Submission:
     """Checks specs against what is stored here."""
 
     def __init__(
-        self, store: Store, datasets: DatasetLibrary, parameters: ParameterLibrary, settings: Settings
+        self, store: TenantStore, datasets: DatasetLibrary, parameters: ParameterLibrary, settings: Settings
     ) -> None:
         self._store = store
         self._datasets = datasets

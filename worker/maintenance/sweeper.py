@@ -19,6 +19,7 @@ from worker.queue.publisher import Publisher
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
 from worker.store import Store
+from worker.store.idempotency_keys import forget_keys
 
 TIDY_SECONDS = 600.0
 
@@ -63,7 +64,7 @@ class Sweeper:
         """Remove what nobody will ask for any more: files without a row, keys older than a day."""
         if orphans := sweep_orphans(self._store, self._artifacts):
             self._log.warning("orphans_removed", files=len(orphans), first=orphans[0])
-        while self._store.idempotency_keys.forget():
+        while forget_keys(self._store.database):
             continue
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from worker.models.registry import ModelRegistry
 from worker.queue.publisher import Publisher
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
-from worker.store import Store
+from worker.store import TenantStore
 from worker.store.batch_predictions import QUEUE as BATCH_QUEUE
 
 
@@ -30,7 +30,7 @@ class BatchesBackend:
     def __init__(
         self,
         settings: Settings,
-        store: Store,
+        store: TenantStore,
         artifacts: Artifacts,
         registry: ModelRegistry,
         datasets: DatasetLibrary,

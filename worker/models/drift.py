@@ -15,7 +15,7 @@ from worker.datasets.library import DatasetLibrary
 from worker.domain.models import ModelVersion, RegisteredModel
 from worker.errors import NothingToCompare
 from worker.storage.artifacts import Artifacts
-from worker.store import Store
+from worker.store import TenantStore
 from worker.store.feature_samples import FeatureSample
 
 
@@ -32,7 +32,7 @@ class Drift:
 
 
 def drift_of(
-    model: RegisteredModel, version: ModelVersion, store: Store, artifacts: Artifacts, library: DatasetLibrary
+    model: RegisteredModel, version: ModelVersion, store: TenantStore, artifacts: Artifacts, library: DatasetLibrary
 ) -> Drift:
     """Compare the samples of all processes with the version's training rows.
 

@@ -19,7 +19,7 @@ from worker.models.drift import Drift, drift_of
 from worker.models.registry import ModelFormat, ModelRegistry, known_name
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
-from worker.store import Store
+from worker.store import TenantStore
 
 
 class ModelsBackend:
@@ -28,7 +28,7 @@ class ModelsBackend:
     def __init__(
         self,
         settings: Settings,
-        store: Store,
+        store: TenantStore,
         artifacts: Artifacts,
         registry: ModelRegistry,
         datasets: DatasetLibrary,
@@ -95,30 +95,30 @@ class ModelsBackend:
 
     def aliases(self, name: str) -> tuple[Alias, ...]:
         """What the model's aliases mean, by name; raises UnknownModel."""
-        return self._store.models.aliases(known_name(name))
+        return self._store.model_aliases.all(known_name(name))
 
     def alias(self, name: str, alias: str) -> Alias:
         """What the alias means; raises UnknownModel, UnknownAlias."""
-        return self._store.models.alias(known_name(name), alias)
+        return self._store.model_aliases.get(known_name(name), alias)
 
-    def set_alias(self, name: str, alias: str, version: int) -> Alias:
+    def set_alias(self, name: str, alias: str, version: int, who: str | None = None) -> Alias:
         """Have the alias mean this version; raises InvalidName, UnknownModel, UnknownVersion."""
-        return self._store.models.set_alias(known_name(name), checked_alias(alias), column_number(version))
+        return self._store.model_aliases.set(known_name(name), checked_alias(alias), column_number(version), who)
 
-    def roll_back_alias(self, name: str, alias: str) -> Alias:
+    def roll_back_alias(self, name: str, alias: str, who: str | None = None) -> Alias:
         """Have the alias mean what it meant before; raises UnknownAlias, NoEarlierVersion."""
-        return self._store.models.roll_back(known_name(name), alias)
+        return self._store.model_aliases.roll_back(known_name(name), alias, who)
 
-    def remove_alias(self, name: str, alias: str) -> None:
+    def remove_alias(self, name: str, alias: str, who: str | None = None) -> None:
         """Forget the alias, not its history; raises UnknownAlias."""
-        self._store.models.remove_alias(known_name(name), alias)
+        self._store.model_aliases.remove(known_name(name), alias, who)
 
     def alias_history(
         self, name: str, alias: str | None = None, *, limit: int = 20, after: int | None = None
     ) -> Page[AliasChange]:
         """Changes of the model's aliases older than number `after`, newest first."""
         before = None if after is None else column_number(after)
-        return self._store.models.history(known_name(name), alias, limit=self._pages.limit(limit), before=before)
+        return self._store.model_aliases.history(known_name(name), alias, limit=self._pages.limit(limit), before=before)
 
     def labelled_table(self, model: Model, reference: str, *, pointer: str) -> Table:
         """The rows of a dataset that has the model's features and its target; raises UnknownDataset, DataError."""

@@ -23,7 +23,7 @@ from worker.jobs.inputs import JobInputs, refuse_if_gone
 from worker.models.card import card_of
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts, room
-from worker.store import SavedModel, Store
+from worker.store import SavedModel, TenantStore
 from worker.store.models import Registering
 
 ModelFormat = Literal["safetensors", "npz", "onnx"]
@@ -32,7 +32,7 @@ ModelFormat = Literal["safetensors", "npz", "onnx"]
 class ModelRegistry:
     """Rows in the store and files among the artifacts: a version's file is there as long as its row."""
 
-    def __init__(self, store: Store, artifacts: Artifacts, settings: Settings) -> None:
+    def __init__(self, store: TenantStore, artifacts: Artifacts, settings: Settings) -> None:
         self._store = store
         self._artifacts = artifacts
         self._settings = settings

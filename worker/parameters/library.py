@@ -17,7 +17,7 @@ from worker.parameters.files import MEDIA_TYPES, Tensors, read_parameters
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
 from worker.storage.uploads import Upload
-from worker.store import Store, StoredFile
+from worker.store import StoredFile, TenantStore
 
 ARRAYS_PER_LAYER = 7  # W, b, gamma, beta, two running averages and how many batches they saw
 
@@ -25,7 +25,7 @@ ARRAYS_PER_LAYER = 7  # W, b, gamma, beta, two running averages and how many bat
 class ParameterLibrary:
     """Rows in the store and files among the artifacts, always both or neither."""
 
-    def __init__(self, store: Store, artifacts: Artifacts, settings: Settings) -> None:
+    def __init__(self, store: TenantStore, artifacts: Artifacts, settings: Settings) -> None:
         self._store = store
         self._artifacts = artifacts
         self._limits = ReadLimits(

@@ -8,27 +8,28 @@ from worker.errors import (
     StoreUnavailable,
 )
 from worker.queue.notifier import Notifier
-from worker.store import Store
+from worker.storage.database import Database
+from worker.store import TenantStore
 
 
 class Fleet:
-    """What may be asked about workers, the database and Redis; thread-safe."""
+    """What may be asked about workers; thread-safe."""
 
-    def __init__(self, store: Store, notifier: Notifier) -> None:
+    def __init__(self, store: TenantStore) -> None:
         self._store = store
-        self._notifier = notifier
 
     def workers(self) -> tuple[WorkerRecord, ...]:
-        """The worker processes that were seen lately."""
-        return self._store.workers.alive()
+        """The worker processes that were seen lately; what they do for other tenants is not told."""
+        return self._store.workers.alive(self._store.principal)
 
-    def health(self) -> dict[str, Condition]:
-        """Whether the database and Redis answer."""
-        sql = Condition(True, self._store.database.kind, "answers")
-        try:
-            self._store.database.ping()
-        except StoreUnavailable as error:
-            sql = Condition(False, self._store.database.kind, str(error))
-        trouble = self._notifier.answers()
-        detail = "answers" if trouble is None else f"{trouble}; jobs are kept and start later"
-        return {"sql": sql, "redis": Condition(trouble is None, "redis", detail)}
+
+def health_of(database: Database, notifier: Notifier) -> dict[str, Condition]:
+    """Whether the database and Redis answer."""
+    sql = Condition(True, database.kind, "answers")
+    try:
+        database.ping()
+    except StoreUnavailable as error:
+        sql = Condition(False, database.kind, str(error))
+    trouble = notifier.answers()
+    detail = "answers" if trouble is None else f"{trouble}; jobs are kept and start later"
+    return {"sql": sql, "redis": Condition(trouble is None, "redis", detail)}

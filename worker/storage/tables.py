@@ -1,6 +1,7 @@
 """The tables, as a new database gets them; the migrations bring an older one to the same, which a test compares.
 
-Times are seconds since 1970, UTC, by the database's clock.
+Times are seconds since 1970, UTC, by the database's clock. What a principal makes has its tenant, and its name as
+`created_by`; what hangs on such a row needs neither.
 """
 
 import sqlalchemy as sa
@@ -40,6 +41,8 @@ work_items = sa.Table(
     Column("id", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("topic", Text, nullable=False),  # who waits for it is woken under this id; deleted with what has this id
+    Column("tenant", Text, nullable=False),  # whose it is
+    Column("created_by", Text, nullable=False),  # the name of the principal
     Column("queue", Text, nullable=False),
     Column("priority", Integer, nullable=False),  # 9 is claimed first
     Column("state", Text, nullable=False),
@@ -62,7 +65,8 @@ work_items = sa.Table(
     CheckConstraint(f"state IN ({', '.join(repr(str(status)) for status in Status)})", name="work_items_state"),
     CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="work_items_lease"),
     CheckConstraint("control IN ('pause', 'stop', 'cancel')", name="work_items_control"),
-    Index("work_items_by_state", "kind", "state", "id"),
+    Index("work_items_by_state", "kind", "state", "tenant", "id"),
+    Index("work_items_by_tenant", "tenant", "kind", "id"),
     Index("work_items_by_urgency", "queue", "state", "priority", "created_at", "id"),
     Index("work_items_by_topic", "topic"),
 )
@@ -129,6 +133,7 @@ gradient_checks = sa.Table(
     # job wrote the report, as the job's spec wants it
     Column("report", JSON(none_as_null=True)),
     Column("attempt", Integer),  # of the job, where that wrote the report
+    Column("created_by", Text, nullable=False),
     Column("created_at", Double, nullable=False),
 )
 
@@ -180,6 +185,8 @@ datasets = sa.Table(
     "datasets",
     metadata,
     Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("media_type", Text),  # null: a sample
@@ -190,12 +197,14 @@ datasets = sa.Table(
     Column("rows", BigInteger, nullable=False),
     Column("summary", JSON, nullable=False),
     Column("created_at", Double, nullable=False),
-    UniqueConstraint("name", "version", name="datasets_name_version_key"),
+    UniqueConstraint("tenant", "name", "version", name="datasets_name_version_key"),
+    Index("datasets_by_tenant", "tenant", "id"),
 )
 
 dataset_names = sa.Table(
     "dataset_names",
     metadata,
+    Column("tenant", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("versions", Integer, nullable=False),  # made so far: the number of a deleted one is not given again
 )
@@ -214,13 +223,17 @@ parameter_sets = sa.Table(
     "parameter_sets",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
+    Column("tenant", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("name", Text, nullable=False),
     Column("upload_bytes", BigInteger, nullable=False),
     Column("upload_sha256", Text, nullable=False),
     Column("file", Text, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("tensors", JSON, nullable=False),
     Column("created_at", Double, nullable=False),
+    UniqueConstraint("tenant", "name", name="parameter_sets_name_key"),
+    Index("parameter_sets_by_tenant", "tenant", "id"),
 )
 
 job_inputs = sa.Table(
@@ -252,6 +265,8 @@ workers = sa.Table(
 idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("created_by", Text, primary_key=True),  # the keys of one principal mean nothing to another
     Column("key", Text, primary_key=True),
     Column("route", Text, primary_key=True),
     Column("attempt", Integer, nullable=False),  # requests that took it up; a later one fences an earlier one out
@@ -268,7 +283,9 @@ idempotency_keys = sa.Table(
 registered_models = sa.Table(
     "registered_models",
     metadata,
+    Column("tenant", Text, primary_key=True),
     Column("name", Text, primary_key=True),
+    Column("created_by", Text, nullable=False),
     Column("versions", Integer, nullable=False),  # made so far: the number of a deleted one is not given again
     Column("changes", Integer, nullable=False),  # of its aliases, so far
     Column("revision", Integer, nullable=False),  # grows by any change, so that a process sees what it has to reload
@@ -280,8 +297,10 @@ registered_models = sa.Table(
 model_versions = sa.Table(
     "model_versions",
     metadata,
-    Column("name", Text, ForeignKey("registered_models.name"), primary_key=True),
+    Column("tenant", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
     Column("version", Integer, primary_key=True),
+    Column("created_by", Text, nullable=False),
     Column("job_id", Text, nullable=False),  # no foreign key: a version outlives its job
     Column("checkpoint", Integer),
     Column("file", Text, nullable=False),  # named by its content: several versions may share it
@@ -295,33 +314,40 @@ model_versions = sa.Table(
     Column("environment", JSON(none_as_null=True)),
     Column("card", JSON, nullable=False),
     Column("created_at", Double, nullable=False),
+    ForeignKeyConstraint(["tenant", "name"], ["registered_models.tenant", "registered_models.name"]),
     Index("model_versions_by_sha256", "sha256"),
 )
 
 model_aliases = sa.Table(
     "model_aliases",
     metadata,
+    Column("tenant", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("alias", Text, primary_key=True),
     Column("version", Integer, nullable=False),
     Column("change", Integer, nullable=False),  # the number of its last one in the history
     Column("changed_at", Double, nullable=False),
-    ForeignKeyConstraint(["name", "version"], ["model_versions.name", "model_versions.version"]),
+    ForeignKeyConstraint(
+        ["tenant", "name", "version"], ["model_versions.tenant", "model_versions.name", "model_versions.version"]
+    ),
 )
 
 alias_history = sa.Table(
     "alias_history",
     metadata,
-    Column("name", Text, ForeignKey("registered_models.name"), primary_key=True),
+    Column("tenant", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("alias", Text, nullable=False),
     Column("change", Text, nullable=False),
     Column("version", Integer),
     Column("previous", Integer),
     Column("back_to", Integer),  # the change that a rollback of this one returns to
+    Column("who", Text, nullable=False),
     Column("at", Double, nullable=False),
     CheckConstraint("change IN ('set', 'rollback', 'removed')", name="alias_history_change"),
-    Index("alias_history_by_alias", "name", "alias", "number"),
+    ForeignKeyConstraint(["tenant", "name"], ["registered_models.tenant", "registered_models.name"]),
+    Index("alias_history_by_alias", "tenant", "name", "alias", "number"),
 )
 
 batch_predictions = sa.Table(
@@ -342,11 +368,13 @@ batch_predictions = sa.Table(
 feature_samples = sa.Table(
     "feature_samples",
     metadata,
-    Column("name", Text, ForeignKey("registered_models.name"), primary_key=True),
+    Column("tenant", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
     Column("process", Text, primary_key=True),
     Column("since", Double, primary_key=True),  # a process begins a new sample every hour
     Column("seen", BigInteger, nullable=False),  # rows that the sample stands for
     Column("columns", JSON, nullable=False),
     Column("rows", JSON, nullable=False),
     Column("updated_at", Double, nullable=False),
+    ForeignKeyConstraint(["tenant", "name"], ["registered_models.tenant", "registered_models.name"]),
 )

@@ -1,8 +1,9 @@
 """The store: every SQL statement there is, one noun a file."""
 
+from worker.domain.principals import Principal
 from worker.settings import Settings
 from worker.storage.database import Database, open_database
-from worker.store.admission import Draft
+from worker.store.admission import Admission, Draft
 from worker.store.batch_predictions import KIND as PREDICT_BATCH
 from worker.store.batch_predictions import BatchPredictions, BatchRows
 from worker.store.checkpoints import MODEL, Checkpoints
@@ -18,6 +19,7 @@ from worker.store.job_rows import JOB_ROWS
 from worker.store.job_rows import KIND as TRAIN
 from worker.store.jobs import Jobs
 from worker.store.measurements import LEAST_POINTS, Measurements
+from worker.store.model_aliases import ModelAliases
 from worker.store.models import Models
 from worker.store.parameter_sets import ParameterSets
 from worker.store.revisions import Change, Revisions
@@ -37,6 +39,7 @@ __all__ = [
     "SavedModel",
     "Store",
     "StoredFile",
+    "TenantStore",
     "open_store",
 ]
 
@@ -45,32 +48,54 @@ ROWS = {TRAIN: JOB_ROWS, CHECK_GRADIENTS: CheckRows(), PREDICT_BATCH: BatchRows(
 
 
 class Store:
-    """What is known about jobs, in a database; thread-safe, not to be carried over a fork."""
+    """What is known about work, in a database; thread-safe, not to be carried over a fork.
+
+    Here is what knows no tenant: the work of all, the workers and the files. Whatever belongs to somebody is to be had
+    `on_behalf_of` a principal only.
+    """
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
         self.work_items = WorkItems(
             database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts, rows=ROWS
         )
-        self.jobs = Jobs(database)
         self.training_log = TrainingLog(database, self.work_items)
-        self.gradient_checks = GradientChecks(database, self.work_items)
-        self.batch_predictions = BatchPredictions(database)
-        self.checkpoints = Checkpoints(database)
-        self.revisions = Revisions(database)
-        self.idempotency_keys = IdempotencyKeys(database)
-        self.measurements = Measurements(database)
-        self.datasets = Datasets(database)
-        self.data_reports = DataReports(database)
-        self.parameter_sets = ParameterSets(database)
-        self.models = Models(database)
-        self.feature_samples = FeatureSamples(database)
         self.files = Files(database)
         self.workers = Workers(database)
+        self._admission = Admission(database)
+
+    def on_behalf_of(self, principal: Principal) -> "TenantStore":
+        """What the principal's tenant has; what a principal makes bears its name."""
+        return TenantStore(self, principal, self._admission)
 
     def close(self) -> None:
         """Close the connections."""
         self.database.close()
+
+
+class TenantStore:
+    """What one tenant has, on behalf of one of its principals: what is another's is not there. As cheap as a tuple."""
+
+    def __init__(self, store: Store, principal: Principal, admission: Admission) -> None:
+        database = store.database
+        self.principal = principal
+        self.database = database
+        self.work_items = store.work_items
+        self.training_log = store.training_log
+        self.workers = store.workers
+        self.jobs = Jobs(database, principal, admission)
+        self.gradient_checks = GradientChecks(database, principal, store.work_items)
+        self.batch_predictions = BatchPredictions(database, principal)
+        self.checkpoints = Checkpoints(database, principal)
+        self.revisions = Revisions(database, principal)
+        self.idempotency_keys = IdempotencyKeys(database, principal)
+        self.measurements = Measurements(database, principal)
+        self.datasets = Datasets(database, principal)
+        self.data_reports = DataReports(database)
+        self.parameter_sets = ParameterSets(database, principal)
+        self.models = Models(database, principal)
+        self.model_aliases = ModelAliases(database, principal)
+        self.feature_samples = FeatureSamples(database, principal)
 
 
 def open_store(settings: Settings) -> Store:

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from worker.domain.idempotency import KeyedRequest
 from worker.domain.ids import new_id
 from worker.domain.jobs import Job
+from worker.domain.principals import Principal
 from worker.domain.work_items import Status
 from worker.errors import QueueFull, StorageFull, StoreUnavailable, UnknownCheckpoint, UnknownDataset, WorkerError
 from worker.storage import tables
@@ -55,6 +56,7 @@ class Request:
     """A draft on its way, and what became of it."""
 
     draft: Draft
+    principal: Principal
     max_queued: int
     keyed: KeyedRequest | None
     outcome: Future[Job] = field(default_factory=Future)
@@ -76,18 +78,18 @@ class Admission:
         self._waiting = 0  # jobs, as last counted
         self._counted_at = float("-inf")
 
-    def admit(self, draft: Draft, *, max_queued: int, keyed: KeyedRequest | None = None) -> Job:
+    def admit(self, draft: Draft, principal: Principal, *, max_queued: int, keyed: KeyedRequest | None = None) -> Job:
         """Queue a job; its datasets cannot be deleted from here on until it is done."""
-        mine = Request(draft, max_queued, keyed)
+        mine = Request(draft, principal, max_queued, keyed)
         if draft.checkpoints:  # alone: it locks other jobs, and two processes might lock several in different orders
             self._write([mine])
         else:
             self._settle([mine])
         return mine.outcome.result()
 
-    def admit_all(self, drafts: Sequence[Draft], *, max_queued: int) -> list[Job | WorkerError]:
+    def admit_all(self, drafts: Sequence[Draft], principal: Principal, *, max_queued: int) -> list[Job | WorkerError]:
         """Queue jobs that came together and start from no other; what `admit` gives back or raises, one by one."""
-        mine = [Request(draft, max_queued, None) for draft in drafts]
+        mine = [Request(draft, principal, max_queued, None) for draft in drafts]
         self._settle(mine)
         return [one.refusal or one.outcome.result() for one in mine]
 
@@ -157,14 +159,15 @@ class Batch:
     def add(self, request: Request) -> Job:
         """The job of a draft, once it is written; that of an earlier attempt at the request, if there was one."""
         draft, connection = request.draft, self._connection
+        principal = request.principal
         if (known := created_before(connection, request.keyed)) is not None:
-            return read_job(self._database, connection, known)
+            return read_job(self._database, connection, principal.tenant, known)
         self._room(connection, request.max_queued)
         self._hold(draft.datasets)
-        _hold_checkpoints(connection, draft.checkpoints)
+        _hold_checkpoints(connection, principal.tenant, draft.checkpoints)
         job_id = new_id("job")
         revisions = [] if draft.rerun_of is None else _revisions(connection, draft.rerun_of, job_id, self._now)
-        item = new_item(job_id, KIND, self._now, queue=draft.queue, priority=draft.priority)
+        item = new_item(job_id, KIND, self._now, principal, queue=draft.queue, priority=draft.priority)
         item["revision"] = len(revisions)
         row = _first_row(job_id, draft, self._now)
         position = self._position(draft)
@@ -269,11 +272,11 @@ def _revisions(connection: sa.Connection, rerun_of: str, job_id: str, now: float
     return [{**revision, **again, "number": number} for number, revision in enumerate(made, 1)]
 
 
-def _hold_checkpoints(connection: sa.Connection, checkpoints: Mapping[str, str]) -> None:
+def _hold_checkpoints(connection: sa.Connection, tenant: str, checkpoints: Mapping[str, str]) -> None:
     """Lock the jobs that are started from, so that what is needed of them stays; see that it is still there."""
     for held in checkpoints.values():
         job_id, _, which = held.rpartition("/")
-        lock_job(connection, job_id)
+        lock_job(connection, tenant, job_id)
         if which == MODEL:
             query = sa.select(tables.models.c.job_id).where(tables.models.c.job_id == job_id)
             if connection.scalar(query) is None:

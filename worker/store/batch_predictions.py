@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from worker.domain.batch_predictions import BatchPrediction
 from worker.domain.idempotency import KeyedRequest
 from worker.domain.models import ModelVersion
+from worker.domain.principals import Principal
 from worker.domain.records import DatasetRecord, Page
 from worker.domain.work_items import Failure, Status
 from worker.errors import UnknownBatch, UnknownDataset
@@ -14,7 +15,7 @@ from worker.storage import tables
 from worker.storage.database import Database
 from worker.store.idempotency_keys import created_before, note_created
 from worker.store.item_rows import ITEMS, ItemRows, NewEvent, new_item
-from worker.store.models import locked_version
+from worker.store.model_rows import ModelKey, lock_version
 from worker.store.times import moment, moment_or_none
 from worker.store.work_items import refuse_if_full
 
@@ -29,7 +30,17 @@ BATCH = sa.select(
     *tables.batch_predictions.c,
     *(
         ITEMS[name]
-        for name in ("state", "progress", "result", "error", "attempt", "created_at", "started_at", "finished_at")
+        for name in (
+            "state",
+            "progress",
+            "result",
+            "error",
+            "attempt",
+            "created_by",
+            "created_at",
+            "started_at",
+            "finished_at",
+        )
     ),
 ).select_from(tables.batch_predictions.join(tables.work_items, ITEMS.id == BATCHES.id))
 
@@ -53,10 +64,12 @@ class BatchRows(ItemRows):
 
 
 class BatchPredictions:
-    """Rows of the table `batch_predictions`."""
+    """Rows of the table `batch_predictions`, of one tenant."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, principal: Principal) -> None:
         self._database = database
+        self._principal = principal
+        self._tenant = principal.tenant
 
     def create(
         self,
@@ -72,14 +85,14 @@ class BatchPredictions:
         """Queue a batch prediction; neither its version nor its dataset can be deleted until it is done."""
         with self._database.write() as connection:
             if (known := created_before(connection, keyed)) is not None:
-                return _read(connection, known)
+                return _read(connection, self._tenant, known)
             refuse_if_full(connection, KIND, max_queued)
-            locked_version(connection, version.name, version.version)
+            lock_version(connection, ModelKey(self._tenant, version.name), version.version)
             there = sa.select(tables.datasets.c.id).where(tables.datasets.c.id == dataset.id)
             if connection.scalar(there.with_for_update(read=True)) is None:
                 raise UnknownDataset(reference, pointer="/dataset", hint="It was deleted just now.")
             now = self._database.now(connection)
-            item = new_item(batch_id, KIND, now, queue=QUEUE, priority=PRIORITY)
+            item = new_item(batch_id, KIND, now, self._principal, queue=QUEUE, priority=PRIORITY)
             connection.execute(sa.insert(tables.work_items).values(**item))
             connection.execute(
                 sa.insert(tables.batch_predictions).values(
@@ -93,16 +106,16 @@ class BatchPredictions:
                 )
             )
             note_created(connection, keyed, batch_id)
-            return _read(connection, batch_id)
+            return _read(connection, self._tenant, batch_id)
 
     def get(self, batch_id: str) -> BatchPrediction:
         """The batch prediction as it is now; raises UnknownBatch."""
         with self._database.read() as connection:
-            return _read(connection, batch_id)
+            return _read(connection, self._tenant, batch_id)
 
     def page(self, name: str, *, limit: int, after: str | None) -> Page[BatchPrediction]:
         """Those of a model older than `after`, newest first."""
-        query = BATCH.where(BATCHES.name == name).order_by(BATCHES.id.desc())
+        query = BATCH.where(BATCHES.name == name, ITEMS.tenant == self._tenant).order_by(BATCHES.id.desc())
         if after is not None:
             query = query.where(BATCHES.id < after)
         with self._database.read() as connection:
@@ -112,14 +125,15 @@ class BatchPredictions:
     def delete(self, batch_id: str) -> str | None:
         """Forget a batch prediction, whatever its state; the file of its result. A worker loses its lease."""
         with self._database.write() as connection:
-            connection.execute(sa.select(ITEMS.id).where(ITEMS.id == batch_id).with_for_update())
-            file = _read(connection, batch_id).file
-            connection.execute(sa.delete(tables.work_items).where(ITEMS.id == batch_id))
+            own = sa.and_(ITEMS.id == batch_id, ITEMS.tenant == self._tenant)
+            connection.execute(sa.select(ITEMS.id).where(own).with_for_update())
+            file = _read(connection, self._tenant, batch_id).file
+            connection.execute(sa.delete(tables.work_items).where(own))
             return file
 
 
-def _read(connection: sa.Connection, batch_id: str) -> BatchPrediction:
-    row = connection.execute(BATCH.where(BATCHES.id == batch_id)).mappings().first()
+def _read(connection: sa.Connection, tenant: str, batch_id: str) -> BatchPrediction:
+    row = connection.execute(BATCH.where(BATCHES.id == batch_id, ITEMS.tenant == tenant)).mappings().first()
     if row is None:
         raise UnknownBatch(batch_id)
     return _batch(row)
@@ -144,6 +158,7 @@ def _batch(row: sa.RowMapping) -> BatchPrediction:
         bytes=result.get("bytes"),
         error=Failure(**row["error"]) if row["error"] is not None else None,
         attempt=row["attempt"],
+        created_by=row["created_by"],
         created_at=moment(row["created_at"]),
         started_at=moment_or_none(row["started_at"]),
         finished_at=moment_or_none(row["finished_at"]),

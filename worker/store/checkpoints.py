@@ -3,10 +3,12 @@
 import sqlalchemy as sa
 
 from worker.domain.jobs import Checkpoint
+from worker.domain.principals import Principal
 from worker.domain.work_items import LIVE
-from worker.errors import UnknownCheckpoint, UnknownJob
+from worker.errors import UnknownCheckpoint
 from worker.storage import tables
 from worker.storage.database import Database
+from worker.store.owned_jobs import is_job_of, job_state
 from worker.store.times import moment
 
 KEPT = 2
@@ -19,19 +21,21 @@ COLUMNS = tables.checkpoints.c
 
 
 class Checkpoints:
-    """Rows of the table `checkpoints`."""
+    """Rows of the table `checkpoints`, of one tenant's jobs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, principal: Principal) -> None:
         self._database = database
+        self._tenant = principal.tenant
 
     def newest(self, job_id: str) -> Checkpoint | None:
         """Where the job would go on; None: at the beginning."""
         with self._database.read() as connection:
-            return newest_checkpoint(connection, job_id)
+            return newest_checkpoint(connection, job_id, is_job_of(self._tenant, job_id))
 
     def best(self, job_id: str) -> Checkpoint | None:
         """The newest that was the best so far, on the metric that the job keeps its model by."""
-        query = _of(job_id).where(COLUMNS.kind == "best").order_by(COLUMNS.number.desc()).limit(1)
+        query = _of(job_id).where(COLUMNS.kind == "best", is_job_of(self._tenant, job_id))
+        query = query.order_by(COLUMNS.number.desc()).limit(1)
         with self._database.read() as connection:
             row = connection.execute(query).mappings().first()
         return None if row is None else _checkpoint(row)
@@ -39,34 +43,31 @@ class Checkpoints:
     def page(self, job_id: str) -> tuple[Checkpoint, ...]:
         """All that are kept, oldest first."""
         with self._database.read() as connection:
-            if connection.scalar(sa.select(tables.jobs.c.id).where(tables.jobs.c.id == job_id)) is None:
-                raise UnknownJob(job_id)
+            job_state(connection, self._tenant, job_id)
             rows = connection.execute(_of(job_id).order_by(COLUMNS.number)).mappings().all()
         return tuple(_checkpoint(row) for row in rows)
 
     def get(self, job_id: str, number: int) -> Checkpoint:
         """The checkpoint; raises UnknownCheckpoint for one that never was or is no longer kept."""
         with self._database.read() as connection:
-            return read_checkpoint(connection, job_id, number)
-
-    def files(self) -> set[str]:
-        """The files of all checkpoints."""
-        with self._database.read() as connection:
-            return set(connection.scalars(sa.select(COLUMNS.file)))
+            return read_checkpoint(connection, job_id, number, is_job_of(self._tenant, job_id))
 
 
-def newest_checkpoint(connection: sa.Connection, job_id: str) -> Checkpoint | None:
+def newest_checkpoint(connection: sa.Connection, job_id: str, *conditions: sa.ColumnElement[bool]) -> Checkpoint | None:
     """The one with the highest number."""
-    row = connection.execute(_of(job_id).order_by(COLUMNS.number.desc()).limit(1)).mappings().first()
+    query = _of(job_id).where(*conditions).order_by(COLUMNS.number.desc()).limit(1)
+    row = connection.execute(query).mappings().first()
     return None if row is None else _checkpoint(row)
 
 
-def read_checkpoint(connection: sa.Connection, job_id: str, number: int, *, pointer: str = "") -> Checkpoint:
+def read_checkpoint(
+    connection: sa.Connection, job_id: str, number: int, *conditions: sa.ColumnElement[bool], pointer: str = ""
+) -> Checkpoint:
     """The checkpoint, inside a transaction that is under way."""
-    row = connection.execute(_of(job_id).where(COLUMNS.number == number)).mappings().first()
+    row = connection.execute(_of(job_id).where(COLUMNS.number == number, *conditions)).mappings().first()
     if row is None:
-        kept = connection.scalars(sa.select(COLUMNS.number).where(COLUMNS.job_id == job_id).order_by(COLUMNS.number))
-        raise UnknownCheckpoint(job_id, number, tuple(kept), pointer=pointer)
+        kept = sa.select(COLUMNS.number).where(COLUMNS.job_id == job_id, *conditions).order_by(COLUMNS.number)
+        raise UnknownCheckpoint(job_id, number, tuple(connection.scalars(kept)), pointer=pointer)
     return _checkpoint(row)
 
 

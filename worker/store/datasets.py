@@ -1,4 +1,4 @@
-"""The datasets and parameter sets that the store knows; their contents are artifacts."""
+"""The datasets that the store knows; their contents are artifacts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from sqlalchemy.exc import IntegrityError
 
 from worker.domain.names import versioned
+from worker.domain.principals import Principal
 from worker.domain.records import DatasetRecord, DatasetUse, Page, PinnedDataset
 from worker.domain.work_items import LIVE
 from worker.errors import DatasetInUse, NameTaken
@@ -29,24 +30,28 @@ class StoredFile:
 
 
 class Datasets:
-    """Rows of the table `datasets`."""
+    """Rows of the table `datasets`, of one tenant."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, principal: Principal) -> None:
         self._database = database
+        self._principal = principal
+        self._tenant = principal.tenant
 
     def add(
         self, stored: StoredFile, *, media_type: str | None, rows: int, summary: Mapping[str, JsonValue]
     ) -> tuple[DatasetRecord, bool]:
         """Make the next version of the name known; the newest itself, and False, where it has the same content."""
         with self._database.write() as connection:
-            versions = _locked_name(connection, stored.name)
-            newest = connection.execute(_named(stored.name)).mappings().first()
+            versions = _locked_name(connection, self._tenant, stored.name)
+            newest = connection.execute(_named(self._tenant, stored.name)).mappings().first()
             if newest is not None and newest["sha256"] == stored.sha256:  # whatever archive or format it came in
                 return _record(newest), False
-            names = tables.dataset_names
-            connection.execute(sa.update(names).where(names.c.name == stored.name).values(versions=versions + 1))
+            this = _is_name(self._tenant, stored.name)
+            connection.execute(sa.update(tables.dataset_names).where(this).values(versions=versions + 1))
             insert = sa.insert(tables.datasets).values(
                 id=stored.id,
+                tenant=self._tenant,
+                created_by=self._principal.name,
                 name=stored.name,
                 version=versions + 1,
                 media_type=media_type,
@@ -59,31 +64,31 @@ class Datasets:
                 created_at=self._database.now(connection),
             )
             connection.execute(insert)
-            row = connection.execute(_named(stored.id)).mappings().one()
+            row = connection.execute(_named(self._tenant, stored.id)).mappings().one()
         return _record(row), True
 
     def find(self, reference: str) -> DatasetRecord | None:
         """The dataset with this id; or the newest of this name; or, as `name@2`, its second version."""
         with self._database.read() as connection:
-            row = connection.execute(_named(reference)).mappings().first()
+            row = connection.execute(_named(self._tenant, reference)).mappings().first()
         return None if row is None else _record(row)
 
     def pinned(self, reference: str) -> PinnedDataset | None:
         """Which dataset `find` would find: without its summary, which is long."""
-        name, version = versioned(reference)
         with self._database.read() as connection:
-            row = connection.execute(PINNED, {"reference": reference, "name": name, "version": version}).first()
+            row = connection.execute(PINNED, _meaning(self._tenant, reference)).first()
         return None if row is None else PinnedDataset(row.id, row.sha256)
 
     def stored(self, reference: str) -> StoredFile | None:
         """Where the dataset with this id or name lies, found as `find` does."""
         with self._database.read() as connection:
-            row = connection.execute(_named(reference)).mappings().first()
+            row = connection.execute(_named(self._tenant, reference)).mappings().first()
         return None if row is None else stored_file(row)
 
     def page(self, *, limit: int, after: str | None, name: str | None = None) -> Page[DatasetRecord]:
         """Datasets older than `after`, newest first; of one name, its versions."""
-        query = sa.select(tables.datasets).order_by(tables.datasets.c.id.desc()).limit(limit + 1)
+        query = sa.select(tables.datasets).where(tables.datasets.c.tenant == self._tenant)
+        query = query.order_by(tables.datasets.c.id.desc()).limit(limit + 1)
         if after is not None:
             query = query.where(tables.datasets.c.id < after)
         if name is not None:
@@ -127,7 +132,7 @@ class Datasets:
     def delete(self, reference: str) -> StoredFile | None:
         """Forget the dataset and say where it lay; `DatasetInUse` while a job that is not done needs it."""
         with self._database.write() as connection:
-            row = connection.execute(_named(reference).with_for_update()).mappings().first()
+            row = connection.execute(_named(self._tenant, reference).with_for_update()).mappings().first()
             if row is None:
                 return None
             items = tables.work_items.c
@@ -162,16 +167,24 @@ def stored_file(row: sa.RowMapping) -> StoredFile:
     return StoredFile(row["id"], row["name"], row["upload_bytes"], row["upload_sha256"], row["file"], row["sha256"])
 
 
-def _named(reference: str) -> sa.Select[tuple[object, ...]]:
+def _named(tenant: str, reference: str) -> sa.Select[tuple[object, ...]]:
+    return NAMED.params(_meaning(tenant, reference))
+
+
+def _meaning(tenant: str, reference: str) -> dict[str, object]:
     name, version = versioned(reference)
-    return NAMED.params(reference=reference, name=name, version=version)
+    return {"tenant": tenant, "reference": reference, "name": name, "version": version}
 
 
 def _whichever() -> sa.Select[tuple[object, ...]]:
     """By id, as `name@2`, or by name alone, which means the newest."""
     columns, version = tables.datasets.c, sa.bindparam("version", type_=sa.Integer)
-    called = sa.and_(columns.name == sa.bindparam("name"), sa.or_(version.is_(sa.null()), columns.version == version))
-    query = sa.select(tables.datasets).where(sa.or_(columns.id == sa.bindparam("reference"), called))
+    own = columns.tenant == sa.bindparam("tenant")  # in both branches, so that each can go by an index
+    called = sa.and_(
+        own, columns.name == sa.bindparam("name"), sa.or_(version.is_(sa.null()), columns.version == version)
+    )
+    identified = sa.and_(own, columns.id == sa.bindparam("reference"))
+    query = sa.select(tables.datasets).where(sa.or_(identified, called))
     return query.order_by(columns.version.desc()).limit(1)
 
 
@@ -180,15 +193,19 @@ NAMED = _whichever()
 PINNED = NAMED.with_only_columns(tables.datasets.c.id, tables.datasets.c.sha256)
 
 
-def _locked_name(connection: sa.Connection, name: str) -> int:
+def _is_name(tenant: str, name: str) -> sa.ColumnElement[bool]:
+    return sa.and_(tables.dataset_names.c.tenant == tenant, tables.dataset_names.c.name == name)
+
+
+def _locked_name(connection: sa.Connection, tenant: str, name: str) -> int:
     """How many versions the name has had; nobody else makes one until the transaction ends."""
     names = tables.dataset_names
-    locking = sa.select(names.c.versions).where(names.c.name == name).with_for_update()
+    locking = sa.select(names.c.versions).where(_is_name(tenant, name)).with_for_update()
     versions: int | None = connection.scalar(locking)
     if versions is None:
         try:
             with connection.begin_nested():
-                connection.execute(sa.insert(names).values(name=name, versions=0))
+                connection.execute(sa.insert(names).values(tenant=tenant, name=name, versions=0))
         except IntegrityError:  # somebody else was first, and is done by now
             pass
         versions = connection.scalar(locking)
@@ -205,5 +222,6 @@ def _record(row: sa.RowMapping) -> DatasetRecord:
         sha256=row["sha256"],
         rows=row["rows"],
         summary=row["summary"],
+        created_by=row["created_by"],
         created_at=moment(row["created_at"]),
     )

@@ -7,8 +7,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from pydantic import JsonValue
 
+from worker.domain.principals import Principal
 from worker.storage import tables
 from worker.storage.database import Database
+from worker.store.model_rows import ModelKey
 from worker.store.times import moment
 
 SAMPLES = tables.feature_samples.c
@@ -26,10 +28,11 @@ class FeatureSample:
 
 
 class FeatureSamples:
-    """Rows of the table `feature_samples`."""
+    """Rows of the table `feature_samples`, of one tenant's models."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, principal: Principal) -> None:
         self._database = database
+        self._tenant = principal.tenant
 
     def keep(
         self,
@@ -42,18 +45,18 @@ class FeatureSamples:
         rows: Sequence[Sequence[JsonValue]],
     ) -> bool:
         """Write a process's sample of an hour anew; False where the model's requests are not sampled any more."""
-        models = tables.registered_models.c
+        model, models = ModelKey(self._tenant, name), tables.registered_models
         with self._database.write() as connection:
-            wanted = connection.scalar(sa.select(models.drift).where(models.name == name).with_for_update())
+            wanted = connection.scalar(sa.select(models.c.drift).where(model.matches(models)).with_for_update())
             if not wanted:
                 return False
             now = self._database.now(connection)
             old = sa.and_(SAMPLES.process == process, SAMPLES.since == since)
             stale = sa.or_(old, SAMPLES.since < now - KEPT_SECONDS)
-            connection.execute(sa.delete(tables.feature_samples).where(SAMPLES.name == name, stale))
+            connection.execute(sa.delete(tables.feature_samples).where(model.matches(tables.feature_samples), stale))
             connection.execute(
                 sa.insert(tables.feature_samples).values(
-                    name=name,
+                    **model._asdict(),
                     process=process,
                     since=since,
                     seen=seen,
@@ -68,7 +71,8 @@ class FeatureSamples:
         """The samples of the last day, oldest first."""
         with self._database.read() as connection:
             now = self._database.now(connection)
-            query = sa.select(tables.feature_samples).where(SAMPLES.name == name, SAMPLES.since >= now - KEPT_SECONDS)
+            own = ModelKey(self._tenant, name).matches(tables.feature_samples)
+            query = sa.select(tables.feature_samples).where(own, SAMPLES.since >= now - KEPT_SECONDS)
             found = connection.execute(query.order_by(SAMPLES.since, SAMPLES.process)).mappings().all()
         return tuple(
             FeatureSample(moment(row["since"]), row["seen"], tuple(row["columns"]), tuple(row["rows"])) for row in found

@@ -8,15 +8,17 @@ from pydantic import JsonValue
 from worker.domain.gradient_checks import GradientCheck
 from worker.domain.idempotency import KeyedRequest
 from worker.domain.ids import new_id
+from worker.domain.principals import Principal
 from worker.domain.records import Page
 from worker.domain.work_items import Claim, Failure, Status
-from worker.errors import UnknownCheck, UnknownJob
+from worker.errors import UnknownCheck
 from worker.storage import tables
 from worker.storage.database import Database
 from worker.store.gradient_reports import next_number
 from worker.store.idempotency_keys import created_before, note_created
 from worker.store.item_rows import ITEMS, ItemRows, NewEvent, new_item
 from worker.store.job_rows import JOB_ROWS, change_job, lock_job
+from worker.store.owned_jobs import is_job_of, job_state
 from worker.store.times import moment, moment_or_none
 from worker.store.work_items import Completion, WorkItems, refuse_if_full
 
@@ -44,10 +46,12 @@ class CheckRows(ItemRows):
 
 
 class GradientChecks:
-    """Rows of the table `gradient_checks`."""
+    """Rows of the table `gradient_checks`, of one tenant's jobs."""
 
-    def __init__(self, database: Database, items: WorkItems) -> None:
+    def __init__(self, database: Database, principal: Principal, items: WorkItems) -> None:
         self._database = database
+        self._principal = principal
+        self._tenant = principal.tenant
         self._items = items
 
     def create(
@@ -55,17 +59,24 @@ class GradientChecks:
     ) -> GradientCheck:
         """Queue a check under the job's next number; it is made where its job is trained."""
         with self._database.write() as connection:
-            job = lock_job(connection, job_id)  # so that no report of the job takes the same number
+            job = lock_job(connection, self._tenant, job_id)  # so that no report of the job takes the same number
             if (known := created_before(connection, keyed)) is not None:
                 return _read(connection, job_id, int(known))
             refuse_if_full(connection, KIND, max_queued)
             now = self._database.now(connection)
             number = next_number(connection, job_id)
+            whose = self._principal
             item = new_item(
-                new_id("gc"), KIND, now, queue=job["queue"], priority=PRIORITY, topic=job_id, request=requested
+                new_id("gc"), KIND, now, whose, queue=job["queue"], priority=PRIORITY, topic=job_id, request=requested
             )
             connection.execute(sa.insert(tables.work_items).values(**item))
-            own = {"job_id": job_id, "number": number, "item_id": item["id"], "created_at": now}
+            own = {
+                "job_id": job_id,
+                "number": number,
+                "item_id": item["id"],
+                "created_by": whose.name,
+                "created_at": now,
+            }
             connection.execute(sa.insert(tables.gradient_checks).values(**own))
             note_created(connection, keyed, str(number))
             return _read(connection, job_id, number)
@@ -73,14 +84,13 @@ class GradientChecks:
     def get(self, job_id: str, number: int) -> GradientCheck:
         """The check as it is now."""
         with self._database.read() as connection:
-            return _read(connection, job_id, number)
+            return _read(connection, job_id, number, is_job_of(self._tenant, job_id))
 
     def page(self, job_id: str, *, after: int, limit: int) -> Page[GradientCheck]:
         """Checks behind number `after`, ascending."""
         query = CHECK.where(CHECKS.job_id == job_id, CHECKS.number > after)
         with self._database.read() as connection:
-            if connection.scalar(sa.select(tables.jobs.c.id).where(tables.jobs.c.id == job_id)) is None:
-                raise UnknownJob(job_id)
+            job_state(connection, self._tenant, job_id)
             rows = connection.execute(query.order_by(CHECKS.number).limit(limit + 1)).mappings().all()
         return Page(tuple(_check(row) for row in rows[:limit]), has_more=len(rows) > limit)
 
@@ -91,7 +101,7 @@ class GradientChecks:
             this = CHECKS.item_id == row["id"]
             connection.execute(sa.update(tables.gradient_checks).where(this).values(report=dict(report)))
             number = connection.scalar(sa.select(CHECKS.number).where(this))
-            job = lock_job(connection, row["topic"])
+            job = lock_job(connection, self._tenant, row["topic"])
             if not Status(job["state"]).terminal:
                 told = {key: report[key] for key in ("at", "difference", "verdict")}
                 change_job(connection, job, now, {}, [NewEvent("gradients_checked", {**told, "number": number})])
@@ -100,8 +110,8 @@ class GradientChecks:
         return self._items.succeed(claim, completing=complete)
 
 
-def _read(connection: sa.Connection, job_id: str, number: int) -> GradientCheck:
-    query = CHECK.where(CHECKS.job_id == job_id, CHECKS.number == number)
+def _read(connection: sa.Connection, job_id: str, number: int, *conditions: sa.ColumnElement[bool]) -> GradientCheck:
+    query = CHECK.where(CHECKS.job_id == job_id, CHECKS.number == number, *conditions)
     row = connection.execute(query).mappings().first()
     if row is None:
         raise UnknownCheck(job_id, number)
@@ -119,6 +129,7 @@ def _check(row: sa.RowMapping) -> GradientCheck:
         report=row["report"],
         error=Failure(**row["item_error"]) if row["item_error"] is not None else None,
         attempt=row["attempt"] if own else row["item_attempt"],
+        created_by=row["created_by"],
         created_at=moment(row["created_at"]),
         finished_at=moment(row["created_at"]) if own else moment_or_none(row["item_finished_at"]),
     )

@@ -30,6 +30,7 @@ def add_reports(
                 "number": number,
                 "report": dict(report),
                 "attempt": claim.attempt,
+                "created_by": claim.item.principal.name,
                 "created_at": now,
             }
             for number, report in enumerate(reports, next_number(connection, claim.item_id))

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 import sqlalchemy as sa
 from pydantic import JsonValue
 
+from worker.domain.principals import Principal
 from worker.domain.work_items import MOVES, Failure, Status, WorkItem
 from worker.errors import IllegalMove
 from worker.storage import tables
@@ -121,6 +122,7 @@ def new_item(
     item_id: str,
     kind: str,
     now: float,
+    principal: Principal,
     *,
     queue: str,
     priority: int,
@@ -132,6 +134,8 @@ def new_item(
         "id": item_id,
         "kind": kind,
         "topic": topic or item_id,
+        "tenant": principal.tenant,
+        "created_by": principal.name,
         "queue": queue,
         "priority": priority,
         "state": Status.QUEUED.value,
@@ -150,6 +154,7 @@ def item_of(row: sa.RowMapping) -> WorkItem:
         id=row["id"],
         kind=row["kind"],
         topic=row["topic"],
+        principal=Principal(row["created_by"], row["tenant"]),
         queue=row["queue"],
         priority=row["priority"],
         state=Status(row["state"]),

@@ -21,9 +21,9 @@ SEEN_SECONDS = 30.0
 """A worker that was not seen for longer is taken to be gone."""
 
 
-def read_job(database: Database, connection: sa.Connection, job_id: str) -> Job:
-    """The job inside a transaction that is under way."""
-    row = connection.execute(ONE, {"job_id": job_id}).mappings().first()
+def read_job(database: Database, connection: sa.Connection, tenant: str, job_id: str) -> Job:
+    """A tenant's job inside a transaction that is under way; raises UnknownJob."""
+    row = connection.execute(ONE, {"job_id": job_id, "tenant": tenant}).mappings().first()
     if row is None:
         raise UnknownJob(job_id)
     position = queue_position(connection, row) if row["state"] == Status.QUEUED else None
@@ -36,7 +36,7 @@ def served(connection: sa.Connection, now: float) -> str:
 
 
 JOB = sa.select(*JOB_ROW).select_from(JOIN)
-ONE = JOB.where(ITEMS.id == sa.bindparam("job_id"))
+ONE = JOB.where(ITEMS.id == sa.bindparam("job_id"), ITEMS.tenant == sa.bindparam("tenant"))
 SERVED = sa.select(tables.workers.c.queues).where(tables.workers.c.seen_at > sa.bindparam("seen_after"))
 
 
@@ -82,6 +82,7 @@ def job_of(row: sa.RowMapping | Mapping[str, Any], live: str, position: int | No
         queue=row["queue"],
         priority=row["priority"],
         data_hash=row["data_hash"],
+        created_by=row["created_by"],
         attempt=row["attempt"],
         created_at=moment(row["created_at"]),
         updated_at=moment(row["updated_at"]),

@@ -96,10 +96,10 @@ class JobRows(ItemRows):
 JOB_ROWS = JobRows()
 
 
-def lock_job(connection: sa.Connection, job_id: str) -> sa.RowMapping:
-    """The job's rows, which nobody else can change before the end of the transaction; raises UnknownJob."""
+def lock_job(connection: sa.Connection, tenant: str, job_id: str) -> sa.RowMapping:
+    """The rows of a tenant's job, which nobody else can change before the end of the transaction; raises UnknownJob."""
     row = JOB_ROWS.lock(connection, job_id)
-    if row is None:
+    if row is None or row["tenant"] != tenant:
         raise UnknownJob(job_id)
     return row
 

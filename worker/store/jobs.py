@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from worker.domain.idempotency import KeyedRequest
 from worker.domain.jobs import Edition, Job
+from worker.domain.principals import Principal
 from worker.domain.records import Page
 from worker.domain.work_items import Control, Status
 from worker.errors import ControlPending, IllegalMove, JobInUse, NothingToKeep, WorkerError
@@ -18,36 +19,40 @@ from worker.store.checkpoints import forget, newest_checkpoint, read_checkpoint,
 from worker.store.item_rows import ITEMS, NewEvent
 from worker.store.job_records import JOB, job_of, read_job, served, waiting_reason
 from worker.store.job_rows import JOB_ROWS, JOIN, KIND, change_job, lock_job
+from worker.store.owned_jobs import is_job_of
 
 
 class Jobs:
-    """Rows of the table `jobs`."""
+    """Rows of the table `jobs`, of one tenant; all tenants go through one admission."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, principal: Principal, admission: Admission) -> None:
         self._database = database
-        self._admission = Admission(database)
+        self._principal = principal
+        self._tenant = principal.tenant
+        self._admission = admission
 
     def create(self, draft: Draft, *, max_queued: int, keyed: KeyedRequest | None = None) -> Job:
         """Queue a job; its datasets cannot be deleted from here on until it is done."""
-        return self._admission.admit(draft, max_queued=max_queued, keyed=keyed)
+        return self._admission.admit(draft, self._principal, max_queued=max_queued, keyed=keyed)
 
     def create_all(self, drafts: Sequence[Draft], *, max_queued: int) -> list[Job | WorkerError]:
         """Queue jobs that came together and start from no other; what becomes of each."""
-        return self._admission.admit_all(drafts, max_queued=max_queued)
+        return self._admission.admit_all(drafts, self._principal, max_queued=max_queued)
 
     def get(self, job_id: str) -> Job:
         """The job as it is now."""
         with self._database.read() as connection:
-            return read_job(self._database, connection, job_id)
+            return read_job(self._database, connection, self._tenant, job_id)
 
     def page(self, *, limit: int, after: str | None, state: Status | None) -> Page[Job]:
         """Jobs older than `after`, newest first."""
         with self._database.read() as connection:
-            query = JOB.order_by(tables.jobs.c.id.desc()).limit(limit + 1)
+            query = JOB.where(ITEMS.tenant == self._tenant, ITEMS.kind == KIND)
+            query = query.order_by(ITEMS.id.desc()).limit(limit + 1)
             if after is not None:
-                query = query.where(tables.jobs.c.id < after)
+                query = query.where(ITEMS.id < after)
             if state is not None:
-                query = query.where(ITEMS.kind == KIND, ITEMS.state == state.value)
+                query = query.where(ITEMS.state == state.value)
             rows = connection.execute(query).mappings().all()
             live = served(connection, self._database.now(connection))
         return Page(tuple(job_of(row, live) for row in rows[:limit]), has_more=len(rows) > limit)
@@ -55,14 +60,14 @@ class Jobs:
     def editions(self, *, limit: int) -> Page[Edition]:
         """The newest jobs, newest first, each without its contents."""
         with self._database.read() as connection:
-            rows = connection.execute(EDITIONS, {"limit": limit + 1}).all()
+            rows = connection.execute(EDITIONS, {"tenant": self._tenant, "limit": limit + 1}).all()
             live = served(connection, self._database.now(connection))
         found = (Edition(row.id, row.version, waiting_reason(Status(row.state), row.queue, live)) for row in rows)
         return Page(tuple(islice(found, limit)), has_more=len(rows) > limit)
 
     def several(self, job_ids: Collection[str]) -> dict[str, Job]:
         """Those of the jobs that there are, by id."""
-        query = JOB.where(tables.jobs.c.id.in_(job_ids))
+        query = JOB.where(ITEMS.id.in_(job_ids), ITEMS.tenant == self._tenant)
         with self._database.read() as connection:
             rows = connection.execute(query).mappings().all()
             live = served(connection, self._database.now(connection))
@@ -71,7 +76,7 @@ class Jobs:
     def cancel(self, job_id: str) -> Job:
         """End a job that no worker has at once; ask the worker of a running one to stop."""
         with self._database.write() as connection:
-            row = lock_job(connection, job_id)
+            row = lock_job(connection, self._tenant, job_id)
             now = self._database.now(connection)
             state = Status(row["state"])
             if state in (Status.QUEUED, Status.PAUSED):
@@ -80,12 +85,12 @@ class Jobs:
                 _request_control(connection, row, now, "cancel")
             elif state is not Status.CANCELLED:
                 raise IllegalMove(job_id, state, Status.CANCELLED)
-            return read_job(self._database, connection, job_id)
+            return read_job(self._database, connection, self._tenant, job_id)
 
     def pause(self, job_id: str) -> Job:
         """Have a queued job wait at once; ask the worker of a running one to save it and let it go."""
         with self._database.write() as connection:
-            row = lock_job(connection, job_id)
+            row = lock_job(connection, self._tenant, job_id)
             now = self._database.now(connection)
             state = Status(row["state"])
             if row["control"] in ("stop", "cancel"):
@@ -96,7 +101,7 @@ class Jobs:
                 _request_control(connection, row, now, "pause")
             elif state is not Status.PAUSED:
                 raise IllegalMove(job_id, state, Status.PAUSED)
-            return read_job(self._database, connection, job_id)
+            return read_job(self._database, connection, self._tenant, job_id)
 
     def resume(self, job_id: str, checkpoint: int | None = None) -> tuple[Job, tuple[str, ...]]:
         """Queue a paused job, or take a pause back that no worker has confirmed.
@@ -105,7 +110,7 @@ class Jobs:
         forgotten, later revisions are undone. Only a paused job can; files that nothing needs then are handed out.
         """
         with self._database.write() as connection:
-            row = lock_job(connection, job_id)
+            row = lock_job(connection, self._tenant, job_id)
             now = self._database.now(connection)
             state = Status(row["state"])
             if row["control"] in ("stop", "cancel"):
@@ -120,18 +125,18 @@ class Jobs:
                 JOB_ROWS.move(connection, row, Status.QUEUED, now, reason="resumed")
             elif row["control"] == "pause":
                 change_job(connection, row, now, {"control": None}, [NewEvent("resume_requested")])
-            return read_job(self._database, connection, job_id), files
+            return read_job(self._database, connection, self._tenant, job_id), files
 
     def stop(self, job_id: str) -> Job:
         """Ask for the end, with the best model so far kept; a job that no worker has needs one for that."""
         with self._database.write() as connection:
-            row = lock_job(connection, job_id)
+            row = lock_job(connection, self._tenant, job_id)
             now = self._database.now(connection)
             state = Status(row["state"])
             if row["control"] == "cancel":
                 raise ControlPending(job_id, state, "cancel", "stop")
             if state is Status.SUCCEEDED and row["stop_reason"] == "stopped_by_user":
-                return read_job(self._database, connection, job_id)
+                return read_job(self._database, connection, self._tenant, job_id)
             if state.terminal:
                 raise IllegalMove(job_id, state, Status.SUCCEEDED)
             if state is not Status.RUNNING and newest_checkpoint(connection, job_id) is None:
@@ -141,7 +146,7 @@ class Jobs:
                 JOB_ROWS.move(connection, row, Status.QUEUED, now, reason="stop_requested", values=values)
             else:
                 _request_control(connection, row, now, "stop")
-            return read_job(self._database, connection, job_id)
+            return read_job(self._database, connection, self._tenant, job_id)
 
     def delete(self, job_id: str) -> tuple[str, ...]:
         """Forget a job that is done, and all that it measured; the files that are superfluous then.
@@ -149,7 +154,7 @@ class Jobs:
         Raises JobInUse while it is not done, or while one that is not done starts from it.
         """
         with self._database.write() as connection:
-            row = lock_job(connection, job_id)
+            row = lock_job(connection, self._tenant, job_id)
             state = Status(row["state"])
             if not state.terminal:
                 raise JobInUse(job_id, f"it is {state}; cancel it first")
@@ -171,7 +176,8 @@ class Jobs:
         columns = tables.job_inputs.c
         with self._database.read() as connection:
             query = sa.select(columns.kind, columns.reference, columns.input_id)
-            rows = connection.execute(query.where(columns.job_id == job_id)).all()
+            own = is_job_of(self._tenant, job_id)
+            rows = connection.execute(query.where(columns.job_id == job_id, own)).all()
         found: dict[str, dict[str, str]] = {"dataset": {}, "parameters": {}, "checkpoint": {}}
         for kind, reference, input_id in rows:
             found[kind][reference] = input_id
@@ -181,7 +187,8 @@ class Jobs:
 EDITIONS = (
     sa.select(tables.jobs.c.id, tables.jobs.c.version, ITEMS.state, ITEMS.queue)
     .select_from(JOIN)
-    .order_by(tables.jobs.c.id.desc())
+    .where(ITEMS.tenant == sa.bindparam("tenant"), ITEMS.kind == KIND)
+    .order_by(ITEMS.id.desc())
     .limit(sa.bindparam("limit"))
 )
 

@@ -6,11 +6,13 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import JsonValue
 
+from worker.domain.principals import Principal
 from worker.domain.records import DatedRow, Event, LayersMeasured, MetricsRow, Page
-from worker.errors import NoModel, UnknownJob
+from worker.errors import NoModel
 from worker.storage import tables
 from worker.storage.database import Database
 from worker.store.job_rows import read_warnings
+from worker.store.owned_jobs import is_job_of, job_state
 from worker.store.times import moment, rfc3339
 from worker.store.training_log import SavedModel
 
@@ -22,10 +24,11 @@ LEAST_POINTS = 6
 
 
 class Measurements:
-    """Rows that attempts have left behind."""
+    """Rows that attempts at one tenant's jobs have left behind."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, principal: Principal) -> None:
         self._database = database
+        self._tenant = principal.tenant
 
     def page(self, job_id: str, *, after: int, limit: int) -> Page[DatedRow]:
         """Rows of the epochs behind `after`, ascending."""
@@ -37,7 +40,7 @@ class Measurements:
             .limit(limit + 1)
         )
         with self._database.read() as connection:
-            _exists(connection, job_id)
+            job_state(connection, self._tenant, job_id)
             rows = connection.execute(query).all()
         return Page(tuple(_dated(row) for row in rows[:limit]), has_more=len(rows) > limit)
 
@@ -49,7 +52,7 @@ class Measurements:
         columns = tables.metrics.c
         series = sa.and_(columns.job_id == job_id, columns.epoch > after)
         with self._database.read() as connection:
-            _exists(connection, job_id)
+            job_state(connection, self._tenant, job_id)
             bounds = sa.select(sa.func.count(), sa.func.min(columns.epoch), sa.func.max(columns.epoch))
             count, first, last = connection.execute(bounds.where(series)).one()
             query = sa.select(columns.row, columns.at).where(series).order_by(columns.epoch)
@@ -71,7 +74,7 @@ class Measurements:
     def every(self, job_id: str, stride: int) -> tuple[MetricsRow, ...]:
         """Rows of the first, the last and every so many epochs: the same ones for whichever jobs are compared."""
         columns = tables.metrics.c
-        own = columns.job_id == job_id
+        own = sa.and_(columns.job_id == job_id, is_job_of(self._tenant, job_id))
         last = sa.select(sa.func.max(columns.epoch)).where(own).scalar_subquery()
         query = sa.select(columns.row).where(
             own, sa.or_(columns.epoch % stride == 0, columns.epoch == 1, columns.epoch == last)
@@ -82,7 +85,9 @@ class Measurements:
     def marks(self, job_id: str, types: Collection[str], limit: int) -> tuple[Event, ...]:
         """Events of these types, oldest first."""
         columns = tables.events.c
-        query = sa.select(tables.events).where(columns.job_id == job_id, columns.type.in_(types))
+        query = sa.select(tables.events).where(
+            columns.job_id == job_id, columns.type.in_(types), is_job_of(self._tenant, job_id)
+        )
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(columns.seq).limit(limit)).mappings()
             return tuple(_event(row) for row in rows)
@@ -97,7 +102,7 @@ class Measurements:
             .limit(limit + 1)
         )
         with self._database.read() as connection:
-            _exists(connection, job_id)
+            job_state(connection, self._tenant, job_id)
             rows = connection.execute(query).mappings().all()
         return Page(tuple(_event(row) for row in rows[:limit]), has_more=len(rows) > limit)
 
@@ -111,7 +116,7 @@ class Measurements:
             .limit(limit + 1)
         )
         with self._database.read() as connection:
-            _exists(connection, job_id)
+            job_state(connection, self._tenant, job_id)
             rows = connection.execute(query).all()
         found = tuple(LayersMeasured(row.epoch, row.layers) for row in rows[:limit])
         return Page(found, has_more=len(rows) > limit)
@@ -119,6 +124,7 @@ class Measurements:
     def warnings(self, job_id: str) -> tuple[Mapping[str, JsonValue], ...]:
         """What the job was warned of, in the epochs that count."""
         with self._database.read() as connection:
+            job_state(connection, self._tenant, job_id)
             return read_warnings(connection, job_id, None)
 
     def model(self, job_id: str) -> SavedModel:
@@ -126,7 +132,7 @@ class Measurements:
         columns = tables.models.c
         query = sa.select(columns.file, columns.sha256, columns.weights_sha256).where(columns.job_id == job_id)
         with self._database.read() as connection:
-            state = _exists(connection, job_id)
+            state = job_state(connection, self._tenant, job_id)
             row = connection.execute(query).first()
         if row is None:
             raise NoModel(job_id, state)
@@ -139,13 +145,6 @@ def _dated(row: sa.Row[Any, Any]) -> DatedRow:
 
 def _event(row: sa.RowMapping) -> Event:
     return Event(row["seq"], row["type"], moment(row["at"]), row["attempt"], row["data"])
-
-
-def _exists(connection: sa.Connection, job_id: str) -> str:
-    state: str | None = connection.scalar(sa.select(tables.work_items.c.state).where(tables.work_items.c.id == job_id))
-    if state is None:
-        raise UnknownJob(job_id)
-    return state
 
 
 def _extremes(series: sa.ColumnElement[bool], first: int, last: int, stretches: int) -> sa.Select[tuple[int]]:

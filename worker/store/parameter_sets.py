@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from worker.domain.principals import Principal
 from worker.domain.records import Page, ParameterSet
 from worker.storage import tables
 from worker.storage.database import Database
@@ -13,16 +14,20 @@ from worker.store.times import moment
 
 
 class ParameterSets:
-    """Rows of the table `parameter_sets`."""
+    """Rows of the table `parameter_sets`, of one tenant."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, principal: Principal) -> None:
         self._database = database
+        self._principal = principal
+        self._tenant = principal.tenant
 
     def add(self, stored: StoredFile, tensors: Mapping[str, Sequence[int]]) -> ParameterSet:
         """Make the set known; `NameTaken` when its name is another's, whatever that one holds."""
         with self._database.write() as connection:
             insert = sa.insert(tables.parameter_sets).values(
                 id=stored.id,
+                tenant=self._tenant,
+                created_by=self._principal.name,
                 name=stored.name,
                 upload_bytes=stored.upload_bytes,
                 upload_sha256=stored.upload_sha256,
@@ -35,24 +40,25 @@ class ParameterSets:
                 connection.execute(insert)
             except IntegrityError as error:
                 raise name_taken("parameter set", stored.name) from error
-            row = connection.execute(_named(stored.id)).mappings().one()
+            row = connection.execute(_named(self._tenant, stored.id)).mappings().one()
         return _record(row)
 
     def find(self, reference: str) -> ParameterSet | None:
         """The set with this id or name."""
         with self._database.read() as connection:
-            row = connection.execute(_named(reference)).mappings().first()
+            row = connection.execute(_named(self._tenant, reference)).mappings().first()
         return None if row is None else _record(row)
 
     def stored(self, reference: str) -> StoredFile | None:
         """Where the set with this id or name lies."""
         with self._database.read() as connection:
-            row = connection.execute(_named(reference)).mappings().first()
+            row = connection.execute(_named(self._tenant, reference)).mappings().first()
         return None if row is None else stored_file(row)
 
     def page(self, *, limit: int, after: str | None) -> Page[ParameterSet]:
         """Sets older than `after`, newest first."""
-        query = sa.select(tables.parameter_sets).order_by(tables.parameter_sets.c.id.desc()).limit(limit + 1)
+        query = sa.select(tables.parameter_sets).where(tables.parameter_sets.c.tenant == self._tenant)
+        query = query.order_by(tables.parameter_sets.c.id.desc()).limit(limit + 1)
         if after is not None:
             query = query.where(tables.parameter_sets.c.id < after)
         with self._database.read() as connection:
@@ -60,9 +66,11 @@ class ParameterSets:
         return Page(tuple(_record(row) for row in rows[:limit]), has_more=len(rows) > limit)
 
 
-def _named(reference: str) -> sa.Select[tuple[object, ...]]:
+def _named(tenant: str, reference: str) -> sa.Select[tuple[object, ...]]:
     columns = tables.parameter_sets.c
-    return sa.select(tables.parameter_sets).where(sa.or_(columns.id == reference, columns.name == reference))
+    own = columns.tenant == tenant  # in both branches, so that each can go by an index
+    called = sa.or_(sa.and_(own, columns.id == reference), sa.and_(own, columns.name == reference))
+    return sa.select(tables.parameter_sets).where(called)
 
 
 def _record(row: sa.RowMapping) -> ParameterSet:
@@ -72,5 +80,6 @@ def _record(row: sa.RowMapping) -> ParameterSet:
         bytes=row["upload_bytes"],
         sha256=row["sha256"],
         tensors={name: tuple(shape) for name, shape in row["tensors"].items()},
+        created_by=row["created_by"],
         created_at=moment(row["created_at"]),
     )

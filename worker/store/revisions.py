@@ -7,12 +7,14 @@ import sqlalchemy as sa
 from pydantic import JsonValue
 
 from worker.domain.jobs import Revision
+from worker.domain.principals import Principal
 from worker.domain.work_items import Status
 from worker.errors import IllegalMove, RevisionChanged, UnknownJob
 from worker.storage import tables
 from worker.storage.database import Database
 from worker.store.item_rows import NewEvent
 from worker.store.job_rows import change_job, lock_job
+from worker.store.owned_jobs import is_job_of, job_state
 from worker.store.times import moment, moment_or_none
 
 COLUMNS = tables.revisions.c
@@ -31,10 +33,12 @@ class Change:
 
 
 class Revisions:
-    """Rows of the table `revisions`."""
+    """Rows of the table `revisions`, of one tenant's jobs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, principal: Principal) -> None:
         self._database = database
+        self._principal = principal
+        self._tenant = principal.tenant
 
     def add(self, job_id: str, wanted: Change, *, after: int) -> Revision:
         """Store a change that was made on top of revision `after`.
@@ -42,7 +46,7 @@ class Revisions:
         Raises RevisionChanged when that is no longer the newest, IllegalMove when the job is done.
         """
         with self._database.write() as connection:
-            row = lock_job(connection, job_id)
+            row = lock_job(connection, self._tenant, job_id)
             state = Status(row["state"])
             if state.terminal:
                 raise IllegalMove(job_id, state, "other hyper-parameters")
@@ -61,7 +65,7 @@ class Revisions:
                     after=dict(wanted.after),
                     spec=dict(wanted.spec),
                     note=wanted.note,
-                    who=wanted.who,
+                    who=wanted.who or self._principal.name,
                 )
             )
             story: dict[str, JsonValue] = {
@@ -76,14 +80,14 @@ class Revisions:
     def page(self, job_id: str) -> tuple[Revision, ...]:
         """All of them, the first first; those that were undone stay."""
         with self._database.read() as connection:
-            if connection.scalar(sa.select(tables.jobs.c.id).where(tables.jobs.c.id == job_id)) is None:
-                raise UnknownJob(job_id)
+            job_state(connection, self._tenant, job_id)
             rows = connection.execute(_of(job_id)).mappings().all()
         return tuple(_revision(row) for row in rows)
 
     def after(self, job_id: str, number: int) -> tuple[Revision, ...]:
         """What a worker that trains with revision `number` has to apply, in this order."""
-        query = _of(job_id).where(COLUMNS.number > number, COLUMNS.undone_at.is_(sa.null()))
+        own = is_job_of(self._tenant, job_id)
+        query = _of(job_id).where(COLUMNS.number > number, COLUMNS.undone_at.is_(sa.null()), own)
         with self._database.read() as connection:
             return tuple(_revision(row) for row in connection.execute(query).mappings())
 
@@ -94,7 +98,7 @@ class Revisions:
         if number:
             query = sa.select(COLUMNS.spec).where(COLUMNS.job_id == job_id, COLUMNS.number == number)
         with self._database.read() as connection:
-            spec: Mapping[str, JsonValue] | None = connection.scalar(query)
+            spec: Mapping[str, JsonValue] | None = connection.scalar(query.where(is_job_of(self._tenant, job_id)))
         if spec is None:
             raise UnknownJob(job_id)
         return spec

@@ -171,7 +171,7 @@ class TrainingLog:
             events: list[NewEvent] = []
             if registering is not None:
                 name = registering.registration.name
-                version, _ = register_in(self._database, connection, registering, now)
+                version, _ = register_in(self._database, connection, registering, claim.item.principal, now)
                 events.append(NewEvent("registered", {"model": name, "version": version}))
             return Completion(stop_reason, values, events)
 

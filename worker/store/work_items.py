@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from pydantic import JsonValue
 
 from worker.domain.ids import new_id
+from worker.domain.principals import Principal
 from worker.domain.work_items import Claim, Failure, Signals, Status, WorkItem
 from worker.errors import LeaseLost, QueueFull, UnknownItem
 from worker.storage import tables
@@ -47,20 +48,27 @@ class WorkItems:
     # for whoever asks
 
     def create(
-        self, kind: str, request: Mapping[str, JsonValue], *, queue: str, priority: int, max_queued: int
+        self,
+        principal: Principal,
+        kind: str,
+        request: Mapping[str, JsonValue],
+        *,
+        queue: str,
+        priority: int,
+        max_queued: int,
     ) -> WorkItem:
         """Queue an item of a kind that has no table of its own; raises QueueFull."""
         with self._database.write() as connection:
             refuse_if_full(connection, kind, max_queued)
             now = self._database.now(connection)
-            row = new_item(new_id("item"), kind, now, queue=queue, priority=priority, request=request)
+            row = new_item(new_id("item"), kind, now, principal, queue=queue, priority=priority, request=request)
             connection.execute(sa.insert(tables.work_items).values(**row))
             return self._read(connection, str(row["id"]))
 
-    def get(self, item_id: str) -> WorkItem:
-        """The item as it is now; raises UnknownItem."""
+    def get(self, principal: Principal, item_id: str) -> WorkItem:
+        """The item as it is now; raises UnknownItem, for what is another tenant's as well."""
         with self._database.read() as connection:
-            return self._read(connection, item_id)
+            return self._read(connection, item_id, ITEMS.tenant == principal.tenant)
 
     # for the worker
 
@@ -262,8 +270,9 @@ class WorkItems:
     def _rows_of(self, kind: str | None) -> ItemRows:
         return PLAIN if kind is None else self._rows.get(kind, PLAIN)
 
-    def _read(self, connection: sa.Connection, item_id: str) -> WorkItem:
-        row = connection.execute(sa.select(tables.work_items).where(ITEMS.id == item_id)).mappings().first()
+    def _read(self, connection: sa.Connection, item_id: str, *conditions: sa.ColumnElement[bool]) -> WorkItem:
+        query = sa.select(tables.work_items).where(ITEMS.id == item_id, *conditions)
+        row = connection.execute(query).mappings().first()
         if row is None:
             raise UnknownItem(item_id)
         return item_of(row)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from worker.domain.principals import Principal
 from worker.domain.records import WorkerRecord
 from worker.storage import tables
 from worker.storage.database import Database
@@ -60,12 +61,20 @@ class Workers:
         with self._database.write() as connection:
             connection.execute(sa.delete(tables.workers).where(tables.workers.c.id == worker))
 
-    def alive(self) -> tuple[WorkerRecord, ...]:
-        """The workers that were seen in the last half minute, oldest first."""
-        columns = tables.workers.c
+    def alive(self, seen_by: Principal | None) -> tuple[WorkerRecord, ...]:
+        """The workers that were seen in the last half minute, oldest first.
+
+        A principal is not told what they do for other tenants; None sees it all.
+        """
+        columns, items = tables.workers.c, tables.work_items.c
+        query = sa.select(tables.workers)
+        if seen_by is not None:
+            own = sa.case((items.tenant == seen_by.tenant, columns.job_id)).label("job_id")
+            told = [own if column.name == "job_id" else column for column in columns]
+            query = sa.select(*told).outerjoin(tables.work_items, items.id == columns.job_id)
         with self._database.read() as connection:
             now = self._database.now(connection)
-            query = sa.select(tables.workers).where(columns.seen_at > now - SEEN_SECONDS).order_by(columns.id)
+            query = query.where(columns.seen_at > now - SEEN_SECONDS).order_by(columns.id)
             rows = connection.execute(query).mappings().all()
         return tuple(
             WorkerRecord(

@@ -10,13 +10,13 @@ from worker.domain.jobs import CheckpointKind, Saved
 from worker.domain.work_items import Claim, Signals
 from worker.errors import ArtifactDamaged, LeaseLost, StorageFull
 from worker.storage.artifacts import Artifacts, room
-from worker.store import Store
+from worker.store import TenantStore
 
 
 class Checkpoints:
     """Written and registered in this order, so that a checkpoint that the store knows can be read."""
 
-    def __init__(self, claim: Claim, store: Store, artifacts: Artifacts) -> None:
+    def __init__(self, claim: Claim, store: TenantStore, artifacts: Artifacts) -> None:
         self._claim = claim
         self._store = store
         self._artifacts = artifacts

@@ -10,7 +10,7 @@ from worker.errors import StoreError
 from worker.queue.notifier import Notifier
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
-from worker.store import Store
+from worker.store import TenantStore
 from worker.work.endings import Cancelled, Drained, Paused
 from worker.work.lease import Lease
 
@@ -23,7 +23,7 @@ class Context:
 
     claim: Claim
     settings: Settings
-    store: Store
+    store: TenantStore
     artifacts: Artifacts
     notifier: Notifier
     is_draining: Callable[[], bool]

@@ -32,4 +32,7 @@ def attempt_at(
 ) -> Attempt[Any]:
     """The attempt that a claim gives the right to; `run` it."""
     kind = kinds[claim.item.kind]()
-    return Attempt(kind, Context(claim, settings, store, artifacts, notifier, draining, kind.what))
+    return Attempt(
+        kind,
+        Context(claim, settings, store.on_behalf_of(claim.item.principal), artifacts, notifier, draining, kind.what),
+    )

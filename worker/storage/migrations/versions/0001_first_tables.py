@@ -15,6 +15,8 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("queue", sa.Text(), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
@@ -41,7 +43,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("work_items_by_state", "work_items", ["kind", "state", "id"])
+    op.create_index("work_items_by_state", "work_items", ["kind", "state", "tenant", "id"])
+    op.create_index("work_items_by_tenant", "work_items", ["tenant", "kind", "id"])
     op.create_index("work_items_by_topic", "work_items", ["topic"])
     op.create_index("work_items_by_urgency", "work_items", ["queue", "state", "priority", "created_at", "id"])
     op.create_table(
@@ -89,6 +92,7 @@ def upgrade() -> None:
         sa.Column("item_id", sa.Text()),
         sa.Column("report", sa.JSON(none_as_null=True)),
         sa.Column("attempt", sa.Integer()),
+        sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["item_id"], ["work_items.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
@@ -97,13 +101,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "dataset_names",
+        sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("versions", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("name"),
+        sa.PrimaryKeyConstraint("tenant", "name"),
     )
     op.create_table(
         "datasets",
         sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("media_type", sa.Text()),
@@ -115,10 +122,13 @@ def upgrade() -> None:
         sa.Column("summary", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("name", "version", name="datasets_name_version_key"),
+        sa.UniqueConstraint("tenant", "name", "version", name="datasets_name_version_key"),
     )
+    op.create_index("datasets_by_tenant", "datasets", ["tenant", "id"])
     op.create_table(
         "idempotency_keys",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("route", sa.Text(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
@@ -129,12 +139,14 @@ def upgrade() -> None:
         sa.Column("headers", sa.JSON(none_as_null=True)),
         sa.Column("body", sa.Text()),
         sa.Column("created_at", sa.Double(), nullable=False),
-        sa.PrimaryKeyConstraint("key", "route"),
+        sa.PrimaryKeyConstraint("tenant", "created_by", "key", "route"),
     )
     op.create_index("idempotency_keys_by_age", "idempotency_keys", ["created_at"])
     op.create_table(
         "parameter_sets",
         sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("upload_bytes", sa.BigInteger(), nullable=False),
         sa.Column("upload_sha256", sa.Text(), nullable=False),
@@ -143,18 +155,21 @@ def upgrade() -> None:
         sa.Column("tensors", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("name"),
+        sa.UniqueConstraint("tenant", "name", name="parameter_sets_name_key"),
     )
+    op.create_index("parameter_sets_by_tenant", "parameter_sets", ["tenant", "id"])
     op.create_table(
         "registered_models",
+        sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("versions", sa.Integer(), nullable=False),
         sa.Column("changes", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("drift", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("updated_at", sa.Double(), nullable=False),
-        sa.PrimaryKeyConstraint("name"),
+        sa.PrimaryKeyConstraint("tenant", "name"),
     )
     op.create_table(
         "workers",
@@ -172,6 +187,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "alias_history",
+        sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("alias", sa.Text(), nullable=False),
@@ -179,12 +195,13 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer()),
         sa.Column("previous", sa.Integer()),
         sa.Column("back_to", sa.Integer()),
+        sa.Column("who", sa.Text(), nullable=False),
         sa.Column("at", sa.Double(), nullable=False),
         sa.CheckConstraint("change IN ('set', 'rollback', 'removed')", name="alias_history_change"),
-        sa.ForeignKeyConstraint(["name"], ["registered_models.name"]),
-        sa.PrimaryKeyConstraint("name", "number"),
+        sa.ForeignKeyConstraint(["tenant", "name"], ["registered_models.tenant", "registered_models.name"]),
+        sa.PrimaryKeyConstraint("tenant", "name", "number"),
     )
-    op.create_index("alias_history_by_alias", "alias_history", ["name", "alias", "number"])
+    op.create_index("alias_history_by_alias", "alias_history", ["tenant", "name", "alias", "number"])
     op.create_table(
         "checkpoints",
         sa.Column("job_id", sa.Text(), nullable=False),
@@ -225,6 +242,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "feature_samples",
+        sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("process", sa.Text(), nullable=False),
         sa.Column("since", sa.Double(), nullable=False),
@@ -232,8 +250,8 @@ def upgrade() -> None:
         sa.Column("columns", sa.JSON(), nullable=False),
         sa.Column("rows", sa.JSON(), nullable=False),
         sa.Column("updated_at", sa.Double(), nullable=False),
-        sa.ForeignKeyConstraint(["name"], ["registered_models.name"]),
-        sa.PrimaryKeyConstraint("name", "process", "since"),
+        sa.ForeignKeyConstraint(["tenant", "name"], ["registered_models.tenant", "registered_models.name"]),
+        sa.PrimaryKeyConstraint("tenant", "name", "process", "since"),
     )
     op.create_table(
         "job_inputs",
@@ -267,8 +285,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "model_versions",
+        sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("job_id", sa.Text(), nullable=False),
         sa.Column("checkpoint", sa.Integer()),
         sa.Column("file", sa.Text(), nullable=False),
@@ -282,8 +302,8 @@ def upgrade() -> None:
         sa.Column("environment", sa.JSON(none_as_null=True)),
         sa.Column("card", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
-        sa.ForeignKeyConstraint(["name"], ["registered_models.name"]),
-        sa.PrimaryKeyConstraint("name", "version"),
+        sa.ForeignKeyConstraint(["tenant", "name"], ["registered_models.tenant", "registered_models.name"]),
+        sa.PrimaryKeyConstraint("tenant", "name", "version"),
     )
     op.create_index("model_versions_by_sha256", "model_versions", ["sha256"])
     op.create_table(
@@ -315,11 +335,14 @@ def upgrade() -> None:
     )
     op.create_table(
         "model_aliases",
+        sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("alias", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("change", sa.Integer(), nullable=False),
         sa.Column("changed_at", sa.Double(), nullable=False),
-        sa.ForeignKeyConstraint(["name", "version"], ["model_versions.name", "model_versions.version"]),
-        sa.PrimaryKeyConstraint("name", "alias"),
+        sa.ForeignKeyConstraint(
+            ["tenant", "name", "version"], ["model_versions.tenant", "model_versions.name", "model_versions.version"]
+        ),
+        sa.PrimaryKeyConstraint("tenant", "name", "alias"),
     )
