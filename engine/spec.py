@@ -10,6 +10,7 @@ from engine.data.specification import DataSpec
 from engine.initializers import AnyInitializer, AutoInitializer
 from engine.layer_list import Layers
 from engine.losses import AnyLoss, AutoLoss
+from engine.names import LONGEST, NAME
 from engine.optimizers import Adam, AnyOptimizer
 from engine.regularization import Regularization
 from engine.schedules import AnySchedule, Constant
@@ -146,7 +147,7 @@ class JobSpec(Component):
         description="on a GPU, round the factors of matrix products in float32 to TF32, which keeps 10 bits of 23: "
         "several times faster, and a CPU's run is then only alike; gradient checks never do",
     )
-    register_as: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", max_length=64)] | None = Field(
+    register_as: Annotated[str, Field(pattern=f"^{NAME}$", max_length=LONGEST)] | None = Field(
         None,
         description="name of a registered model: once the job has succeeded, its model becomes the name's next version",
     )

@@ -5,12 +5,16 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 from pydantic.config import JsonDict
 
+import engine.names
+from engine.names import LONGEST
 from service.http.long_polls import Watchers
-from service.http.problems import Fault, RequestRefused
+from service.http.problems import Fault, RequestRefused, invalid
 from service.predictions.feature_samples import FeatureSamples
 from service.predictions.model_cache import Predictors
 from service.predictions.serving import Serving
 from worker.backend import Backend
+from worker.domain import names
+from worker.domain.ids import Prefix, id_pattern
 from worker.domain.jobs import Job
 from worker.domain.principals import LOCAL
 from worker.workspace import Workspace
@@ -63,15 +67,21 @@ def free_watchers_of(watchers: WatchersDep) -> Watchers:
 FreeWatchers = Annotated[Watchers, Depends(free_watchers_of)]
 
 # How an id or a name looks is told and not asked for: there is none that looks otherwise, which is 404 and not 422.
-NAME: JsonDict = {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", "maxLength": 64}
-ALIAS: JsonDict = {"pattern": "^[A-Za-z][A-Za-z0-9_.-]{0,63}$", "maxLength": 64}
-REFERENCE: JsonDict = {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(@[1-9][0-9]{0,8})?$", "maxLength": 74}
+NAME: JsonDict = {"pattern": f"^{engine.names.NAME}$", "maxLength": LONGEST}
+ALIAS: JsonDict = {"pattern": f"^{names.ALIAS}$", "maxLength": LONGEST}
+REFERENCE: JsonDict = {"pattern": f"^{names.REFERENCE}$", "maxLength": LONGEST + len("@123456789")}
+
+
+def looks_like(prefix: Prefix) -> JsonDict:
+    """How an id is told to look."""
+    return {"pattern": f"^{id_pattern(prefix)}$", "maxLength": len(prefix) + len("_") + 32}
+
 
 JobId = Annotated[
     str,
     Path(
         description="id of a job, as `POST /v1/jobs` gave it",
-        json_schema_extra={"pattern": "^job_[0-9a-f]{32}$", "maxLength": 36},
+        json_schema_extra=looks_like("job"),
     ),
 ]
 
@@ -96,7 +106,7 @@ def meant(alias: str | None, version: int | None) -> int | str | None:
     """The version that a request means; None: the newest."""
     if alias is not None and version is not None:
         fault = Fault(pointer="/alias", part="query", detail="stands beside version; name one of them")
-        raise RequestRefused(422, "invalid_request", "The request is not valid", fault.detail, [fault])
+        raise invalid([fault], detail=fault.detail)
     return version if alias is None else alias
 
 
@@ -115,7 +125,7 @@ Name = Annotated[
     Query(
         description="what jobs call it by",
         min_length=1,
-        max_length=64,
+        max_length=LONGEST,
         json_schema_extra={"pattern": NAME["pattern"]},
     ),
 ]

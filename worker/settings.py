@@ -3,7 +3,7 @@
 import os
 import warnings
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +26,7 @@ SECRETS = Path("/run/secrets")  # where Docker mounts them
 CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 Queue = Literal["cpu", "gpu"]
+QUEUES: tuple[Queue, ...] = get_args(Queue)
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "console", "json"]
 

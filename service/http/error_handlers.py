@@ -23,6 +23,7 @@ from service.http.event_streams import Over
 from service.http.head import asked_method
 from service.http.json_pointers import Place
 from service.http.problems import (
+    NOT_VALID,
     Fault,
     ProblemResponse,
     RequestRefused,
@@ -48,7 +49,7 @@ def install(app: FastAPI) -> None:
 
 
 async def on_package_error(request: Request, error: Exception) -> Response:
-    """An error of the engine or the worker, by the table."""
+    """An error of the engine or the worker, with the status of its family."""
     title = (type(error).__doc__ or "").strip().partition("\n")[0].rstrip(".")
     return ProblemResponse.of(
         request,
@@ -102,7 +103,7 @@ async def on_invalid_parameters(request: Request, error: Exception) -> Response:
         detail = "the request has no body; send a JSON object" if is_missing else joined([finding])
         faults.append(Fault(pointer=pointer(tokens), part=part, detail=detail))
     faults = as_sent(request, faults)
-    return ProblemResponse.of(request, 422, summary(faults), title="The request is not valid", faults=faults)
+    return ProblemResponse.of(request, 422, summary(faults), title=NOT_VALID, faults=faults)
 
 
 async def on_disconnect(request: Request, error: Exception) -> Response:

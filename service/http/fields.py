@@ -14,8 +14,7 @@ from pydantic_core import from_json, to_json
 from starlette.responses import Response
 
 from service.http.json_pointers import branches, mapping
-from service.http.problems import Fault, RequestRefused, summary
-from service.http.request_bodies import MOST_FAULTS
+from service.http.problems import Fault, invalid
 from service.http.validation_messages import unknown
 from service.views.listing import Listing
 
@@ -100,7 +99,7 @@ def parsed(fields: str, view: type[BaseModel], inside: Mapping[str, type[BaseMod
     found = (why for path in paths if (why := fault_of(path, view, inside)))
     faults = [Fault(pointer="/fields", part="query", detail=why) for why in found]
     if faults:
-        raise RequestRefused(422, "invalid_request", "The request is not valid", summary(faults), faults[:MOST_FAULTS])
+        raise invalid(faults)
     return Selection(paths)
 
 

@@ -12,8 +12,9 @@ from multipart import (
     parse_options_header,
 )
 
+from engine.json_pointer import pointer
 from service.http.media_types import essence
-from service.http.problems import Fault, RequestRefused
+from service.http.problems import Fault, RequestRefused, invalid
 from service.http.validation_messages import short, unknown
 
 FORM = "multipart/form-data"
@@ -112,8 +113,7 @@ def malformed(why: str) -> RequestRefused:
 
 def refused(name: str, why: str) -> RequestRefused:
     """The refusal of a form for one of its fields."""
-    fault = Fault(pointer=f"/{name}", part="body", detail=why)
-    return RequestRefused(422, "invalid_request", "The request is not valid", f"/{name}: {why}", [fault])
+    return invalid([Fault(pointer=pointer([name]), part="body", detail=why)])
 
 
 class Hash(Protocol):

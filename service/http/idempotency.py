@@ -67,7 +67,7 @@ def keyed_request_of(
 
 KeyedDep = Annotated[KeyedRequest | None, Depends(keyed_request_of)]
 Idempotent = Depends(keyed_request_of)
-"""For a route whose handler has no use for the `Once`, since what it writes is the same when it is written twice."""
+"""For a route whose handler has no use for the key, since what it writes is the same when it is written twice."""
 
 
 def takes_keys(dependant: Dependant) -> bool:

@@ -33,6 +33,9 @@ STATUS: Mapping[type[Exception], int] = {
 }
 """The status of every family of errors that the packages behind the service raise, and of what HTTP tells apart."""
 
+NOT_VALID = "The request is not valid"
+MOST_FAULTS = 20
+
 RETRY_AFTER = {429: "5", 503: "5"}
 
 CODES = {
@@ -77,6 +80,11 @@ class RequestRefused(HTTPException):
         self.code = code
         self.title = title
         self.faults = list(faults)
+
+
+def invalid(faults: Sequence[Fault], *, detail: str = "", more: int = 0) -> RequestRefused:
+    """The refusal of a request that can be read and is not what was asked for, in these places and so many more."""
+    return RequestRefused(422, "invalid_request", NOT_VALID, detail or summary(faults, more), faults[:MOST_FAULTS])
 
 
 class ProblemResponse(Response):

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from engine import SpecError
 from service.http import strict_json
-from service.http.problems import Fault, RequestRefused, summary
-from service.http.request_bodies import MOST_FAULTS, schema_of
+from service.http.problems import Fault, invalid
+from service.http.request_bodies import schema_of
 from service.http.validation_messages import described
 from worker.errors import UnknownDataset
 
@@ -21,15 +21,15 @@ def read_query(model: type[Model], name: str, text: str) -> Model:
     try:
         value, flaws = strict_json.read(text.encode("utf-8", "surrogatepass"))
     except strict_json.Unreadable as error:
-        raise refused([Fault(pointer=f"/{name}", part="query", detail=str(error).removeprefix("the body "))]) from error
+        raise invalid([Fault(pointer=f"/{name}", part="query", detail=str(error).removeprefix("the body "))]) from error
     if flaws:
-        raise refused([Fault(pointer=f"/{name}{flaw.pointer}", part="query", detail=flaw.detail) for flaw in flaws])
+        raise invalid([Fault(pointer=f"/{name}{flaw.pointer}", part="query", detail=flaw.detail) for flaw in flaws])
     document = {name: value}
     try:
         return model.model_validate_json(strict_json.write(document), strict=True)
     except ValidationError as error:
         found = error.errors(include_url=False)
-        raise refused(
+        raise invalid(
             [
                 Fault(pointer=where, part="query", detail=detail)
                 for where, detail in described(found, schema_of(model), document)
@@ -46,9 +46,4 @@ def asked_in_query() -> Iterator[None]:
         if not error.pointer:
             raise
         where = error.pointer.removeprefix("/data")
-        raise refused([Fault(pointer=where, part="query", detail=str(error))]) from error
-
-
-def refused(faults: list[Fault]) -> RequestRefused:
-    """The refusal of a request for what its query says."""
-    return RequestRefused(422, "invalid_request", "The request is not valid", summary(faults), faults[:MOST_FAULTS])
+        raise invalid([Fault(pointer=where, part="query", detail=str(error))]) from error

@@ -13,12 +13,11 @@ from pydantic_core.core_schema import no_info_wrap_validator_function
 
 from engine import JobSpec
 from service.http import strict_json
-from service.http.problems import Fault, RequestRefused, summary
+from service.http.problems import Fault, RequestRefused, invalid
 from service.http.validation_messages import described
 
 Model = TypeVar("Model", bound=BaseModel)
 
-MOST_FAULTS = 20
 MOST_ERRORS = 100  # that are put into words: to find what was meant by a name takes a fraction of a millisecond
 
 
@@ -34,6 +33,17 @@ class StrictJson:
 
 Strict = Annotated[Model, StrictJson()]
 """The type of a body parameter; a route takes no other."""
+
+
+def read_json(body: bytes) -> object:
+    """The document; raises `RequestRefused` for what is no JSON, and where FastAPI would let NaN or twins pass."""
+    try:
+        document, flaws = strict_json.read(body)
+    except strict_json.Unreadable as error:
+        raise RequestRefused(400, "malformed_json", "The body is not JSON", str(error)) from error
+    if flaws:
+        raise invalid([Fault(pointer=flaw.pointer, part="body", detail=flaw.detail) for flaw in flaws])
+    return document
 
 
 def validated(model: type[Model], document: object) -> Model:
@@ -57,12 +67,6 @@ def refuse_unless_json(document: object) -> None:
             "The body has the wrong media type",
             "the body must be JSON; send it with Content-Type: application/json (curl does with --json in place of -d)",
         )
-
-
-def invalid(faults: list[Fault], more: int = 0) -> RequestRefused:
-    """The refusal of a body that is JSON but not what was asked for, in these places and so many more."""
-    detail = summary(faults, more)
-    return RequestRefused(422, "invalid_request", "The request is not valid", detail, faults[:MOST_FAULTS])
 
 
 @cache

@@ -10,11 +10,11 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import Receive
 
-from service.http import strict_json
+from engine.json_pointer import pointer
 from service.http.etags import unless_unchanged
 from service.http.idempotency import answered_once, takes_keys
-from service.http.problems import Fault, RequestRefused
-from service.http.request_bodies import StrictJson, invalid
+from service.http.problems import Fault, invalid
+from service.http.request_bodies import StrictJson, read_json
 from service.http.validation_messages import unknown
 
 LARGE = 64 * 1024  # reading more than this takes long enough to be felt by other requests
@@ -26,15 +26,7 @@ class StrictRequest(Request):
     async def json(self) -> object:
         """The document; raises `RequestRefused` where FastAPI would let NaN, twins or surrogates pass."""
         body = await self.body()
-        try:
-            if len(body) > LARGE:
-                document, flaws = await run_in_threadpool(strict_json.read, body)
-            else:
-                document, flaws = strict_json.read(body)
-        except strict_json.Unreadable as error:
-            raise RequestRefused(400, "malformed_json", "The body is not JSON", str(error)) from error
-        if flaws:
-            raise invalid([Fault(pointer=flaw.pointer, part="body", detail=flaw.detail) for flaw in flaws])
+        document = await run_in_threadpool(read_json, body) if len(body) > LARGE else read_json(body)
         self.state.document = document  # for errors that point into it
         return document
 
@@ -93,7 +85,7 @@ def query_names(dependant: Dependant) -> list[str]:
 def refuse_unknown(request: Request, allowed: list[str]) -> None:
     """A query parameter that the route does not have is a typing slip, and never silently ignored."""
     faults = [
-        Fault(pointer=f"/{name}", part="query", detail=unknown("query parameter", name, allowed))
+        Fault(pointer=pointer([name]), part="query", detail=unknown("query parameter", name, allowed))
         for name in dict.fromkeys(request.query_params)
         if name not in allowed
     ]

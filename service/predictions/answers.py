@@ -10,14 +10,12 @@ from pydantic_core import to_json
 from engine import Model, RowError
 from engine.answer_columns import answer_columns, labels, likeliest
 from engine.model import check_finite
-from service.http.problems import Fault, RequestRefused
+from service.http.problems import MOST_FAULTS, Fault, RequestRefused
 from service.predictions.csv_rows import write_columns
 
 Row = Mapping[str, JsonValue] | Sequence[JsonValue]
 Rows = Sequence[Row] | NDArray[np.generic]
 Answers = NDArray[np.floating]
-
-MOST_FAULTS = 20
 
 
 def predictions(model: Model, rows: Sequence[Row]) -> list[dict[str, object]]:

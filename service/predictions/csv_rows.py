@@ -12,10 +12,9 @@ from engine.data.encoding.cells import typed
 from engine.data.encoding.preprocessor import Preprocessor
 from engine.data.formats.csv_format import check_names
 from engine.data.formats.csv_text import SNIFFED, Dialect
+from engine.json_pointer import pointer
 from engine.spelling import did_you_mean
-from service.http.problems import Fault, RequestRefused, summary
-
-MOST_FAULTS = 20
+from service.http.problems import MOST_FAULTS, Fault, RequestRefused, summary
 
 
 def read_rows(body: bytes, preprocessor: Preprocessor, most: int) -> list[dict[str, JsonValue]]:
@@ -52,12 +51,16 @@ def _check_header(names: list[str], preprocessor: Preprocessor) -> None:
         raise DataError("the body is empty; send a header row with the names of the features, and rows below it")
     known = preprocessor.shapes
     faults = [
-        Fault(pointer=f"/{name}", part="body", detail=f"the unknown column {name!r}. {did_you_mean(name, known)}")
+        Fault(pointer=pointer([name]), part="body", detail=f"the unknown column {name!r}. {did_you_mean(name, known)}")
         for name in names
         if name not in known
     ]
     faults += [
-        Fault(pointer=f"/{name}", part="body", detail=f"the header lacks the column {name!r}; every feature is needed")
+        Fault(
+            pointer=pointer([name]),
+            part="body",
+            detail=f"the header lacks the column {name!r}; every feature is needed",
+        )
         for name in known
         if name not in names
     ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Path, Query, Response
 
-from service.dependencies import After, BackendDep, Limit, ModelName, WatchersDep, Which
+from service.dependencies import After, BackendDep, Limit, ModelName, WatchersDep, Which, looks_like
 from service.http import downloads
 from service.http.downloads import Download
 from service.http.idempotency import KeyedDep
@@ -21,7 +21,7 @@ router = StrictRouter("/v1/models/{name}/batch-predictions", "models")
 MEDIA_TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 BatchId = Annotated[
     str,
-    Path(description="id of a batch prediction", json_schema_extra={"pattern": "^bp_[0-9a-f]{32}$", "maxLength": 35}),
+    Path(description="id of a batch prediction", json_schema_extra=looks_like("bp")),
 ]
 
 

@@ -8,8 +8,8 @@ from engine import RowError
 from engine.importance import MOST_ANSWERS, permutation_importance
 from engine.saliency import saliency
 from service.dependencies import BackendDep, ModelName, SamplesDep, ServingDep, Which
-from service.http.problems import Fault, documented
-from service.http.request_bodies import Strict, invalid
+from service.http.problems import Fault, documented, invalid
+from service.http.request_bodies import Strict
 from service.http.routing import StrictRouter
 from service.predictions.answers import refused
 from service.predictions.serving import Served

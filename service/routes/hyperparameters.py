@@ -9,8 +9,8 @@ from engine import JobSpec
 from service.dependencies import BackendDep, JobId
 from service.http import openapi
 from service.http.etags import is_among, tag_of
-from service.http.problems import Fault, RequestRefused, documented
-from service.http.request_bodies import Strict, invalid, validated
+from service.http.problems import Fault, RequestRefused, documented, invalid
+from service.http.request_bodies import Strict, validated
 from service.http.routing import StrictRouter
 from service.views.hyperparameters import HyperparametersView
 from service.views.jobs import JobView

@@ -19,7 +19,7 @@ from engine.json_pointer import pointer
 from service.dependencies import BackendDep, ModelName, ServingDep
 from service.http import fast_json
 from service.http.openapi import BINARY, request_body
-from service.http.problems import Fault, RequestRefused, documented, summary
+from service.http.problems import documented
 from service.http.routing import StrictRouter
 from service.inference import repository
 from service.inference.answer import JSON, OCTETS, Answer, InferenceResponse, written
@@ -253,8 +253,7 @@ def json_length(request: Request) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit()):
-        fault = Fault(pointer=f"/{LENGTH}", part="header", detail=f"is {text[:40]!r}; it takes a number of bytes")
-        raise RequestRefused(400, "invalid_inference", "The inference request is not valid", summary([fault]), [fault])
+        raise refused(f"/{LENGTH}", f"is {text[:40]!r}; it takes a number of bytes", "header")
     return int(text)
 
 

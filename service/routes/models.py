@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from fastapi import Depends, Header, Path, Query, Response
 
 from engine import JobSpec
+from engine.names import LONGEST
 from service.dependencies import ALIAS, NAME, AliasName, BackendDep, Limit, ModelName, ServingDep, Which
 from service.http import downloads
 from service.http.downloads import Download
@@ -46,7 +47,7 @@ NewAlias = Annotated[
     str,
     Path(
         pattern=str(ALIAS["pattern"]),
-        max_length=64,
+        max_length=LONGEST,
         description="a letter, then letters, digits, `_`, `-` or `.`; at most 64 in all",
     ),
 ]
@@ -54,7 +55,7 @@ NewName = Annotated[
     str,
     Path(
         pattern=str(NAME["pattern"]),
-        max_length=64,
+        max_length=LONGEST,
         description="a letter or digit, then letters, digits, `_`, `-` or `.`; at most 64 in all",
     ),
 ]

@@ -2,6 +2,7 @@
 
 import pkgutil
 
+import httpx
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
@@ -45,3 +46,8 @@ def test_every_file_of_routes_is_served(settings: Settings) -> None:
     files = {module.name for module in pkgutil.iter_modules(service.routes.__path__)}
     assert {name for name in files if getattr(service.routes, name).router in listed} == files
     assert len(listed) == len(files)
+
+
+def test_a_pointer_to_a_query_parameter_is_escaped(client: httpx.Client) -> None:
+    (fault,) = client.get("/v1/jobs", params={"a/b~c": "1"}).json()["errors"]
+    assert (fault["pointer"], fault["in"]) == ("/a~1b~0c", "query")

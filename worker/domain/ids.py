@@ -15,4 +15,9 @@ def new_id(prefix: Prefix) -> str:
 
 def is_id(prefix: Prefix, text: str) -> bool:
     """Whether `text` has the form of such an id, so that anything else need not reach the database."""
-    return re.fullmatch(rf"{prefix}_[0-9a-f]{{32}}", text) is not None
+    return re.fullmatch(id_pattern(prefix), text) is not None
+
+
+def id_pattern(prefix: Prefix) -> str:
+    """A regular expression, to be matched as a whole."""
+    return f"{prefix}_[0-9a-f]{{32}}"

@@ -45,13 +45,13 @@ class Saved:
     metrics: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Checkpoint(Saved):
     """A checkpoint that the store knows of."""
 
-    job_id: str = ""
-    number: int = 0  # within the job, from 1; none is given twice
-    created_at: datetime = datetime.min
+    job_id: str
+    number: int  # within the job, from 1; none is given twice
+    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Job:
     error: Failure | None
     result: Mapping[str, JsonValue] | None
     warnings: int
-    version: int  # grows by every change: an ETag
+    version: int  # grows by every change of what the store knows of it
     waiting_reason: str | None
     queue_position: int | None  # 1 is next; only where a single job is looked at
     timeline: tuple[Milestone, ...]

@@ -1,17 +1,22 @@
-"""The names that people give to datasets and parameter sets: short, printable, and never an id."""
+"""The names that people give to datasets, parameter sets and models: short, printable, and never an id."""
 
 import re
+from typing import get_args
 
+from engine.names import NAME, REST
+from worker.domain.ids import Prefix, id_pattern
 from worker.errors import InvalidName
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-ID = re.compile(r"(job|ds|ps|bp|worker)_[0-9a-f]{32}")
-VERSION = re.compile(r"@([1-9][0-9]{0,8})")
+ALIAS = f"[A-Za-z]{REST}"
+NUMBER = "[1-9][0-9]{0,8}"
+REFERENCE = f"{NAME}(@{NUMBER})?"
+VERSION = re.compile(f"@({NUMBER})")
+ID = re.compile("|".join(id_pattern(prefix) for prefix in get_args(Prefix)))
 
 
 def possible(reference: str) -> bool:
     """Whether anything can have this id or name: what cannot is not worth a question to the database."""
-    return NAME.fullmatch(versioned(reference)[0]) is not None
+    return re.fullmatch(NAME, versioned(reference)[0]) is not None
 
 
 def versioned(reference: str) -> tuple[str, int | None]:
@@ -23,7 +28,7 @@ def versioned(reference: str) -> tuple[str, int | None]:
 
 def checked(name: str) -> str:
     """The name itself; `InvalidName` says what is wrong with it."""
-    if not NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         raise InvalidName(
             f"{name[:80]!a} is no name; a name has 1 to 64 letters, digits, '_', '-' or '.' "
             "and begins with a letter or a digit"

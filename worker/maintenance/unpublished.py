@@ -1,9 +1,8 @@
 """Items whose workers have not been told of them, or whose message may be lost: they are published again."""
 
 from worker.queue.publisher import Publisher
+from worker.settings import QUEUES
 from worker.store import Store
-
-QUEUES = ("cpu", "gpu")
 
 
 def publish_waiting(store: Store, publisher: Publisher, *, unclaimed_seconds: float) -> None:

@@ -7,7 +7,7 @@ from celery import Celery
 from kombu.entity import Exchange, Queue
 
 from worker.redis_address import RedisAddress
-from worker.settings import Settings
+from worker.settings import QUEUES, Settings
 
 TASK = "trainshed.work"
 PREFIX = "ts:"
@@ -22,7 +22,7 @@ def queue_name(queue: str) -> str:
 def make_app(settings: Settings, broker: RedisAddress) -> Celery:
     """An application for publishing or for working; it connects when it is first used."""
     app = Celery("trainshed", set_as_current=False, loader="celery.loaders.app:AppLoader")
-    queues = [queue_name(queue) for queue in ("cpu", "gpu")]
+    queues = [queue_name(queue) for queue in QUEUES]
     app.conf.update(
         # JSON only: a message that asks for pickle is thrown away
         task_serializer="json",
@@ -48,7 +48,6 @@ def make_app(settings: Settings, broker: RedisAddress) -> Celery:
             "socket_keepalive": True,
             "health_check_interval": 10,  # a half-open connection is found out after this long
             "queue_order_strategy": "priority",
-            "priority_steps": [0, 3, 6, 9],
             "visibility_timeout": 86400,
             # of a publisher: one that was started again is there after half a second, and for others the sweeper waits
             "max_retries": 1,
