@@ -4,7 +4,10 @@ Made when the version is registered, so that it outlives the job and its data.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from math import sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
@@ -13,6 +16,10 @@ from engine.diagnosis import diagnose
 from worker.domain.jobs import Job
 from worker.domain.records import DatasetRecord
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+PARTS = ("train", "dev", "test")
 SHOWN_FEATURES = 200
 FEW_EXAMPLES = 100
 Object = Mapping[str, JsonValue]
@@ -80,8 +87,27 @@ def card_of(
 
 
 def markdown(card: Object, version: int, aliases: Sequence[str]) -> str:
-    """The card for people."""
-    return "\n".join(_lines(card, version, aliases)) + "\n"
+    """The card for people, by the template beside this file."""
+    result = card["result"] if isinstance(card["result"], dict) else {}
+    parts = {part: report for part in PARTS if isinstance(report := result.get(part), dict)}
+    return _template().render(
+        card=card, version=version, aliases=aliases, parts=parts, measures=_measures(list(parts.values()))
+    )
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # only here: a worker makes cards, and shows none
+
+    environment = Environment(  # noqa: S701 - Markdown, where &lt; would be shown as such: the filter `cell` escapes
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"cell": _cell, "number": _number}
+    return environment.get_template("card.md.jinja")
 
 
 def _dataset(reference: str, record: DatasetRecord | None) -> dict[str, JsonValue]:
@@ -118,7 +144,7 @@ def _features(model: Model, record: DatasetRecord | None) -> list[JsonValue]:
 
 
 def _examples(result: Object | None) -> dict[str, JsonValue]:
-    parts = {} if result is None else {part: result.get(part) for part in ("train", "dev", "test")}
+    parts = {} if result is None else {part: result.get(part) for part in PARTS}
     return {part: report["examples"] for part, report in parts.items() if isinstance(report, dict)}
 
 
@@ -168,107 +194,13 @@ def _limits(card: Object, model: Model, result: Object | None) -> Iterator[str]:
         yield "A gradient check found its gradients suspect or wrong."
 
 
-def _lines(card: Object, version: int, aliases: Sequence[str]) -> Iterator[str]:
-    task, data, split, network, training = (
-        _object(card[key]) for key in ("task", "data", "split", "network", "training")
-    )
-    called = f" ({', '.join(aliases)})" if aliases else ""
-    yield f"# {card['name']} version {version}{called}"
-    yield ""
-    what = {"classes": "tells classes apart", "multilabel": "answers several labels", "values": "predicts values"}
-    yield f"It {what.get(str(task['kind']), 'predicts')}: `{task['target']}`" + (
-        f" ({', '.join(map(_cell, _list(task['classes'])[:20]))})." if task["classes"] else "."
-    )
-    yield ""
-    yield "## Data"
-    yield ""
-    yield "| dataset | version | rows | sha256 |"
-    yield "| --- | --- | --- | --- |"
-    for dataset in map(_object, _list(data["datasets"])):
-        shown = (dataset["name"] or dataset["reference"], dataset["version"], dataset["rows"], dataset["sha256"])
-        yield f"| {' | '.join(map(_cell, shown))} |"
-    yield ""
-    yield f"{data['feature_count']} features:"
-    yield ""
-    yield "| feature | kind | values | may be missing |"
-    yield "| --- | --- | --- | --- |"
-    for feature in map(_object, _list(data["features"])):
-        yield f"| {_cell(feature['name'])} | {feature['kind']} | {_values(feature)} | {_yes(feature)} |"
-    yield ""
-    yield "## Split"
-    yield ""
-    how = _object(split["how"])
-    yield f"{how['type']}: " + ", ".join(f"{part} {count}" for part, count in _object(split["examples"]).items())
-    yield ""
-    yield "## Network and training"
-    yield ""
-    layers = " → ".join(_layer(_object(layer)) for layer in _list(network["layers"]))
-    yield f"{network['inputs']} inputs → {layers}; {network['parameters']} parameters, {network['precision']}."
-    how_long = f"{training['epochs']} epochs ({training['stop_reason']})"
-    yield f"Trained by {training['job']}, seed {training['seed']}, {how_long}."
-    yield ""
-    yield "## Result"
-    yield ""
-    yield from _result(card["result"])
-    yield "## Gradient checks"
-    yield ""
-    checks = [_object(check) for check in _list(card["gradient_checks"])]
-    for check in checks:
-        yield f"- {check['at']}: {check['verdict']} (difference {check['difference']})"
-    if not checks:
-        yield "None was made."
-    yield ""
-    yield "## Diagnosis"
-    yield ""
-    diagnosis = card["diagnosis"]
-    if isinstance(diagnosis, dict):
-        yield f"**{diagnosis['verdict']}**"
-        yield ""
-        for line in _list(diagnosis["evidence"]):
-            yield f"- {_cell(line)}"
-    else:
-        yield "None: it was not measured."
-    yield ""
-    yield "## Limits"
-    yield ""
-    for line in _list(card["limits"]):
-        yield f"- {_cell(line)}"
-
-
-def _result(result: JsonValue) -> Iterator[str]:
-    parts = _object(result) if result is not None else {}
-    reports = {part: _object(parts[part]) for part in ("train", "dev", "test") if isinstance(parts.get(part), dict)}
-    numbers = [
+def _measures(reports: Sequence[Object]) -> list[str]:
+    """What is a number in every report that has it."""
+    return [
         key
-        for key in dict.fromkeys(key for report in reports.values() for key in report)
-        if all(isinstance(report.get(key), int | float | None) for report in reports.values())
+        for key in dict.fromkeys(key for report in reports for key in report)
+        if all(isinstance(report.get(key), int | float | None) for report in reports)
     ]
-    if not reports:
-        yield "Not measured."
-        yield ""
-        return
-    yield f"| | {' | '.join(reports)} |"
-    yield f"| --- |{' --- |' * len(reports)}"
-    for key in numbers:
-        yield f"| {key} | {' | '.join(_number(report.get(key)) for report in reports.values())} |"
-    yield ""
-
-
-def _layer(layer: Object) -> str:
-    return f"dense {layer['units']}" if layer["type"] == "dense" else str(layer["type"])
-
-
-def _values(feature: Object) -> str:
-    if "labels" in feature:
-        labels = _list(feature["labels"])
-        return ", ".join(map(_cell, labels[:10])) + (" …" if len(labels) > 10 else "")
-    if "min" in feature and "max" in feature:
-        return f"{_number(feature['min'])} to {_number(feature['max'])}"
-    return "x".join(str(extent) for extent in _list(feature["shape"])) if "shape" in feature else ""
-
-
-def _yes(feature: Object) -> str:
-    return "yes" if feature["may_be_missing"] else "no"
 
 
 def _number(value: JsonValue) -> str:
@@ -281,11 +213,3 @@ def _cell(value: JsonValue) -> str:
     for character in "\\`*_|<>[]":
         text = text.replace(character, "\\" + character)
     return " ".join(text.split())
-
-
-def _object(value: JsonValue) -> Object:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: JsonValue) -> list[JsonValue]:
-    return value if isinstance(value, list) else []
