@@ -8,7 +8,7 @@ from trainshed.client.types.json import JsonValue
 class LabelProbability(TypedDict):
     """A label, and how sure the model is of it."""
 
-    label: str
+    label: JsonValue
     probability: float
 
 
