@@ -21,7 +21,7 @@ from tests.service.running import Running
 from tests.service.shape import assert_problem
 from tests.service.stored import Snapshot
 from tests.service.test_uploads_refused import until
-from trainshed.client import MEDIA_TYPES
+from trainshed.client.media_types import MEDIA_TYPES
 from worker.settings import Settings
 
 CSV = b"x1,x2,label\r\n1,2,a\r\n3,4,b\r\n5,6,a\r\n"
