@@ -9,20 +9,14 @@ import engine.names
 from engine.names import LONGEST
 from service.http.long_polls import Watchers
 from service.http.problems import Fault, RequestRefused, invalid
+from service.http.workspace import backend_of
 from service.predictions.feature_samples import FeatureSamples
 from service.predictions.model_cache import Predictors
 from service.predictions.serving import Serving
-from worker.backend import Backend
 from worker.domain import names
 from worker.domain.ids import Prefix, id_pattern
 from worker.domain.jobs import Job
-from worker.domain.principals import LOCAL
 from worker.workspace import Workspace
-
-
-def backend_of(request: Request) -> Workspace:
-    backend: Backend = request.app.state.backend
-    return backend.on_behalf_of(LOCAL)
 
 
 def watchers_of(request: Request) -> Watchers:

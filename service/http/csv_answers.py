@@ -12,9 +12,9 @@ from pydantic_core import from_json
 from starlette.responses import Response
 
 from service.http.fields import Path
+from service.http.listing import Entry, Listing
 from service.http.negotiation import preferred
 from service.http.openapi import TEXT
-from service.views.listing import Entry, Listing
 
 CSV = "text/csv"
 PIECE = 64 * 1024  # characters that are handed on at a time

@@ -19,7 +19,6 @@ import engine.errors as engine
 import worker.errors as worker
 from engine.json_pointer import pointer
 from engine.short_forms import pointer_as_written
-from service.http.event_streams import Over
 from service.http.head import asked_method
 from service.http.json_pointers import Place
 from service.http.problems import (
@@ -35,6 +34,10 @@ from service.http.problems import (
 from service.http.root_path import route_path
 from service.http.uploads import ReceivedForm
 from service.http.validation_messages import joined, sentence
+
+
+class Over(Exception):
+    """Nothing will come any more: no error, but answered 204, after which an EventSource does not come back."""
 
 
 def install(app: FastAPI) -> None:

@@ -14,9 +14,9 @@ from pydantic_core import from_json, to_json
 from starlette.responses import Response
 
 from service.http.json_pointers import branches, mapping
+from service.http.listing import Listing
 from service.http.problems import Fault, invalid
 from service.http.validation_messages import unknown
-from service.views.listing import Listing
 
 View = TypeVar("View", bound=BaseModel)
 Path = tuple[str, ...]

@@ -14,9 +14,9 @@ from fastapi.dependencies.models import Dependant
 from starlette.responses import Response
 from starlette.types import Message, Receive
 
-from service.dependencies import backend_of
 from service.http.forms import hash_of
 from service.http.root_path import route_path
+from service.http.workspace import backend_of
 from worker.domain.idempotency import Answer, KeyedRequest, KeyLease
 from worker.errors import KeyReused, StoreError
 

@@ -13,11 +13,11 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
-from service.dependencies import backend_of
 from service.http.forms import FILE, FORM, MOST_BESIDE, FormReader, add
 from service.http.media_types import essence, unsupported
 from service.http.openapi import BINARY, request_body
 from service.http.routing import StrictRoute, query_names
+from service.http.workspace import backend_of
 from worker.errors import UploadTooLarge
 from worker.storage.uploads import Upload
 from worker.workspace import Workspace

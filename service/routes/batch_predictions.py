@@ -9,12 +9,12 @@ from service.dependencies import After, BackendDep, Limit, ModelName, WatchersDe
 from service.http import downloads
 from service.http.downloads import Download
 from service.http.idempotency import KeyedDep
+from service.http.listing import Listing
 from service.http.long_polls import settled
 from service.http.problems import documented
 from service.http.request_bodies import Strict
 from service.http.routing import StrictRouter
 from service.views.batch_predictions import BatchPredictionView, NewBatch
-from service.views.listing import Listing
 
 router = StrictRouter("/v1/models/{name}/batch-predictions", "models")
 

@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.dependencies import BackendDep, JobId
 from service.http.idempotency import KeyedDep
+from service.http.listing import Listing
 from service.http.problems import documented
 from service.http.request_bodies import Strict
 from service.http.routing import StrictRouter
 from service.views.checkpoints import CheckpointView
 from service.views.events import TimelineView
 from service.views.jobs import JobView
-from service.views.listing import Listing
 from worker.domain.records import Page
 
 router = StrictRouter("/v1/jobs/{job_id}", "control")

@@ -13,11 +13,11 @@ from service.dependencies import After, BackendDep, Limit, Name, Reference
 from service.http import uploads
 from service.http.fields import Selection, fields_of
 from service.http.idempotency import Idempotent
+from service.http.listing import Listing
 from service.http.problems import documented
 from service.http.query_json import asked_in_query, read_query
 from service.http.routing import StrictRouter
 from service.views.datasets import DatasetUsageView, DatasetView
-from service.views.listing import Listing
 from service.views.view import Object
 
 router = StrictRouter("/v1/datasets", "datasets", uploads.UploadRoute)

@@ -8,12 +8,12 @@ from fastapi import Body, Path, Query, Response
 from engine import GradientCheckSpec
 from service.dependencies import BackendDep, JobId, Limit, WatchersDep
 from service.http.idempotency import KeyedDep
+from service.http.listing import Listing
 from service.http.long_polls import settled
 from service.http.problems import documented
 from service.http.request_bodies import Strict
 from service.http.routing import StrictRouter
 from service.views.gradient_checks import GradientCheckView
-from service.views.listing import Listing
 
 router = StrictRouter("/v1/jobs/{job_id}/gradient-checks", "progress")
 

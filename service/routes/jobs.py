@@ -10,12 +10,12 @@ from service.dependencies import After, BackendDep, JobId, Limit, WatchersDep
 from service.http.csv_answers import TABLE, CsvWanted, table
 from service.http.fields import Selection, fields_of, paths_of
 from service.http.idempotency import KeyedDep
+from service.http.listing import Listing
 from service.http.long_polls import settled
 from service.http.problems import documented
 from service.http.request_bodies import Strict
 from service.http.routing import StrictRouter
 from service.views.jobs import JobView
-from service.views.listing import Listing
 from service.views.result import MEASURED, ResultView
 from service.views.specs import Validated
 from worker.domain.work_items import Status

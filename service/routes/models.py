@@ -12,12 +12,12 @@ from service.http import downloads
 from service.http.downloads import Download
 from service.http.fields import Selection, fields_of
 from service.http.idempotency import Idempotent
+from service.http.listing import Listing
 from service.http.negotiation import preferred
 from service.http.openapi import TEXT
 from service.http.problems import documented
 from service.http.request_bodies import Strict
 from service.http.routing import StrictRouter
-from service.views.listing import Listing
 from service.views.models import (
     AliasChangeView,
     AliasTarget,

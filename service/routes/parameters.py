@@ -8,9 +8,9 @@ from engine.foreign_weights import Origin
 from service.dependencies import After, BackendDep, Limit, Name, Reference
 from service.http import uploads
 from service.http.idempotency import Idempotent
+from service.http.listing import Listing
 from service.http.problems import documented
 from service.http.routing import StrictRouter
-from service.views.listing import Listing
 from service.views.parameters import ParameterSetView
 
 router = StrictRouter("/v1/parameters", "parameters", uploads.UploadRoute)

@@ -9,13 +9,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response, StreamingResponse
 
 from engine.diagnosis import Diagnosis
+from service import event_streams
 from service.dependencies import BackendDep, ExistingJob, FreeWatchers, JobId, Limit
-from service.http import event_streams
 from service.http.csv_answers import CSV, TABLE, CsvWanted, csv_text, next_page
+from service.http.listing import Listing
 from service.http.problems import documented
 from service.http.routing import StrictRouter
 from service.views.events import EventView
-from service.views.listing import Listing
 from service.views.measurements import LayersMeasuredView, MetricsPage
 from worker.domain.records import DatedRow
 

@@ -1,9 +1,9 @@
 """Workers: the processes that train."""
 
 from service.dependencies import BackendDep
+from service.http.listing import Listing
 from service.http.problems import documented
 from service.http.routing import StrictRouter
-from service.views.listing import Listing
 from service.views.workers import WorkerView
 from worker.domain.records import Page
 

@@ -8,9 +8,9 @@ import pytest
 
 from engine import JobSpec
 from service import job_texts
+from service.http.listing import Listing
 from service.job_texts import JobTexts
 from service.views.jobs import JobView
-from service.views.listing import Listing
 from tests.service.work import Work
 from tests.worker.conftest import quick
 from worker.backend import open_backend

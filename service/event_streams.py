@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import ServerSentEvent
 
+from service.http.error_handlers import Over
 from service.http.long_polls import Watchers
 from service.views.events import EventView
 from service.views.jobs import JobView
@@ -15,10 +16,6 @@ from worker.workspace import Workspace
 PAGE = 100
 PATIENCE = 30.0  # seconds until the store is read although nothing rang
 RECONNECT = 2000  # milliseconds a browser waits before it comes back
-
-
-class Over(Exception):
-    """The client has seen `done`, and nothing will come any more."""
 
 
 def refuse_if_over(backend: Workspace, job: Job, last_event_id: int) -> None:
