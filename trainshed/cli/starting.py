@@ -3,7 +3,7 @@
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from types import FrameType
@@ -113,13 +113,13 @@ def doctor() -> None:
 def alive() -> None:
     """Exit 0 if a worker of this machine reported lately: a container's health check."""
     _require_service("alive")
-    from worker.store import open_store
+    from worker.process.health_check import find_worker
 
-    with _told_in_a_line(), closing(open_store(_read_settings())) as store:
-        here = [worker for worker in store.workers.alive(None) if worker.host == socket.gethostname()]
-    if not here:
+    with _told_in_a_line():
+        worker = find_worker(_read_settings())
+    if worker is None:
         fail(f"no worker on {socket.gethostname()} has reported lately")
-    print(f"worker {here[0].id} reported at {here[0].seen_at:%H:%M:%S} UTC")
+    print(f"worker {worker.id} reported at {worker.seen_at:%H:%M:%S} UTC")
 
 
 def _require_service(command: str) -> None:

@@ -28,16 +28,20 @@ NOT_ALLOWED = "42501"  # PostgreSQL's insufficient_privilege
 class Database:
     """Connections to one database; thread-safe, not to be carried over a fork.
 
-    `wal_pages` is SQLite's `wal_autocheckpoint`.
+    `wal_pages` is SQLite's `wal_autocheckpoint`. `read_only` is for whoever looks at what others work with: no file is
+    made.
     """
 
-    def __init__(self, url: str, *, busy_seconds: float = 10.0, wal_pages: int = 1000) -> None:
+    def __init__(self, url: str, *, busy_seconds: float = 10.0, wal_pages: int = 1000, read_only: bool = False) -> None:
         self._address = address = _read(url)
         self.kind: Literal["sqlite", "postgresql"]
         self._lock: WriteLock | None = None
         if address.get_backend_name() == "sqlite":
             self.kind = "sqlite"
             path = sqlite_path(address)
+            if read_only:
+                self._writer = self._reader = _read_only_sqlite_engine(path, busy_seconds)
+                return
             try:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._lock = WriteLock(path.with_name(path.name + ".lock"), seconds=busy_seconds)
@@ -94,6 +98,13 @@ class Database:
                 else:
                     _migrate(connection)
 
+    def is_ready(self) -> bool:
+        """Whether there are tables yet; raises `StoreUnavailable` if they are of another version's shape."""
+        with self.read() as connection:
+            if (revision := _revision(connection)) not in (None, HEAD):
+                raise _other_shape(revision)
+            return revision is not None
+
     @contextmanager
     def _unreferenced(self) -> Iterator[None]:
         """Where SQLite makes a table anew it drops the old one, which must not take the rows that point to it along."""
@@ -133,6 +144,26 @@ def open_database(url: str, *, busy_seconds: float = 10.0) -> Database:
         database.close()
         raise
     return database
+
+
+def find_database(url: str, *, busy_seconds: float = 10.0) -> Database | None:
+    """The database at `url`, to look into: nothing is made, migrated or written; None where there are no tables yet.
+
+    Raises StoreUnavailable.
+    """
+    address = _read(url)
+    if address.get_backend_name() == "sqlite" and not sqlite_path(address).exists():
+        return None
+    database = Database(url, busy_seconds=busy_seconds, read_only=True)
+    try:
+        database.connect()
+        if database.is_ready():
+            return database
+    except BaseException:
+        database.close()
+        raise
+    database.close()
+    return None
 
 
 def _read(url: str) -> sa.URL:
@@ -176,6 +207,20 @@ def _sqlite_engine(path: Path, lock: WriteLock, busy_seconds: float, wal_pages: 
         json_deserializer=_loads,
     )
     event.listen(engine, "begin", partial(_begin, "BEGIN IMMEDIATE" if writes else "BEGIN"))
+    return engine
+
+
+def _read_only_sqlite_engine(path: Path, busy_seconds: float) -> sa.Engine:
+    """Needs no lock: a connection that cannot write does not checkpoint."""
+
+    def connect() -> sqlite3.Connection:
+        # Without a log nobody has the file open, and all that is known is in it. SQLite would make an empty log.
+        options = "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
+        uri = f"{path.as_uri()}?{options}"
+        return sqlite3.connect(uri, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+
+    engine = sa.create_engine("sqlite://", creator=connect, json_serializer=_dumps, json_deserializer=_loads)
+    event.listen(engine, "begin", partial(_begin, "BEGIN"))
     return engine
 
 
@@ -276,7 +321,11 @@ def _migrate(connection: sa.Connection) -> None:
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        raise StoreUnavailable(
-            f"the database has tables of revision {_revision(connection)}, this trainshed knows {HEAD}; "
-            "install the version that made them, or a later one"
-        ) from error
+        raise _other_shape(_revision(connection)) from error
+
+
+def _other_shape(revision: str | None) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"the database has tables of revision {revision}, this trainshed knows {HEAD}; "
+        "install the version that made them, or a later one"
+    )
