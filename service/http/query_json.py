@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from engine import SpecError
 from service.http import strict_json
 from service.http.problems import Fault, invalid
-from service.http.request_bodies import schema_of
-from service.http.validation_messages import described
+from service.http.request_bodies import validated
 from worker.errors import UnknownDataset
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -24,17 +23,7 @@ def read_query(model: type[Model], name: str, text: str) -> Model:
         raise invalid([Fault(pointer=f"/{name}", part="query", detail=str(error).removeprefix("the body "))]) from error
     if flaws:
         raise invalid([Fault(pointer=f"/{name}{flaw.pointer}", part="query", detail=flaw.detail) for flaw in flaws])
-    document = {name: value}
-    try:
-        return model.model_validate_json(strict_json.write(document), strict=True)
-    except ValidationError as error:
-        found = error.errors(include_url=False)
-        raise invalid(
-            [
-                Fault(pointer=where, part="query", detail=detail)
-                for where, detail in described(found, schema_of(model), document)
-            ]
-        ) from error
+    return validated(model, {name: value}, "query")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pydantic_core.core_schema import no_info_wrap_validator_function
 
 from engine import JobSpec
 from service.http import strict_json
-from service.http.problems import Fault, RequestRefused, invalid
+from service.http.problems import Fault, Part, RequestRefused, invalid
 from service.http.validation_messages import described
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -46,7 +46,7 @@ def read_json(body: bytes) -> object:
     return document
 
 
-def validated(model: type[Model], document: object) -> Model:
+def validated(model: type[Model], document: object, part: Part = "body") -> Model:
     """The document as the model has it; raises `RequestRefused` with a pointer to every fault."""
     refuse_unless_json(document)
     try:
@@ -54,7 +54,7 @@ def validated(model: type[Model], document: object) -> Model:
     except ValidationError as error:
         found = error.errors(include_url=False)
         looked_at = described(found[:MOST_ERRORS], schema_of(model), document, of_spec=issubclass(model, JobSpec))
-        faults = [Fault(pointer=where, part="body", detail=detail) for where, detail in looked_at]
+        faults = [Fault(pointer=where, part=part, detail=detail) for where, detail in looked_at]
         raise invalid(faults, more=len(found[MOST_ERRORS:])) from error
 
 
