@@ -1,4 +1,4 @@
-"""A job's events as they happen: pages of the store, read again whenever the notifier rings."""
+"""A job's events as they happen: pages of the store, read again whenever the notifier calls."""
 
 from collections.abc import AsyncIterator
 
@@ -14,7 +14,7 @@ from worker.domain.records import Event, Page
 from worker.workspace import Workspace
 
 PAGE = 100
-PATIENCE = 30.0  # seconds until the store is read although nothing rang
+PATIENCE = 30.0  # seconds until the store is read although nobody was notified
 RECONNECT = 2000  # milliseconds a browser waits before it comes back
 
 
@@ -31,8 +31,8 @@ async def events(backend: Workspace, watchers: Watchers, job_id: str, after: int
     is its own, one behind the last event's: who has seen that event alone is still told.
     """
     yield ServerSentEvent(comment="events of a training job", retry=RECONNECT)
-    async with watchers.listening(backend, job_id) as bell:
-        while not bell.closing:
+    async with watchers.subscribe(backend, job_id) as subscription:
+        while not subscription.closing:
             # The job first: an event that ends it is then surely in the page read after it.
             job = await run_in_threadpool(backend.jobs.get, job_id)
             while (page := await run_in_threadpool(_page, backend, job_id, after)).data:
@@ -42,7 +42,7 @@ async def events(backend: Workspace, watchers: Watchers, job_id: str, after: int
             if job.done:
                 yield ServerSentEvent(id=str(after + 1), event="done", data=JobView.of(job))
                 return
-            await bell.rang(PATIENCE)
+            await subscription.wait(PATIENCE)
 
 
 def _page(backend: Workspace, job_id: str, after: int) -> Page[Event]:

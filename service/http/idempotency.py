@@ -25,7 +25,7 @@ REPLAY = "Idempotent-Replay"
 KEPT_HEADERS = ("content-type", "location", "etag")
 
 
-class Heard:
+class HashedBody:
     """A request's body on its way in, hashed as it goes by, after the query."""
 
     def __init__(self, request: Request, key_lease: KeyLease | None = None) -> None:
@@ -59,10 +59,10 @@ def keyed_request_of(
     ] = None,
 ) -> KeyedRequest | None:
     """What a handler passes on to whatever writes, so that the key is written with what is created."""
-    heard: Heard | None = getattr(request.state, "heard", None)
-    if idempotency_key is None or heard is None or heard.key_lease is None:
+    hashed: HashedBody | None = getattr(request.state, "hashed_body", None)
+    if idempotency_key is None or hashed is None or hashed.key_lease is None:
         return None
-    return KeyedRequest(heard.key_lease, heard.sha256)
+    return KeyedRequest(hashed.key_lease, hashed.sha256)
 
 
 KeyedDep = Annotated[KeyedRequest | None, Depends(keyed_request_of)]
@@ -80,18 +80,18 @@ async def answered_once(request: Request, handle: Callable[[Receive], Awaitable[
     key = request.headers.get(HEADER, "")
     if not key or len(key) > 255 or not all("!" <= character <= "~" for character in key):
         return await handle(request.receive)  # there is no key, or the route refuses it
-    backend, heard = backend_of(request), Heard(request)
+    backend, hashed = backend_of(request), HashedBody(request)
     begun = await run_in_threadpool(backend.idempotency_keys.begin, key, route_path(request.scope))
     if isinstance(begun, Answer):
-        async for _ in Request(request.scope, heard).stream():
+        async for _ in Request(request.scope, hashed).stream():
             pass
-        if heard.sha256 != begun.sha256:
+        if hashed.sha256 != begun.sha256:
             raise KeyReused(key)
         return Response(begun.body, begun.status, {**begun.headers, REPLAY: "true"})
-    heard.key_lease = begun
-    request.state.heard = heard
+    hashed.key_lease = begun
+    request.state.hashed_body = hashed
     try:
-        response = await handle(heard)
+        response = await handle(hashed)
     except Exception:
         await run_in_threadpool(backend.idempotency_keys.abandon, begun)
         raise
@@ -102,6 +102,6 @@ async def answered_once(request: Request, handle: Callable[[Receive], Awaitable[
     body = bytes(response.body).decode()
     with suppress(StoreError):  # what was created is written down, and found when it is asked again
         await run_in_threadpool(
-            backend.idempotency_keys.answer, begun, Answer(heard.sha256, response.status_code, headers, body)
+            backend.idempotency_keys.answer, begun, Answer(hashed.sha256, response.status_code, headers, body)
         )
     return response

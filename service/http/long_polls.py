@@ -17,12 +17,12 @@ class Watchers:
     def __init__(self, capacity: int = 200) -> None:
         self.capacity = capacity
         self.closed = False
-        self._bells: set[asyncio.Event] = set()
+        self._waiting: set[asyncio.Event] = set()
 
     @property
     def count(self) -> int:
         """How many wait."""
-        return len(self._bells)
+        return len(self._waiting)
 
     @property
     def full(self) -> bool:
@@ -32,28 +32,28 @@ class Watchers:
     def close(self) -> None:
         """Called in the event loop: whoever waits is woken, and whoever comes later does not wait."""
         self.closed = True
-        for bell in self._bells:
-            bell.set()
+        for event in self._waiting:
+            event.set()
 
     @asynccontextmanager
-    async def listening(self, backend: Workspace, job_id: str) -> AsyncIterator["Bell"]:
-        """Inside the block no change of the job goes by unheard."""
+    async def subscribe(self, backend: Workspace, job_id: str) -> AsyncIterator["Subscription"]:
+        """Inside the block no change of the job goes by unnoticed."""
         loop, event = asyncio.get_running_loop(), asyncio.Event()
 
-        def ring() -> None:
+        def notify() -> None:
             """Called in a thread of the notifier's."""
             loop.call_soon_threadsafe(event.set)
 
-        self._bells.add(event)
+        self._waiting.add(event)
         try:
-            async with contextmanager_in_threadpool(backend.jobs.subscribe(job_id, ring)):
-                yield Bell(self, event)
+            async with contextmanager_in_threadpool(backend.jobs.subscribe(job_id, notify)):
+                yield Subscription(self, event)
         finally:
-            self._bells.discard(event)
+            self._waiting.discard(event)
 
 
-class Bell:
-    """Rings when the job may have changed."""
+class Subscription:
+    """Notified when the job may have changed."""
 
     def __init__(self, watchers: Watchers, event: asyncio.Event) -> None:
         self._watchers = watchers
@@ -64,8 +64,8 @@ class Bell:
         """Whether the service is going down."""
         return self._watchers.closed
 
-    async def rang(self, seconds: float) -> bool:
-        """Wait for the next ring, at most so long; one that came since the last wait counts."""
+    async def wait(self, seconds: float) -> bool:
+        """Wait for the next notification, at most so long, and say whether one came; one since the last wait counts."""
         if self.closing:
             return False
         try:
@@ -77,27 +77,27 @@ class Bell:
         return True
 
 
-class Settling(Protocol):
+class Ending(Protocol):
     """What comes to an end."""
 
     @property
     def done(self) -> bool: ...
 
 
-Settled = TypeVar("Settled", bound=Settling)
+Item = TypeVar("Item", bound=Ending)
 
 
-async def settled(
-    backend: Workspace, watchers: Watchers, job_id: str, seconds: float, read: Callable[[], Settled]
-) -> Settled:
+async def wait_until_done(
+    backend: Workspace, watchers: Watchers, job_id: str, seconds: float, read: Callable[[], Item]
+) -> Item:
     """The job, or what `read` reads of it, once it is done, or as it is when the time is over."""
     now = await run_in_threadpool(read)
     deadline = monotonic() + min(seconds, backend.settings.max_wait_seconds)
     if now.done or seconds <= 0 or watchers.full:
         return now
-    async with watchers.listening(backend, job_id) as bell:
+    async with watchers.subscribe(backend, job_id) as subscription:
         while True:
-            # Read after listening began: a change in between would never ring.
+            # Read after the subscription began: nobody would be told of a change in between.
             now = await run_in_threadpool(read)
-            if now.done or bell.closing or not await bell.rang(deadline - monotonic()):
+            if now.done or subscription.closing or not await subscription.wait(deadline - monotonic()):
                 return now

@@ -10,7 +10,7 @@ from service.http import downloads
 from service.http.downloads import Download
 from service.http.idempotency import KeyedDep
 from service.http.listing import Listing
-from service.http.long_polls import settled
+from service.http.long_polls import wait_until_done
 from service.http.problems import documented
 from service.http.request_bodies import Strict
 from service.http.routing import StrictRouter
@@ -64,7 +64,7 @@ async def get_batch_prediction(
 ) -> BatchPredictionView:
     """A batch prediction as it stands, or, with `wait`, as it ends; TRAINSHED_MAX_WAIT_SECONDS caps the wait."""
     read = partial(backend.batches.get, name, batch)
-    return BatchPredictionView.of(await settled(backend, watchers, batch, wait, read))
+    return BatchPredictionView.of(await wait_until_done(backend, watchers, batch, wait, read))
 
 
 @router.get("/{batch}/result", **downloads.described(MEDIA_TYPES.values(), 404, 409, 422))

@@ -9,7 +9,7 @@ from engine import GradientCheckSpec
 from service.dependencies import BackendDep, JobId, Limit, WatchersDep
 from service.http.idempotency import KeyedDep
 from service.http.listing import Listing
-from service.http.long_polls import settled
+from service.http.long_polls import wait_until_done
 from service.http.problems import documented
 from service.http.request_bodies import Strict
 from service.http.routing import StrictRouter
@@ -68,4 +68,4 @@ async def get_gradient_check(
 ) -> GradientCheckView:
     """A check as it stands, or, with `wait`, as it ends; TRAINSHED_MAX_WAIT_SECONDS caps the wait."""
     read = partial(backend.jobs.gradient_check, job_id, number)
-    return GradientCheckView.of(await settled(backend, watchers, job_id, wait, read))
+    return GradientCheckView.of(await wait_until_done(backend, watchers, job_id, wait, read))

@@ -11,7 +11,7 @@ from service.http.csv_answers import TABLE, CsvWanted, table
 from service.http.fields import Selection, fields_of, paths_of
 from service.http.idempotency import KeyedDep
 from service.http.listing import Listing
-from service.http.long_polls import settled
+from service.http.long_polls import wait_until_done
 from service.http.problems import documented
 from service.http.request_bodies import Strict
 from service.http.routing import StrictRouter
@@ -113,4 +113,6 @@ async def get_job(
     ] = 0,
 ) -> JobView | Response:
     """A job as it stands, or, with `wait`, as it ends; TRAINSHED_MAX_WAIT_SECONDS caps the wait."""
-    return fields.answer(JobView.of(await settled(backend, watchers, job_id, wait, partial(backend.jobs.get, job_id))))
+    return fields.answer(
+        JobView.of(await wait_until_done(backend, watchers, job_id, wait, partial(backend.jobs.get, job_id)))
+    )
