@@ -23,6 +23,6 @@ def media_type_of(name: str, content: Path | bytes) -> str:
     if suffix not in MEDIA_TYPES:
         raise UnknownMediaType(
             f"cannot tell the media type of {name!r} from the suffix {suffix!r}; "
-            f"name it as {' or '.join(MEDIA_TYPES)}, or pass media_type"
+            f"name it as {' or '.join(MEDIA_TYPES)}, or say the media type"
         )
     return MEDIA_TYPES[suffix]
