@@ -84,7 +84,7 @@ def start_of_stream(
         Header(ge=0, le=2**63 - 1, description="sent by a client that comes back; overrides `after`"),
     ] = None,
 ) -> int:
-    """`seq` of the last event that the client has seen; raises `event_streams.Over` where that was `done`."""
+    """`seq` of the last event that the client has seen; raises `Over` where that was `done`."""
     if last_event_id is None:
         return after
     event_streams.refuse_if_over(backend, job, last_event_id)
