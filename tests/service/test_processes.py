@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.processes import START_ATTEMPTS, run_processes
+from worker.errors import StoreUnavailable
 
 Listens = Callable[[], None]
 
@@ -34,6 +35,11 @@ def end_before_listening(folder: Path, listener: socket.socket, listens: Listens
     return 7
 
 
+def fail_before_listening(folder: Path, listener: socket.socket, listens: Listens) -> int:
+    (folder / str(os.getpid())).touch()
+    raise StoreUnavailable("no PostgreSQL listens")
+
+
 def end_after_listening(folder: Path, listener: socket.socket, listens: Listens) -> int:
     (folder / str(os.getpid())).touch()
     listens()
@@ -51,12 +57,20 @@ def stay(folder: Path, listener: socket.socket, listens: Listens) -> int:
         signal.pause()
 
 
-def test_one_that_never_listens_ends_all_after_some_attempts(tmp_path: Path, listener: socket.socket) -> None:
+@pytest.mark.parametrize(("serve", "exit_code"), [(end_before_listening, 7), (fail_before_listening, 1)])
+def test_one_that_never_listens_ends_all_after_some_attempts(
+    serve: Callable[..., int],
+    exit_code: int,
+    tmp_path: Path,
+    listener: socket.socket,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     with capture_logs() as said:
-        assert run_processes(1, listener, partial(end_before_listening, tmp_path), grace=5) == 1
+        assert run_processes(1, listener, partial(serve, tmp_path), grace=5) == 1
     assert starts(tmp_path) == START_ATTEMPTS
     errors = [line for line in said if line["log_level"] == "error"]
-    assert [(line["event"], line["exit_code"]) for line in errors] == [("api_process_cannot_start", 7)]
+    assert [(line["event"], line["exit_code"]) for line in errors] == [("api_process_cannot_start", exit_code)]
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 def test_one_that_has_listened_is_replaced_however_often_it_ends(tmp_path: Path, listener: socket.socket) -> None:
