@@ -11,6 +11,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import Scope
 
 from service.http import docs, error_handlers, openapi
+from service.http.authentication import Authenticator, LocalAuthenticator
 from service.http.body_limit import BodyLimitProblems
 from service.http.front import behind_front
 from service.http.long_polls import Watchers
@@ -28,8 +29,11 @@ from worker.domain.principals import LOCAL
 from worker.settings import Settings
 
 
-def create_app(backend: Backend, settings: Settings) -> FastAPI:
-    """The service over this backend, which stays open when the application ends: who opened it closes it."""
+def create_app(backend: Backend, settings: Settings, authenticator: Authenticator | None = None) -> FastAPI:
+    """The service over this backend, which stays open when the application ends: who opened it closes it.
+
+    The authenticator says who asks; by default everybody is the local principal.
+    """
     observed = is_observed()
     app = docs.DocumentedApi(
         title="trainshed",
@@ -64,7 +68,9 @@ def create_app(backend: Backend, settings: Settings) -> FastAPI:
     # The short ways stand outside of the framework's layers, and have the one that they need of their own.
     jobs_first = QuickJobs(app.build_middleware_stack(), backend.on_behalf_of(LOCAL), settings.max_body_bytes)
     quick = QuickPredictions(ResponseEncoding(jobs_first), app)
-    app.middleware_stack = behind_front(ServerErrorMiddleware(quick, error_handlers.on_crash), settings)
+    app.middleware_stack = behind_front(
+        ServerErrorMiddleware(quick, error_handlers.on_crash), settings, authenticator or LocalAuthenticator()
+    )
     return app
 
 

@@ -7,6 +7,7 @@ from pydantic.config import JsonDict
 
 import engine.names
 from engine.names import LONGEST
+from service.http.authentication import who
 from service.http.long_polls import Watchers
 from service.http.problems import Fault, RequestRefused, invalid
 from service.http.workspace import backend_of
@@ -40,6 +41,7 @@ def samples_of(request: Request) -> FeatureSamples:
 
 
 BackendDep = Annotated[Workspace, Depends(backend_of)]
+Who = Annotated[str, Depends(who)]
 WatchersDep = Annotated[Watchers, Depends(watchers_of)]
 PredictorsDep = Annotated[Predictors, Depends(predictors_of)]
 ServingDep = Annotated[Serving, Depends(serving_of)]

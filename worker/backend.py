@@ -62,6 +62,10 @@ class Backend:
     def _workspace(self, principal: Principal) -> Workspace:
         return Workspace(principal, self.settings, self._store, self._artifacts, self._publisher, self._notifier)
 
+    def ping(self) -> None:
+        """Raise StoreUnavailable unless the database answers."""
+        self._store.database.ping()
+
     def health(self) -> dict[str, Condition]:
         """Whether the database and Redis answer."""
         return health_of(self._store.database, self._notifier)

@@ -8,6 +8,7 @@ from os import urandom
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.http.authentication import PRINCIPAL
 from service.http.root_path import route_path
 from worker.process.logs import Quick
 
@@ -50,7 +51,7 @@ class AccessLog:
             await self.app(scope, receive, answer)
         finally:
             route = scope.get("route")
-            client = scope.get("client")
+            client, principal = scope.get("client"), scope.get(PRINCIPAL)
             # A probe asks every few seconds and says nothing new.
             if status != 200 or not route_path(scope).startswith("/health/"):
                 LOG.info(
@@ -62,5 +63,6 @@ class AccessLog:
                     seconds=round(time.perf_counter() - started, 6),
                     bytes_sent=sent,
                     client=client[0] if client else None,
+                    principal=principal.name if principal else None,
                     request_id=request_id,
                 )

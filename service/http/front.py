@@ -5,6 +5,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from service.http.access_log import AccessLog
+from service.http.authentication import Authentication, Authenticator
 from service.http.cors import CorsHeaders, Preflights
 from service.http.forwarded_headers import ForwardedHeaders
 from service.http.head import HeadRequests
@@ -28,12 +29,12 @@ def add_refusals(document: dict[str, Any]) -> None:
                     operation["responses"].setdefault(str(status), problem)
 
 
-def behind_front(api: ASGIApp, settings: Settings) -> ASGIApp:
+def behind_front(api: ASGIApp, settings: Settings, authenticator: Authenticator) -> ASGIApp:
     """The application with its front: from the last of these lines, the outermost, to the first.
 
     The log is of every request, refused ones too. What a proxy says comes before whatever goes by the client, the name
-    or the path; who is asked (the host) before who asks (the origin), and both before anything reads a body, routes or
-    answers by itself. HEAD stands outside of the coding, so that its headers are those of GET.
+    or the path; whoever asks is known before anything reads a body, routes or answers by itself. The host that is asked
+    is looked at before the origin that asks. HEAD stands outside of the coding, so that its headers are those of GET.
     """
     app: ASGIApp = RequestDecoding(api)
     app = HeadRequests(app)
@@ -42,6 +43,7 @@ def behind_front(api: ASGIApp, settings: Settings) -> ASGIApp:
         app = Preflights(app, settings.cors_origins)
     if (names := allowed_names(settings)) is not None:
         app = HostCheck(app, names, proxies_too=bool(settings.allowed_hosts))
+    app = Authentication(app, authenticator)
     rooted = RootPath(app, settings.root_path)
     app = ForwardedHeaders(rooted if settings.root_path else app, rooted, settings.trusted_proxies)
     app = AccessLog(app)

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import Body, Header, Request, Response
+from fastapi import Body, Header, Response
 from pydantic import JsonValue, RootModel
 
 from engine import JobSpec
-from service.dependencies import BackendDep, JobId
+from service.dependencies import BackendDep, JobId, Who
 from service.http import openapi
 from service.http.etags import is_among, tag_of
 from service.http.problems import Fault, RequestRefused, documented, invalid
@@ -54,9 +54,9 @@ def get_hyperparameters(job_id: JobId, backend: BackendDep) -> HyperparametersVi
 def change_hyperparameters(
     job_id: JobId,
     patch: Patch,
-    request: Request,
     response: Response,
     backend: BackendDep,
+    who: Who,
     if_match: Annotated[
         str | None,
         Header(max_length=1024, description="ETag of the job or of its hyper-parameters: changed since, 412"),
@@ -84,7 +84,6 @@ def change_hyperparameters(
         raise invalid([Fault(pointer="/note", part="body", detail=f"must be a text of at most {LONGEST_NOTE} letters")])
     wanted = {name: value for name, value in patch.root.items() if name != "note"}
     spec = validated(JobSpec, merged(dict(known.spec), wanted))
-    who = request.client.host if request.client else None
     view = HyperparametersView.of(backend.jobs.revise(known, spec, wanted, note=note, who=who))
     response.headers["ETag"] = tag_of(view.model_dump_json().encode())
     return view

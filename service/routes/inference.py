@@ -29,6 +29,7 @@ from service.inference.signature import Rows, inputs_of, outputs_of, raw_rows
 from service.predictions.dynamic_batching import DynamicBatcher
 from service.predictions.feature_samples import FeatureSamples
 from service.predictions.serving import Served, Serving
+from worker.backend import Backend
 from worker.workspace import Workspace
 
 router = StrictRouter("/v2", "inference")
@@ -134,9 +135,10 @@ async def check_server_liveness() -> ServerLive:
 
 
 @router.get("/health/ready", responses=documented())
-def check_server_readiness(backend: BackendDep) -> ServerReady:
+def check_server_readiness(request: Request) -> ServerReady:
     """Models can be looked up."""
-    backend.models.page(limit=1)
+    backend: Backend = request.app.state.backend
+    backend.ping()
     return ServerReady()
 
 

@@ -7,7 +7,7 @@ from fastapi import Depends, Header, Path, Query, Response
 
 from engine import JobSpec
 from engine.names import LONGEST
-from service.dependencies import ALIAS, NAME, AliasName, BackendDep, Limit, ModelName, ServingDep, Which
+from service.dependencies import ALIAS, NAME, AliasName, BackendDep, Limit, ModelName, ServingDep, Which, Who
 from service.http import downloads
 from service.http.downloads import Download
 from service.http.fields import Selection, fields_of
@@ -203,28 +203,29 @@ def set_alias(
     target: Strict[AliasTarget],
     backend: BackendDep,
     serving: ServingDep,
+    who: Who,
 ) -> AliasView:
     """Have an alias mean another version: at once, with no request lost.
 
     The version is loaded first. Other API processes follow within TRAINSHED_LOOK_SECONDS.
     """
     serving.warm(backend.models.version(name, target.version, pointer="/version"))
-    changed = backend.models.set_alias(name, alias, target.version)
+    changed = backend.models.set_alias(name, alias, target.version, who)
     serving.changed(name)
     return AliasView.of(changed)
 
 
 @router.delete("/{name}/aliases/{alias}", status_code=204, responses=documented(404, 422, 507))
-def delete_alias(name: ModelName, alias: AliasName, backend: BackendDep, serving: ServingDep) -> None:
+def delete_alias(name: ModelName, alias: AliasName, backend: BackendDep, serving: ServingDep, who: Who) -> None:
     """Delete an alias; its history stays."""
-    backend.models.remove_alias(name, alias)
+    backend.models.remove_alias(name, alias, who)
     serving.changed(name)
 
 
 @router.post("/{name}/aliases/{alias}/rollback", responses=documented(404, 409, 422, 507))
-def roll_back_alias(name: ModelName, alias: AliasName, backend: BackendDep, serving: ServingDep) -> AliasView:
+def roll_back_alias(name: ModelName, alias: AliasName, backend: BackendDep, serving: ServingDep, who: Who) -> AliasView:
     """Have an alias mean what it meant before; once more goes back once more."""
-    changed = backend.models.roll_back_alias(name, alias)
+    changed = backend.models.roll_back_alias(name, alias, who)
     serving.changed(name)
     return AliasView.of(changed)
 

@@ -36,6 +36,7 @@ class BatchPredictionView(View[BatchPrediction]):
     bytes: int | None = Field(description="size of the result; null while there is none")
     sha256: str | None
     error: FailureView | None
+    created_by: str = Field(description="the principal that made it")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

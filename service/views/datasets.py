@@ -23,6 +23,7 @@ class DatasetView(View[DatasetRecord]):
         description="rows per part; per column its `type`, `missing`, `distinct` (null: more than 10 000), and for "
         "numbers `min`, `max`, `mean`, `std` and a `histogram` (`edges`, `counts`), for categories the `top` ten"
     )
+    created_by: str = Field(description="the principal that made it")
     created_at: datetime
 
 

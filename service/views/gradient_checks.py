@@ -18,5 +18,6 @@ class GradientCheckView(View[GradientCheck]):
     requested: Object | None = Field(description="what was asked for; null for a check that the job's spec wants")
     report: Object | None = Field(description="`at`, `difference`, `verdict`, `tensors` with the same, `worst`, …")
     error: FailureView | None
+    created_by: str = Field(description="the principal that made it")
     created_at: datetime
     finished_at: datetime | None

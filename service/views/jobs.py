@@ -71,6 +71,7 @@ class JobView(View[Job]):
     revision: int = Field(description="newest change of the hyper-parameters; 0: as submitted")
     rerun_of: str | None = Field(description="the job that this one repeats")
     environment: Object | None = Field(description="where it trains: kernels, threads, versions")
+    created_by: str = Field(description="the principal that made it")
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None

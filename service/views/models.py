@@ -17,6 +17,7 @@ class ModelView(View[RegisteredModel]):
     newest: int = Field(description="the version that is meant where none is named")
     aliases: Mapping[str, int] = Field(description="the version that each alias means", examples=[{"production": 3}])
     drift: bool = Field(description="whether the features of requests are sampled, for `GET …/drift`")
+    created_by: str = Field(description="the principal that made it")
     created_at: datetime
     updated_at: datetime
 
@@ -38,6 +39,7 @@ class ModelVersionView(View[ModelVersion]):
     metrics: Object | None = Field(description="the job's result; of a checkpoint its epoch's metrics")
     environment: Object | None = Field(description="what it was trained with")
     spec: SpecObject
+    created_by: str = Field(description="the principal that made it")
     created_at: datetime
 
 
@@ -88,6 +90,7 @@ class AliasChangeView(View[AliasChange]):
     change: Change
     version: int | None = Field(description="what it means since; null: it was removed")
     previous: int | None = Field(description="what it meant before; null: it was new")
+    who: str = Field(description="changed it: a name, or an address where nobody has to say a name")
     at: datetime
 
 

@@ -17,4 +17,5 @@ class ParameterSetView(View[ParameterSet]):
     bytes: int
     sha256: str
     tensors: Mapping[str, tuple[int, ...]] = Field(description="shape per tensor", examples=[{"W1": [64, 10]}])
+    created_by: str = Field(description="the principal that made it")
     created_at: datetime

@@ -18,6 +18,6 @@ class WorkerView(View[WorkerRecord]):
     device: str | None
     memory_bytes: int | None = Field(description="held by the process")
     threads: int | None = Field(description="that one job computes with")
-    job: str | None = Field(validation_alias="job_id", description="what it is busy with")
+    job: str | None = Field(validation_alias="job_id", description="what it is busy with, if that is yours")
     started_at: datetime
     seen_at: datetime

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from service.app import create_app
+from service.http.authentication import Authenticator
 from service.http.client_timeouts import Patience
 from service.server import Server, make_server
 from tests.until import CEILING, until
@@ -30,9 +31,11 @@ class Running:
 
 
 @contextmanager
-def served(backend: Backend, settings: Settings, patience: Patience) -> Iterator[Running]:
+def served(
+    backend: Backend, settings: Settings, patience: Patience, authenticator: Authenticator | None = None
+) -> Iterator[Running]:
     """The service in a thread until the block ends."""
-    server = make_server(create_app(backend, settings), settings, patience)
+    server = make_server(create_app(backend, settings, authenticator), settings, patience)
     thread = threading.Thread(target=server.run, name="service")
     thread.start()
     try:

@@ -14,6 +14,7 @@ def test_a_request_is_logged_as_fields(client: httpx.Client) -> None:
     assert event["method"] == "GET"
     assert event["path"] == "/v1/jobs/job_0"
     assert event["route"] == "/v1/jobs/{job_id}"
+    assert event["principal"] == "local"
     assert event["status"] == answer.status_code == 404
     assert event["bytes_sent"] == len(answer.content)
     assert 0 < event["seconds"] < 60

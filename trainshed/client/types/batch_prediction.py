@@ -22,6 +22,7 @@ class BatchPrediction(TypedDict):
     bytes: int | None
     sha256: str | None
     error: Failure | None
+    created_by: str
     created_at: str
     started_at: str | None
     finished_at: str | None

@@ -17,6 +17,7 @@ class Dataset(TypedDict):
     sha256: str
     rows: int
     summary: JsonObject
+    created_by: str
     created_at: str
 
 

@@ -58,5 +58,6 @@ class GradientCheck(TypedDict):
     requested: JsonObject | None
     report: GradientReport | None
     error: Failure | None
+    created_by: str
     created_at: str
     finished_at: str | None

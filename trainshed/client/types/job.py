@@ -58,6 +58,7 @@ class Job(TypedDict):
     revision: int
     rerun_of: str | None
     environment: JsonObject | None
+    created_by: str
     created_at: str
     updated_at: str
     started_at: str | None

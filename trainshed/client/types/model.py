@@ -13,6 +13,7 @@ class Model(TypedDict):
     newest: int
     aliases: dict[str, int]
     drift: bool
+    created_by: str
     created_at: str
     updated_at: str
 
@@ -32,6 +33,7 @@ class ModelVersion(TypedDict):
     metrics: JsonObject | None
     environment: JsonObject | None
     spec: Spec
+    created_by: str
     created_at: str
 
 
@@ -72,4 +74,5 @@ class AliasChange(TypedDict):
     change: Literal["set", "rollback", "removed"]
     version: int | None
     previous: int | None
+    who: str
     at: str

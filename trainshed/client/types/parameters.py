@@ -11,4 +11,5 @@ class ParameterSet(TypedDict):
     bytes: int
     sha256: str
     tensors: dict[str, list[int]]
+    created_by: str
     created_at: str
