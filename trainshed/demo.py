@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from trainshed.client import Client, TrainshedError
 from trainshed.client.types import GradientReport, Job, JsonValue, Spec
-from trainshed.gradient_table import moment, verdict
+from trainshed.gradient_table import format_moment, format_verdict
 from trainshed.stack import ChildDied, NotReady, Stack
 
 TARGET_ACCURACY = 0.96
@@ -75,7 +75,7 @@ def show(client: Client, console: Console) -> float:
     checks = client.gradient_checks.list(job["id"])
     print_gradient_checks(console, [check["report"] for check in checks if check["report"] is not None])
     print_predictions(console, client, job["id"])
-    return _measured(job, "test")["accuracy"]
+    return _read_measurements(job, "test")["accuracy"]
 
 
 @contextmanager
@@ -103,7 +103,7 @@ class Bar:
         self.task = task
 
     def show(self, row: Mapping[str, JsonValue]) -> None:
-        self.progress.update(self.task, completed=_number(row, "epoch"), costs=_costs(row))
+        self.progress.update(self.task, completed=_read_number(row, "epoch"), costs=_format_costs(row))
 
 
 class Lines:
@@ -114,27 +114,27 @@ class Lines:
         self.epochs = epochs
 
     def show(self, row: Mapping[str, JsonValue]) -> None:
-        self.console.print(f"epoch {row['epoch']:>3}/{self.epochs}  {_costs(row)}")
+        self.console.print(f"epoch {row['epoch']:>3}/{self.epochs}  {_format_costs(row)}")
 
 
 def print_result(console: Console, job: Job) -> None:
     """Cost and accuracy of the kept model on each part."""
     table = Table("part", Column("cost", justify="right"), Column("accuracy", justify="right"))
     for part in ("train", "dev", "test"):
-        measured = _measured(job, part)
+        measured = _read_measurements(job, part)
         table.add_row(part, f"{measured['cost']:.4f}", f"{measured['accuracy']:.2%}")
     console.print(table)
 
 
 def print_gradient_checks(console: Console, reports: list[GradientReport]) -> None:
     """One row per tensor: how far backpropagation is from finite differences, at each moment."""
-    table = Table("gradient check", *(moment(report) for report in reports))
+    table = Table("gradient check", *(format_moment(report) for report in reports))
     if reports:
         checks = [{check["name"]: check for check in report["tensors"]} for report in reports]
         for name in checks[0]:
-            table.add_row(name, *(verdict(by_name[name]) for by_name in checks))
+            table.add_row(name, *(format_verdict(by_name[name]) for by_name in checks))
         table.add_section()
-        table.add_row("all", *(verdict(report) for report in reports))
+        table.add_row("all", *(format_verdict(report) for report in reports))
     console.print(table)
 
 
@@ -149,18 +149,18 @@ def print_predictions(console: Console, client: Client, job_id: str) -> None:
     console.print(table)
 
 
-def _costs(row: Mapping[str, JsonValue]) -> str:
-    return f"train cost {_number(row, 'train_cost'):.4f}  dev cost {_number(row, 'dev_cost'):.4f}"
+def _format_costs(row: Mapping[str, JsonValue]) -> str:
+    return f"train cost {_read_number(row, 'train_cost'):.4f}  dev cost {_read_number(row, 'dev_cost'):.4f}"
 
 
-def _number(row: Mapping[str, JsonValue], name: str) -> float:
+def _read_number(row: Mapping[str, JsonValue], name: str) -> float:
     """NaN for what is missing or null."""
     value = row.get(name)
     return float(value) if isinstance(value, int | float) else math.nan
 
 
-def _measured(job: Job, part: str) -> dict[str, float]:
+def _read_measurements(job: Job, part: str) -> dict[str, float]:
     """The numbers of one part in a job's result."""
     measured = (job["result"] or {}).get(part)
     numbers = measured if isinstance(measured, dict) else {}
-    return {name: _number(numbers, name) for name in ("cost", "accuracy")}
+    return {name: _read_number(numbers, name) for name in ("cost", "accuracy")}

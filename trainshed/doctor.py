@@ -46,9 +46,9 @@ def examine(console: Console, settings: "Settings") -> bool:
         table.add_column(no_wrap=True)
     table.add_column(overflow="fold")  # a long path is broken over lines, not cut short
     broken = []
-    for finding in findings(settings):
+    for finding in look_at_all(settings):
         style = {"ok": "green", "note": "yellow", "broken": "bold red"}[finding.verdict]
-        table.add_row(finding.subject, Text(finding.verdict, style), Text(_sentence(finding.detail)))
+        table.add_row(finding.subject, Text(finding.verdict, style), Text(_make_sentence(finding.detail)))
         if finding.verdict == "broken":
             broken.append(finding.subject)
     console.print(table)
@@ -56,34 +56,34 @@ def examine(console: Console, settings: "Settings") -> bool:
     return not broken
 
 
-def findings(settings: "Settings") -> Iterator[Finding]:
+def look_at_all(settings: "Settings") -> Iterator[Finding]:
     """Look at everything, the cheapest first."""
     system = f"{platform.system()} {platform.machine()}"
     yield Finding("Python", "ok", f"Python {platform.python_version()} runs on {system}, from {sys.executable}")
     yield Finding("packages", "ok", f"{', '.join(f'{name} {version(name)}' for name in PACKAGES)} are installed")
-    yield from _mkl()
-    yield _cores(settings)
-    yield _disk(settings)
-    yield _port(settings)
-    yield from _redis(settings)
-    yield from _sql(settings)
-    yield _gpu(settings)
+    yield from _check_mkl()
+    yield _check_cores(settings)
+    yield _check_disk(settings)
+    yield _check_port(settings)
+    yield from _check_redis(settings)
+    yield from _check_sql(settings)
+    yield _check_gpu(settings)
 
 
-def _mkl() -> Iterator[Finding]:
+def _check_mkl() -> Iterator[Finding]:
     if _has("mkl"):
         yield Finding("MKL", "ok", f"MKL {version('mkl')} multiplies matrices")
     elif PROCESSORS.exists() and "GenuineIntel" in PROCESSORS.read_text():
         yield Finding("MKL", "note", "without MKL this processor multiplies matrices more slowly: pip install mkl")
 
 
-def _cores(settings: "Settings") -> Finding:
+def _check_cores(settings: "Settings") -> Finding:
     cores, jobs, threads = os.cpu_count() or 1, settings.concurrency, settings.blas_threads
-    share = f"a worker trains {_number(jobs, 'job')} at a time, with {_number(threads, 'BLAS thread')} each"
-    return Finding("cores", "ok", f"of {_number(cores, 'core')}, {share}")
+    share = f"a worker trains {_count(jobs, 'job')} at a time, with {_count(threads, 'BLAS thread')} each"
+    return Finding("cores", "ok", f"of {_count(cores, 'core')}, {share}")
 
 
-def _disk(settings: "Settings") -> Finding:
+def _check_disk(settings: "Settings") -> Finding:
     from worker.storage.data_dir import HINT, why_not_writable
 
     folder = settings.data_dir.absolute()
@@ -101,7 +101,7 @@ def _disk(settings: "Settings") -> Finding:
     return Finding("disk", "ok", f"{free / GIB:.1f} GiB are free in {folder}")
 
 
-def _port(settings: "Settings") -> Finding:
+def _check_port(settings: "Settings") -> Finding:
     from service.listener import PortUnavailable, listen
 
     host, port = settings.host, settings.port
@@ -122,7 +122,7 @@ def _is_trainshed(url: str) -> bool:
         return False
 
 
-def _redis(settings: "Settings") -> Iterator[Finding]:
+def _check_redis(settings: "Settings") -> Iterator[Finding]:
     """A named one is asked; else one of our own is started for a moment."""
     from worker.errors import BrokerUnavailable
     from worker.queue.broker import check_broker
@@ -152,7 +152,7 @@ def _redis(settings: "Settings") -> Iterator[Finding]:
     )
 
 
-def _sql(settings: "Settings") -> Iterator[Finding]:
+def _check_sql(settings: "Settings") -> Iterator[Finding]:
     """A server is asked; a file need not exist yet."""
     from worker.database_address import read_address, sqlite_path
     from worker.errors import StoreUnavailable
@@ -181,7 +181,7 @@ def _sql(settings: "Settings") -> Iterator[Finding]:
         yield Finding("SQL", "note", "this SQLite has the WAL-reset bug, which a lock around all writes avoids")
 
 
-def _gpu(settings: "Settings") -> Finding:
+def _check_gpu(settings: "Settings") -> Finding:
     from worker.process.gpu_check import NoGpu, find_gpu
 
     lacking: Verdict = "broken" if "gpu" in settings.queues else "note"
@@ -202,11 +202,11 @@ def _has(name: str) -> bool:
     return True
 
 
-def _number(count: int, noun: str) -> str:
+def _count(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
-def _sentence(text: str) -> str:
+def _make_sentence(text: str) -> str:
     """With a capital, unless a path or a name begins it, and a full stop."""
     first = text.split()[0]
     return (text[0].upper() + text[1:] if first.isalpha() and first not in PACKAGES else text) + "."

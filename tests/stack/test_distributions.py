@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from typer.testing import CliRunner
 
 from trainshed import cli
-from trainshed.cli import starting
+from trainshed.cli import service
 
 REPOSITORY = Path(__file__).parents[2]
 PLACES = {"trainshed": REPOSITORY, "trainshed-client": REPOSITORY / "client"}
@@ -24,7 +24,7 @@ OWN = {"engine", "worker", "service", "trainshed"}
 STARTERS = {
     "trainshed/demo.py",
     "trainshed/doctor.py",
-    "trainshed/cli/starting.py",
+    "trainshed/cli/service.py",
 }  # of the client's files, those that the service's machine runs
 
 
@@ -150,7 +150,7 @@ def test_the_command_says_in_a_sentence_what_the_client_alone_lacks(monkeypatch,
             raise PackageNotFoundError(name)
         return version(name)
 
-    monkeypatch.setattr(starting, "installed", installed)
+    monkeypatch.setattr(service, "installed", installed)
     result = CliRunner().invoke(cli.app, [command])
     assert result.exit_code == 1
     assert result.stderr.startswith(f"`trainshed {command}` needs the service, and only the client is installed here")

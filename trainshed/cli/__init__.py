@@ -4,9 +4,9 @@ from importlib.metadata import version as installed
 
 import typer
 
-from trainshed.cli import batches, datasets, jobs, models, parameters, presets, starting
+from trainshed.cli import batches, datasets, jobs, models, parameters, presets, service
 from trainshed.cli.options import Url
-from trainshed.cli.session import client_of
+from trainshed.cli.session import open_client
 from trainshed.client import DEFAULT_URL
 
 PANEL = "Ask a service"
@@ -29,14 +29,14 @@ app.add_typer(presets.app, name="preset", rich_help_panel=PANEL)
 @app.command(rich_help_panel=PANEL)
 def workers(url: Url = DEFAULT_URL) -> None:
     """List the workers that were seen lately, and what they do."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         for one in client.workers.list():
             print(
                 f"{one['host']}:{one['pid']}  {','.join(one['queues'])}  {one['device'] or ''}  {one['job'] or 'idle'}"
             )
 
 
-app.add_typer(starting.app)
+app.add_typer(service.app)
 
 
 @app.command("version", rich_help_panel="This command")

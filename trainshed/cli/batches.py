@@ -7,7 +7,7 @@ import typer
 
 from trainshed.cli.failure import fail
 from trainshed.cli.options import Alias, DatasetReference, Limit, ModelName, Url, Version
-from trainshed.cli.session import client_of
+from trainshed.cli.session import open_client
 from trainshed.client import DEFAULT_URL
 
 app = typer.Typer(help="Predictions of whole datasets by a registered model.", no_args_is_help=True)
@@ -24,7 +24,7 @@ def predict(
 ) -> None:
     """Predict a whole dataset on the workers, and write the result to a file."""
     form: Literal["csv", "parquet"] = "parquet" if output.suffix.lower() == ".parquet" else "csv"
-    with client_of(url) as client:
+    with open_client(url) as client:
         asked = client.batches.submit(name, dataset, format=form, alias=alias, version=version)
         done = client.batches.wait(name, asked["id"])
         if done["error"] is not None:
@@ -36,7 +36,7 @@ def predict(
 @app.command("list")
 def list_batches(name: ModelName, limit: Limit = 20, url: Url = DEFAULT_URL) -> None:
     """List a model's batch predictions, newest first."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         for one in client.batches.list(name, limit=limit):
             rows = f"{one['rows_done']}/{one['rows']}"
             print(f"{one['id']}  {one['created_at']:.19}  {one['state']:<9}  {rows:>11}  {one['reference']}")
@@ -49,5 +49,5 @@ def delete(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Remove a batch prediction with its result."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         client.batches.delete(name, batch_id)

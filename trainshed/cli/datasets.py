@@ -8,7 +8,7 @@ import typer
 from trainshed.cli.failure import fail
 from trainshed.cli.json_files import show
 from trainshed.cli.options import DatasetReference, Limit, Url
-from trainshed.cli.session import client_of
+from trainshed.cli.session import open_client
 from trainshed.client import DEFAULT_URL
 
 app = typer.Typer(help="Data that jobs can name: upload, look, check.", no_args_is_help=True)
@@ -23,7 +23,7 @@ def upload(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Store a file as a dataset, or as the next version of it, and print its id."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         stored = client.datasets.upload(name or file.stem, file, media_type, size=size)
     print(f"{stored['id']}  {stored['name']}@{stored['version']}  {stored['rows']} rows")
 
@@ -35,7 +35,7 @@ def list_datasets(
     url: Url = DEFAULT_URL,
 ) -> None:
     """List datasets, newest first."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         for one in client.datasets.list(limit=limit, name=name):
             print(f"{one['id']}  {one['created_at']:.19}  {one['name']}@{one['version']}  {one['rows']} rows")
 
@@ -43,7 +43,7 @@ def list_datasets(
 @app.command("show")
 def show_dataset(dataset: DatasetReference, url: Url = DEFAULT_URL) -> None:
     """Print a dataset as JSON, with what every column holds."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         show(client.datasets.get(dataset))
 
 
@@ -54,7 +54,7 @@ def check(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Say what may be wrong with the data, the gravest first; exit 1 where something serious is."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         findings = client.datasets.check(dataset, target=target)["findings"]
     for finding in findings:
         print(f"{finding['severity']}: {finding['message']} {finding['advice']}")
@@ -65,5 +65,5 @@ def check(
 @app.command()
 def delete(dataset: DatasetReference, url: Url = DEFAULT_URL) -> None:
     """Remove a dataset; jobs that used it keep what they learned."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         client.datasets.delete(dataset)

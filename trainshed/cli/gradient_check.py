@@ -7,7 +7,7 @@ from rich.console import Console
 
 from trainshed.cli.failure import fail
 from trainshed.cli.options import JobId, Url
-from trainshed.cli.session import client_of
+from trainshed.cli.session import open_client
 from trainshed.client import DEFAULT_URL
 from trainshed.client.types import JsonValue
 
@@ -29,14 +29,14 @@ def check(
         "sample": sample,
         "seed": seed,
     }
-    with client_of(url) as client:
+    with open_client(url) as client:
         asked = client.gradient_checks.request(job_id, wanted)
         made = client.gradient_checks.wait(job_id, asked["number"])
     if made["error"] is not None:
         fail(f"gradient check {made['number']} failed: {made['error']['message']}")
     if (report := made["report"]) is not None:
-        from trainshed.gradient_table import gradient_table
+        from trainshed.gradient_table import make_gradient_table
 
-        Console(highlight=False, soft_wrap=True).print(gradient_table(report))
+        Console(highlight=False, soft_wrap=True).print(make_gradient_table(report))
         if report["verdict"] == "wrong":
             raise typer.Exit(1)

@@ -7,7 +7,7 @@ import typer
 
 from trainshed.cli.json_files import read_object
 from trainshed.cli.options import JobId, JsonFile, Url
-from trainshed.cli.session import client_of
+from trainshed.cli.session import open_client
 from trainshed.client import DEFAULT_URL
 from trainshed.client.types import Job
 
@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 def pause(job_id: JobId, url: Url = DEFAULT_URL) -> None:
     """Let a job rest; it is saved first."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         _say(client.jobs.pause(job_id))
 
 
@@ -34,19 +34,19 @@ def resume(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Queue a paused job again."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         _say(client.jobs.resume(job_id, checkpoint=checkpoint))
 
 
 def stop(job_id: JobId, url: Url = DEFAULT_URL) -> None:
     """Ask for the end of a training; the best model so far is kept."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         _say(client.jobs.stop(job_id))
 
 
 def cancel(job_id: JobId, url: Url = DEFAULT_URL) -> None:
     """Ask for the end of a job; no model is kept."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         _say(client.jobs.cancel(job_id))
 
 
@@ -57,7 +57,7 @@ def change(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Change hyper-parameters of a job while it trains: {"optimizer": {"learning_rate": 0.01}}."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         changed = client.jobs.change(job_id, read_object(patch), note=note)
     for revision in changed["data"][-1:]:
         print(f"revision {revision['number']}")
@@ -67,7 +67,7 @@ def change(
 
 def checkpoints(job_id: JobId, url: Url = DEFAULT_URL) -> None:
     """List where a job can go on, oldest first."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         for one in client.jobs.checkpoints(job_id):
             place = f"epoch {one['epoch']}, step {one['step']}"
             print(f"{one['number']:>4}  {one['created_at']:.19}  {one['kind']:<8}  {place}, revision {one['revision']}")

@@ -11,7 +11,7 @@ from trainshed.cli import gradient_check, job_control
 from trainshed.cli.failure import MISUSED, fail
 from trainshed.cli.json_files import read_object, read_rows, show
 from trainshed.cli.options import JobId, JsonFile, Url
-from trainshed.cli.session import client_of
+from trainshed.cli.session import open_client
 from trainshed.client import DEFAULT_URL, Client, JobFailed
 from trainshed.client.types import Event, JsonValue
 
@@ -28,7 +28,7 @@ def submit(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Queue a training job and print its id."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         job = client.jobs.submit(read_object(spec))
         print(job["id"], flush=True)
         if follow:
@@ -38,7 +38,7 @@ def submit(
 @app.command()
 def validate(spec: JsonFile, url: Url = DEFAULT_URL) -> None:
     """Print what a spec would be as a job, with every default, and cost; nothing is queued."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         show(client.jobs.validate(read_object(spec)))
 
 
@@ -52,7 +52,7 @@ def list_jobs(
     url: Url = DEFAULT_URL,
 ) -> None:
     """List jobs, newest first."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         if csv or fields:
             print(client.jobs.list_csv(fields.split(",") if fields else (), limit=limit), end="")
             return
@@ -64,14 +64,14 @@ def list_jobs(
 @app.command("show")
 def show_job(job_id: JobId, url: Url = DEFAULT_URL) -> None:
     """Print a job as JSON."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         show(client.jobs.get(job_id))
 
 
 @app.command()
 def watch(job_id: JobId, url: Url = DEFAULT_URL) -> None:
     """Print a job's events from the first one on, one line each, until it is done."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         _follow(client, job_id)
 
 
@@ -82,7 +82,7 @@ job_control.add_to(app)
 def predict(job_id: JobId, rows: JsonFile, url: Url = DEFAULT_URL) -> None:
     """Print what a job's model says about rows: {"rows": […]}, or the list itself."""
     listed = read_rows(rows)
-    with client_of(url) as client:
+    with open_client(url) as client:
         for prediction in client.jobs.predict(job_id, listed):
             print(json.dumps(prediction, ensure_ascii=False))
 
@@ -94,14 +94,14 @@ def metrics(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Print the measurements as CSV, a row per epoch."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         print(client.jobs.metrics_csv(job_id, max_points=max_points), end="")
 
 
 @app.command(rich_help_panel=RESULTS)
 def diagnose(job_id: JobId, url: Url = DEFAULT_URL) -> None:
     """Say whether bias or variance is high, why, and what to try next."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         diagnosis = client.jobs.diagnosis(job_id)
     print(diagnosis["verdict"])
     for reason in diagnosis["evidence"]:
@@ -117,26 +117,26 @@ app.command(rich_help_panel=RESULTS)(gradient_check.check)
 @app.command(rich_help_panel=RESULTS)
 def compare(job_ids: Annotated[list[str], typer.Argument(help="Two to ten jobs.")], url: Url = DEFAULT_URL) -> None:
     """Print the fields in which the jobs' specs differ, then where each job stands."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         comparison = client.jobs.compare(*job_ids)
     for difference in comparison["differences"]:
         print(f"{difference['pointer']}  {'  '.join(json.dumps(value) for value in difference['values'])}")
     for name, curves in comparison["curves"]["series"].items():
         last = (next((value for value in reversed(curve) if value is not None), None) for curve in curves)
-        print(f"{name}  {'  '.join(_short(value) for value in last)}")
+        print(f"{name}  {'  '.join(_format_value(value) for value in last)}")
 
 
 @app.command(rich_help_panel=RESULTS)
 def rerun(job_id: JobId, url: Url = DEFAULT_URL) -> None:
     """Queue a job once more, alike, and print the new id; its result says whether it came out alike."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         print(client.jobs.rerun(job_id)["id"])
 
 
 @app.command(rich_help_panel=OLD)
 def delete(job_id: JobId, url: Url = DEFAULT_URL) -> None:
     """Remove a job that is done, with its model."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         client.jobs.delete(job_id)
 
 
@@ -146,13 +146,13 @@ def prune(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Remove the jobs that ended long ago, but for those that others start from, and print their ids."""
-    seconds = _seconds(older_than)
-    with client_of(url) as client:
+    seconds = _read_duration(older_than)
+    with open_client(url) as client:
         for job_id in client.jobs.prune(seconds):
             print(job_id)
 
 
-def _seconds(text: str) -> float:
+def _read_duration(text: str) -> float:
     try:
         seconds = float(durationpy.from_str(text.replace(" ", "")).total_seconds())
     except ValueError:
@@ -164,19 +164,19 @@ def _seconds(text: str) -> float:
 
 def _follow(client: Client, job_id: str) -> None:
     for event in client.jobs.stream(job_id):
-        print(_line(event), flush=True)
+        print(_format_event(event), flush=True)
     job = client.jobs.get(job_id)
     if job["state"] != "succeeded":
         raise JobFailed(job)
 
 
-def _line(event: Event) -> str:
+def _format_event(event: Event) -> str:
     """`epoch epoch=3 epochs=20 train_cost=0.25 …`; what is nested deeper is left to the API."""
     metrics = event["data"].get("metrics")
     data: Mapping[str, JsonValue] = event["data"] | (metrics if isinstance(metrics, dict) else {})
     plain = {name: value for name, value in data.items() if not isinstance(value, dict | list)}
-    return " ".join([event["type"], *(f"{name}={_short(value)}" for name, value in plain.items())])
+    return " ".join([event["type"], *(f"{name}={_format_value(value)}" for name, value in plain.items())])
 
 
-def _short(value: JsonValue) -> str:
+def _format_value(value: JsonValue) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)

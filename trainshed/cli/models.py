@@ -9,7 +9,7 @@ import typer
 from trainshed.cli.failure import fail
 from trainshed.cli.json_files import read_rows, show
 from trainshed.cli.options import Alias, JobId, JsonFile, Limit, ModelName, Url, Version
-from trainshed.cli.session import client_of
+from trainshed.cli.session import open_client
 from trainshed.client import DEFAULT_URL
 
 app = typer.Typer(help="Registered models: versions, aliases, predictions.", no_args_is_help=True)
@@ -23,14 +23,14 @@ def register(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Make a job's model the next version of a name, and print its number."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         print(client.models.register(name, job_id, checkpoint=checkpoint)["version"])
 
 
 @app.command("list")
 def list_models(limit: Limit = 1000, url: Url = DEFAULT_URL) -> None:
     """List registered models, and what their aliases mean."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         for model in client.models.list(limit=limit):
             aliases = "  ".join(f"{alias}={version}" for alias, version in model["aliases"].items())
             print(f"{model['name']}  newest={model['newest']}  {aliases}".rstrip())
@@ -39,14 +39,14 @@ def list_models(limit: Limit = 1000, url: Url = DEFAULT_URL) -> None:
 @app.command("show")
 def show_model(name: ModelName, url: Url = DEFAULT_URL) -> None:
     """Print a model as JSON."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         show(client.models.get(name))
 
 
 @app.command()
 def versions(name: ModelName, limit: Limit = 20, url: Url = DEFAULT_URL) -> None:
     """List the versions of a model, newest first."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         for one in client.models.versions(name, limit=limit):
             aliases = "  ".join(one["aliases"])
             print(f"{one['version']:>4}  {one['created_at']:.19}  {one['job']}  {aliases}".rstrip())
@@ -63,7 +63,7 @@ def alias(
     """Have an alias mean a version of a model, and print it."""
     if (version is None) != rollback:
         fail("say either which version the alias is to mean, or --rollback")
-    with client_of(url) as client:
+    with open_client(url) as client:
         models = client.models
         changed = models.roll_back(name, alias) if version is None else models.set_alias(name, alias, version)
         print(changed["version"])
@@ -75,7 +75,7 @@ def predict(
 ) -> None:
     """Print what a model says about rows: {"rows": […]}, or the list itself."""
     listed = read_rows(rows)
-    with client_of(url) as client:
+    with open_client(url) as client:
         for prediction in client.models.predict(name, listed, alias=alias, version=version)["predictions"]:
             print(json.dumps(prediction, ensure_ascii=False))
 
@@ -93,12 +93,12 @@ def download(
     formats = {".safetensors": "safetensors", ".npz": "npz", ".onnx": "onnx"}
     if output.suffix.lower() not in formats:
         fail(f"{output} says no format; end its name in {' or '.join(formats)}")
-    with client_of(url) as client:
+    with open_client(url) as client:
         client.models.download(name, output, alias=alias, version=version, format=formats[output.suffix.lower()])
 
 
 @app.command()
 def card(name: ModelName, alias: Alias = None, version: Version = None, url: Url = DEFAULT_URL) -> None:
     """Print what a version learned from, how well it does and where not to trust it, as Markdown."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         print(client.models.card_markdown(name, alias=alias, version=version), end="")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from trainshed.cli.options import Limit, Url
-from trainshed.cli.session import client_of
+from trainshed.cli.session import open_client
 from trainshed.client import DEFAULT_URL
 from trainshed.client.types import ParameterSet
 
@@ -20,14 +20,14 @@ def upload(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Store parameters for the initializer {"type": "given", "parameters": NAME}."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         _say(client.parameters.upload(name or file.stem, file))
 
 
 @app.command("list")
 def list_parameters(limit: Limit = 20, url: Url = DEFAULT_URL) -> None:
     """List them, newest first."""
-    with client_of(url) as client:
+    with open_client(url) as client:
         for one in client.parameters.list(limit=limit):
             _say(one)
 

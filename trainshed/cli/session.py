@@ -13,7 +13,7 @@ WORTH_SAYING_SECONDS = 1.0
 
 
 @contextmanager
-def client_of(url: str) -> Iterator[Client]:
+def open_client(url: str) -> Iterator[Client]:
     """A client whose refusals end the command with their message."""
     set_on_retry_hooks([_say])
     try:

@@ -14,21 +14,21 @@ def read_address(text: str) -> str:
     try:
         url = httpx.URL(address)
     except httpx.InvalidURL as error:
-        raise ValueError(f"{_shown(text)} is not an address ({error}); write {EXAMPLE}") from None
+        raise ValueError(f"{_quote(text)} is not an address ({error}); write {EXAMPLE}") from None
     if url.scheme not in ("http", "https"):
-        raise ValueError(f"{_shown(text)} is not an address of HTTP; write {EXAMPLE}")
+        raise ValueError(f"{_quote(text)} is not an address of HTTP; write {EXAMPLE}")
     if (url.port or 0) > HIGHEST_PORT:
-        raise ValueError(f"{_shown(text)} is not an address (the highest port is {HIGHEST_PORT}); write {EXAMPLE}")
+        raise ValueError(f"{_quote(text)} is not an address (the highest port is {HIGHEST_PORT}); write {EXAMPLE}")
     if not url.host or url.query or url.fragment or any(character.isspace() for character in address):
-        raise ValueError(f"{_shown(text)} is not the address of a service; write {EXAMPLE}")
+        raise ValueError(f"{_quote(text)} is not the address of a service; write {EXAMPLE}")
     return str(url).rstrip("/")
 
 
-def without_password(address: str) -> str:
+def hide_password(address: str) -> str:
     """The address as it may be shown."""
     return str(httpx.URL(address).copy_with(userinfo=b""))
 
 
-def _shown(text: str) -> str:
+def _quote(text: str) -> str:
     """The text, but for what stands before an @."""
     return repr(text.rpartition("@")[2])

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx
 
-from trainshed.client.address import without_password
+from trainshed.client.address import hide_password
 from trainshed.client.errors import ProblemError, Unreachable
 from trainshed.client.page import Page
 from trainshed.client.retries import attempts
@@ -105,13 +105,13 @@ class Connection:
         """The answer; raises ProblemError for a refusal, Unreachable where none comes."""
         headers = options.get("headers", {})
         repeatable = options.get("repeatable", method in REPEATABLE or IDEMPOTENCY_KEY in headers)
-        with self.unreachable_told():
+        with self.translate_errors():
             for attempt in attempts(repeatable=repeatable, retries=options.get("retries", self.retries)):
-                with attempt, _opened(options.get("content")) as data:
+                with attempt, _open(options.get("content")) as data:
                     response = self._http.request(
                         method,
                         path,
-                        params=_given(query),
+                        params=_without_none(query),
                         json=options.get("body"),
                         content=data,
                         headers=headers,
@@ -123,7 +123,7 @@ class Connection:
 
     def download(self, path: str, to: Path, query: Query | None = None) -> None:
         """Write an answer to a file piece by piece."""
-        with self.unreachable_told():
+        with self.translate_errors():
             for attempt in attempts(repeatable=True, retries=self.retries):
                 with attempt, self.stream(path, query) as response, to.open("wb") as file:
                     for piece in response.iter_bytes():
@@ -140,25 +140,25 @@ class Connection:
     ) -> Iterator[httpx.Response]:
         """An answer that is still to be read, in which nothing may come for `silence` seconds; it is not sent again."""
         patience = httpx.Timeout(self.timeout, read=self.timeout if silence is None else silence)
-        with self._http.stream("GET", path, params=_given(query), headers=headers, timeout=patience) as response:
+        with self._http.stream("GET", path, params=_without_none(query), headers=headers, timeout=patience) as response:
             if response.is_error:
                 response.read()
                 raise ProblemError.of(response)
             yield response
 
     @contextmanager
-    def unreachable_told(self) -> Iterator[None]:
+    def translate_errors(self) -> Iterator[None]:
         """Raise Unreachable for what httpx says of the network."""
         try:
             yield
         except httpx.TransportError as error:
-            raise Unreachable(without_password(self.url), str(error) or type(error).__name__) from error
+            raise Unreachable(hide_password(self.url), str(error) or type(error).__name__) from error
 
 
-def _opened(content: Path | bytes | None) -> AbstractContextManager[IO[bytes] | bytes | None]:
+def _open(content: Path | bytes | None) -> AbstractContextManager[IO[bytes] | bytes | None]:
     """A file is opened for each attempt anew, so that all of it is sent."""
     return content.open("rb") if isinstance(content, Path) else nullcontext(content)
 
 
-def _given(query: Query | None) -> dict[str, str | int | float]:
+def _without_none(query: Query | None) -> dict[str, str | int | float]:
     return {name: value for name, value in (query or {}).items() if value is not None}

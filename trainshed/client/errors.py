@@ -69,7 +69,7 @@ class ProblemError(TrainshedError):
     def of(cls, response: httpx.Response) -> "ProblemError":
         """The problem in an answer; an answer that is none (a proxy's page) keeps its first words."""
         kind = KINDS.get(response.status_code, ProblemError)
-        wait = seconds_of(response.headers)
+        wait = read_retry_after(response.headers)
         try:
             body = response.json()
         except ValueError:
@@ -117,7 +117,7 @@ KINDS: Mapping[int, type[ProblemError]] = {
 }
 
 
-def seconds_of(headers: Mapping[str, str]) -> float | None:
+def read_retry_after(headers: Mapping[str, str]) -> float | None:
     """What Retry-After says, a number of seconds or a date (RFC 9110); None where it says nothing."""
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():

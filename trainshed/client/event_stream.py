@@ -20,14 +20,14 @@ RETRIES = 8  # of a stream that was open: a service that is started anew takes s
 def events(connection: Connection, job_id: str, after: int) -> Iterator[Event]:
     """Those behind the number `after`, `done` the last; raises Unreachable once the connection cannot be taken up."""
     seen, retries = after, connection.retries
-    with connection.unreachable_told():
+    with connection.translate_errors():
         while True:
             for attempt in attempts(repeatable=True, retries=retries):  # as many anew whenever one has gone well
                 with attempt:
                     opened, before = monotonic(), seen
                     try:
                         with connection.stream(
-                            f"/v1/jobs/{job_id}/stream", headers=_resumed(seen), silence=SILENCE_SECONDS
+                            f"/v1/jobs/{job_id}/stream", headers=_headers(seen), silence=SILENCE_SECONDS
                         ) as response:
                             retries = max(retries, RETRIES)
                             if response.status_code == 204:  # `after` was the number of `done`
@@ -35,7 +35,7 @@ def events(connection: Connection, job_id: str, after: int) -> Iterator[Event]:
                             for message in EventSource(response).iter_sse():
                                 if not message.data:  # a heartbeat, a comment
                                     continue
-                                event = _event(message)
+                                event = _read_event(message)
                                 seen = event["seq"]
                                 yield event
                                 if event["type"] == "done":
@@ -46,11 +46,11 @@ def events(connection: Connection, job_id: str, after: int) -> Iterator[Event]:
                             raise
 
 
-def _resumed(after: int) -> dict[str, str]:
+def _headers(after: int) -> dict[str, str]:
     return {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(after)} if after else {})
 
 
-def _event(message: ServerSentEvent) -> Event:
+def _read_event(message: ServerSentEvent) -> Event:
     """`done` carries the job itself, and happened when that ended."""
     data = json.loads(message.data)
     if message.event != "done":

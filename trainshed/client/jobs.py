@@ -7,7 +7,7 @@ from trainshed.client import event_stream
 from trainshed.client.connection import Connection
 from trainshed.client.errors import Conflict, JobFailed, NotFound
 from trainshed.client.page import Page
-from trainshed.client.rows import Row, listed
+from trainshed.client.rows import Row, rows_body
 from trainshed.client.types import (
     Checkpoint,
     Comparison,
@@ -85,7 +85,7 @@ class Jobs:
     def predict(self, job_id: str, rows: Sequence[Row]) -> Sequence[Prediction]:
         """What the job's model says about each row: an object keyed by feature name, or a plain array."""
         path = f"/v1/jobs/{job_id}/predict"
-        return self._connection.json(Predictions, "POST", path, body=listed(rows), repeatable=True)["predictions"]
+        return self._connection.json(Predictions, "POST", path, body=rows_body(rows), repeatable=True)["predictions"]
 
     def cancel(self, job_id: str) -> Job:
         """Ask for the end of a job; no model is kept."""

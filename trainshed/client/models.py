@@ -6,7 +6,7 @@ from typing import Literal
 
 from trainshed.client.connection import Connection
 from trainshed.client.page import Page
-from trainshed.client.rows import Row, listed
+from trainshed.client.rows import Row, rows_body
 from trainshed.client.types import (
     Alias,
     AliasChange,
@@ -95,7 +95,7 @@ class Models:
         """What a version says about each row; with `top_k`, the likeliest labels."""
         query = {"alias": alias, "version": version, "top_k": top_k}
         path = f"/v1/models/{name}/predict"
-        return self._connection.json(ModelPredictions, "POST", path, query, body=listed(rows), repeatable=True)
+        return self._connection.json(ModelPredictions, "POST", path, query, body=rows_body(rows), repeatable=True)
 
     def explain(
         self, name: str, wanted: Mapping[str, JsonValue], *, alias: str | None = None, version: int | None = None

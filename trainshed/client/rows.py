@@ -9,6 +9,6 @@ Row: TypeAlias = Mapping[str, JsonValue] | Sequence[JsonValue]
 """An object keyed by feature name, or a plain array in the features' order."""
 
 
-def listed(rows: Sequence[Row]) -> JsonObject:
+def rows_body(rows: Sequence[Row]) -> JsonObject:
     """The body of a request for predictions."""
     return {"rows": [dict(row) if isinstance(row, Mapping) else list(row) for row in rows]}

@@ -29,7 +29,7 @@ def demo() -> None:
     from trainshed.demo import run
 
     _end_on_sigterm()
-    with _told_in_a_line():
+    with _fail_in_a_line():
         raise typer.Exit(run())
 
 
@@ -44,7 +44,7 @@ def serve(
     from trainshed.stack import ChildDied, NotReady, Stack
 
     _end_on_sigterm()
-    with _told_in_a_line():
+    with _fail_in_a_line():
         settings = _read_settings()
         stack = Stack(
             settings.data_dir,
@@ -76,9 +76,9 @@ def api(
     _require_service("api")
     from worker.process.module_loading import gc_frozen
 
-    with _told_in_a_line():
-        settings = _settings_for_work()
-        _say_of_redis(settings)
+    with _fail_in_a_line():
+        settings = _read_settings_for_work()
+        _warn_of_redis(settings)
         with gc_frozen():
             from service.server import run_api
         chosen = settings if workers is None else settings.model_copy(update={"api_processes": workers})
@@ -91,9 +91,9 @@ def worker() -> None:
     _require_service("worker")
     from worker.process.module_loading import gc_frozen
 
-    with _told_in_a_line():
-        settings = _settings_for_work()
-        _say_of_redis(settings, end_for_good=True)
+    with _fail_in_a_line():
+        settings = _read_settings_for_work()
+        _warn_of_redis(settings, end_for_good=True)
         with gc_frozen():
             from worker.process.parent import run_worker
         raise typer.Exit(run_worker(settings))
@@ -105,7 +105,7 @@ def doctor() -> None:
     _require_service("doctor")
     from trainshed.doctor import examine
 
-    with _told_in_a_line():
+    with _fail_in_a_line():
         raise typer.Exit(0 if examine(Console(), _read_settings()) else 1)
 
 
@@ -115,7 +115,7 @@ def alive() -> None:
     _require_service("alive")
     from worker.process.health_check import find_worker
 
-    with _told_in_a_line():
+    with _fail_in_a_line():
         worker = find_worker(_read_settings())
     if worker is None:
         fail(f"no worker on {socket.gethostname()} has reported lately")
@@ -133,7 +133,7 @@ def _require_service(command: str) -> None:
         )
 
 
-def _say_of_redis(settings: "Settings", *, end_for_good: bool = False) -> None:
+def _warn_of_redis(settings: "Settings", *, end_for_good: bool = False) -> None:
     """Say at once what is wrong with Redis, before what takes longer is loaded.
 
     Without the address of one the command ends; also, if it is to, where no waiting helps. Else Redis may come later.
@@ -158,7 +158,7 @@ def _read_settings() -> "Settings":
     return read_settings()
 
 
-def _settings_for_work() -> "Settings":
+def _read_settings_for_work() -> "Settings":
     """The settings of a process that works in the data folder, which is there then."""
     from worker.storage.data_dir import make_data_dir
 
@@ -168,7 +168,7 @@ def _settings_for_work() -> "Settings":
 
 
 @contextmanager
-def _told_in_a_line() -> Iterator[None]:
+def _fail_in_a_line() -> Iterator[None]:
     """What keeps a process from starting ends the command with a line for each thing, not with a traceback."""
     from service.listener import PortUnavailable
     from worker.errors import WorkerError
