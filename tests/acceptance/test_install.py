@@ -144,7 +144,7 @@ def test_it_serves_with_the_redis_that_it_brings(service, laptop, tmp_path) -> N
         assert f"data   {tmp_path}" in printed
         assert_all_works(laptop, url, tmp_path)
         listed = subprocess.run(
-            [laptop / "trainshed", "jobs", "--url", url], env=clean(), capture_output=True, text=True, check=True
+            [laptop / "trainshed", "job", "list", "--url", url], env=clean(), capture_output=True, text=True, check=True
         )
         assert listed.stdout.count("succeeded") == len(PRESETS) + 2
 
