@@ -160,6 +160,17 @@ def test_retries_can_be_turned_off() -> None:
         assert client.ready()
 
 
+def test_what_takes_too_long_is_not_begun_again() -> None:
+    slow = Answer(seconds=0.5)
+    with (
+        answering([slow]) as script,
+        Client(script.url, timeout=0.1) as client,
+        pytest.raises(Unreachable, match="timed out"),
+    ):
+        client.models.explain("one", {"dataset": "iris"})
+    assert len(script.asked) == 1
+
+
 def test_who_waits_for_a_job_is_as_patient_as_the_poll_is_long() -> None:
     with answering([Answer(body=JOB.body, seconds=0.5)]) as script, Client(script.url, timeout=0.2) as client:
         assert client.jobs.wait("job_1")["state"] == "succeeded"

@@ -19,7 +19,8 @@ IN_FLIGHT_SECONDS = 3.0  # the first request with this key may be going on, or b
 PASSING = frozenset({429, 502, 503, 504})
 
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-HOPELESS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)  # what we ask for is at fault
+# What we ask for is at fault, or takes the service longer than we wait: it would the next time, too.
+HOPELESS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.ReadTimeout, httpx.WriteTimeout)
 
 
 def attempts(*, repeatable: bool, retries: int = RETRIES) -> Iterator[Attempt]:
