@@ -7,7 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 from os import environ
 
 from fastapi import FastAPI, Request
-from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import Scope
 
 from service.http import docs, error_handlers, openapi
@@ -15,15 +14,16 @@ from service.http.authentication import Authenticator, LocalAuthenticator
 from service.http.body_limit import BodyLimitProblems
 from service.http.front import behind_front
 from service.http.long_polls import Watchers
+from service.http.plain_route import PlainRoute
 from service.http.response_encoding import ResponseEncoding
 from service.predictions.dynamic_batching import DynamicBatcher
 from service.predictions.feature_samples import FeatureSamples
 from service.predictions.model_cache import Predictors
-from service.predictions.serving import Serving
-from service.quick_jobs import QuickJobs
-from service.quick_predictions import QuickPredictions
+from service.predictions.pipeline import PredictionPipeline
+from service.predictions.resolution import Resolver
 from service.routes import routers
 from service.views.health import ServiceIndex
+from service.views.job_lists import JobLists
 from worker.backend import Backend
 from worker.domain.principals import LOCAL
 from worker.settings import Settings
@@ -50,11 +50,14 @@ def create_app(backend: Backend, settings: Settings, authenticator: Authenticato
     )
     app.state.backend = backend
     app.state.watchers = Watchers()
-    app.state.predictors = Predictors(settings.max_predictor_bytes)
-    app.state.serving = Serving(backend.on_behalf_of(LOCAL), app.state.predictors, settings.look_seconds)
+    app.state.settings = settings
+    app.state.resolver = Resolver(Predictors(settings.max_predictor_bytes))
     app.state.samples = FeatureSamples(backend.on_behalf_of(LOCAL))
-    app.state.gatherer = DynamicBatcher()
+    app.state.batcher = DynamicBatcher()
+    app.state.pipeline = PredictionPipeline(app.state.batcher, app.state.samples)
+    app.state.job_lists = JobLists()
     app.add_middleware(BodyLimitProblems)
+    app.add_middleware(ResponseEncoding)
     error_handlers.install(app)
     docs.install(app)
 
@@ -64,13 +67,11 @@ def create_app(backend: Backend, settings: Settings, authenticator: Authenticato
         return ServiceIndex.at(request.scope["root_path"], app.version)
 
     for router, max_body_bytes in routers(settings):
-        app.include_router(router, max_body_size=max_body_bytes)
-    # The short ways stand outside of the framework's layers, and have the one that they need of their own.
-    jobs_first = QuickJobs(app.build_middleware_stack(), backend.on_behalf_of(LOCAL), settings.max_body_bytes)
-    quick = QuickPredictions(ResponseEncoding(jobs_first), app)
-    app.middleware_stack = behind_front(
-        ServerErrorMiddleware(quick, error_handlers.on_crash), settings, authenticator or LocalAuthenticator()
-    )
+        if router.route_class is PlainRoute:  # in no router of their own, which would match every request twice
+            app.router.routes.extend(router.routes)
+        else:
+            app.include_router(router, max_body_size=max_body_bytes)
+    app.middleware_stack = behind_front(app.build_middleware_stack(), settings, authenticator or LocalAuthenticator())
     return app
 
 
@@ -79,7 +80,6 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Waiters are let go at the end, if the server has not done so before."""
     yield
     app.state.watchers.close()
-    app.state.serving.close()
     app.state.samples.close()
 
 

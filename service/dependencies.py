@@ -12,11 +12,13 @@ from service.http.long_polls import Watchers
 from service.http.problems import Fault, RequestRefused, invalid
 from service.http.workspace import backend_of
 from service.predictions.feature_samples import FeatureSamples
-from service.predictions.model_cache import Predictors
-from service.predictions.serving import Serving
+from service.predictions.pipeline import PredictionPipeline
+from service.predictions.resolution import Resolver
+from service.views.job_lists import JobLists
 from worker.domain import names
 from worker.domain.ids import Prefix, id_pattern
 from worker.domain.jobs import Job
+from worker.settings import Settings
 from worker.workspace import Workspace
 
 
@@ -25,14 +27,24 @@ def watchers_of(request: Request) -> Watchers:
     return watchers
 
 
-def predictors_of(request: Request) -> Predictors:
-    predictors: Predictors = request.app.state.predictors
-    return predictors
+def settings_of(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
 
 
-def serving_of(request: Request) -> Serving:
-    serving: Serving = request.app.state.serving
-    return serving
+def resolver_of(request: Request) -> Resolver:
+    resolver: Resolver = request.app.state.resolver
+    return resolver
+
+
+def pipeline_of(request: Request) -> PredictionPipeline:
+    pipeline: PredictionPipeline = request.app.state.pipeline
+    return pipeline
+
+
+def job_lists_of(request: Request) -> JobLists:
+    lists: JobLists = request.app.state.job_lists
+    return lists
 
 
 def samples_of(request: Request) -> FeatureSamples:
@@ -43,8 +55,8 @@ def samples_of(request: Request) -> FeatureSamples:
 BackendDep = Annotated[Workspace, Depends(backend_of)]
 Who = Annotated[str, Depends(who)]
 WatchersDep = Annotated[Watchers, Depends(watchers_of)]
-PredictorsDep = Annotated[Predictors, Depends(predictors_of)]
-ServingDep = Annotated[Serving, Depends(serving_of)]
+ResolverDep = Annotated[Resolver, Depends(resolver_of)]
+JobListsDep = Annotated[JobLists, Depends(job_lists_of)]
 SamplesDep = Annotated[FeatureSamples, Depends(samples_of)]
 
 

@@ -9,6 +9,7 @@ import structlog
 
 from worker.domain.principals import Principal
 from worker.domain.records import Condition
+from worker.jobs.group_commit import GroupCommit
 from worker.maintenance.sweeper import Sweeper
 from worker.process.fleet import health_of
 from worker.queue.broker import find_broker
@@ -42,13 +43,15 @@ class Backend:
         self._artifacts = Artifacts(settings.data_dir)
         self._notifier = Notifier(broker)
         self._publisher = Publisher(make_app(settings, broker), store)
+        self._group_commit = GroupCommit(settings, store, self._artifacts, self._publisher)
         self._sweeper = Sweeper(settings, store, self._publisher, self._notifier)
         self._workspaces = lru_cache(MOST_WORKSPACES)(self._workspace)  # asked for at every request
 
     def start(self) -> Self:
-        """Begin to publish, to listen and to sweep."""
+        """Begin to write new jobs, to publish and to sweep."""
         self._artifacts.sweep()
         self._publisher.start()
+        self._group_commit.start()
         self._sweeper.start()
         structlog.get_logger("backend").info(
             "backend_opened", sql=self._store.database.kind, sqlite=sqlite_version, redis=str(self.broker)
@@ -60,7 +63,15 @@ class Backend:
         return self._workspaces(principal)
 
     def _workspace(self, principal: Principal) -> Workspace:
-        return Workspace(principal, self.settings, self._store, self._artifacts, self._publisher, self._notifier)
+        return Workspace(
+            principal,
+            self.settings,
+            self._store,
+            self._artifacts,
+            self._group_commit,
+            self._publisher,
+            self._notifier,
+        )
 
     def ping(self) -> None:
         """Raise StoreUnavailable unless the database answers."""
@@ -72,6 +83,7 @@ class Backend:
 
     def close(self) -> None:
         """Stop the threads and close the database."""
+        self._group_commit.close()
         self._sweeper.close()
         self._publisher.close()
         self._notifier.close()

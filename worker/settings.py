@@ -106,9 +106,6 @@ class Settings(BaseSettings):
 
     # the API
     api_processes: Count = Field(1, description="API processes on one port, each replaced if it ends; as `--workers`")
-    look_seconds: Seconds = Field(
-        1.0, description="an API process sees within this long that another one has moved an alias"
-    )
     root_path: RootPath = Field(
         "", description="path under which a proxy shows the API, such as /ml, whether or not the proxy strips it"
     )

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from worker.datasets.datasets_backend import DatasetsBackend
 from worker.datasets.library import DatasetLibrary
 from worker.domain.principals import Principal
+from worker.jobs.group_commit import GroupCommit
 from worker.jobs.jobs_backend import JobsBackend
 from worker.jobs.submission import Submission
 from worker.models.batches_backend import BatchesBackend
@@ -30,6 +31,7 @@ class Workspace:
         settings: Settings,
         store: Store,
         artifacts: Artifacts,
+        group_commit: GroupCommit,
         publisher: Publisher,
         notifier: Notifier,
     ) -> None:
@@ -41,7 +43,7 @@ class Workspace:
         parameters = ParameterLibrary(own, artifacts, settings)
         registry = ModelRegistry(own, artifacts, settings)
         submission = Submission(own, datasets, parameters, settings)
-        self.jobs = JobsBackend(settings, own, artifacts, submission, publisher, notifier)
+        self.jobs = JobsBackend(settings, own, artifacts, submission, group_commit, publisher, notifier)
         self.datasets = DatasetsBackend(settings, own, datasets)
         self.parameters = ParametersBackend(settings, parameters)
         self.models = ModelsBackend(settings, own, artifacts, registry, datasets)

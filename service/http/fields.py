@@ -34,12 +34,16 @@ class Selection:
         if not self.paths:
             return view
         document = from_json(view.model_dump_json())
-        tree = self.tree()
         if isinstance(view, Listing):
-            document["data"] = [selected(entry, tree) for entry in document["data"]]
+            content = self.select_entries(document)
         else:
-            document = selected(document, tree)
-        return Response(to_json(document), media_type="application/json")
+            content = to_json(selected(document, self.tree()))
+        return Response(content, media_type="application/json")
+
+    def select_entries(self, document: dict[str, Any]) -> bytes:
+        """A list as JSON, with the selected fields of every entry."""
+        tree = self.tree()
+        return to_json({**document, "data": [selected(entry, tree) for entry in document["data"]]})
 
     def tree(self) -> dict[str, Any]:
         """The paths as nested names; what is selected as a whole has none inside."""

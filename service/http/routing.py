@@ -1,6 +1,6 @@
 """Routes that are strict without anybody having to remember it: every file of routes begins with a `StrictRouter`."""
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,6 +13,7 @@ from starlette.types import Receive
 from engine.json_pointer import pointer
 from service.http.etags import unless_unchanged
 from service.http.idempotency import answered_once, takes_keys
+from service.http.openapi import operation_id
 from service.http.problems import Fault, invalid
 from service.http.request_bodies import StrictJson, read_json
 from service.http.validation_messages import unknown
@@ -49,7 +50,7 @@ class StrictRoute(APIRoute):
         )
 
         async def strictly(request: Request) -> Response:
-            refuse_unknown(request, names)
+            refuse_unknown(request.query_params, names)
 
             async def answer(receive: Receive) -> Response:
                 return await handle(StrictRequest(request.scope, receive))
@@ -67,7 +68,7 @@ class StrictRouter(APIRouter):
     """The routes of one noun; all of them strict."""
 
     def __init__(self, prefix: str, tag: str, route_class: type[StrictRoute] = StrictRoute) -> None:
-        super().__init__(prefix=prefix, tags=[tag], route_class=route_class)
+        super().__init__(prefix=prefix, tags=[tag], route_class=route_class, generate_unique_id_function=operation_id)
 
 
 def dependants(dependant: Dependant) -> Iterator[Dependant]:
@@ -82,11 +83,11 @@ def query_names(dependant: Dependant) -> list[str]:
     return sorted({parameter.alias for each in dependants(dependant) for parameter in each.query_params})
 
 
-def refuse_unknown(request: Request, allowed: list[str]) -> None:
+def refuse_unknown(given: Iterable[str], allowed: list[str]) -> None:
     """A query parameter that the route does not have is a typing slip, and never silently ignored."""
     faults = [
         Fault(pointer=pointer([name]), part="query", detail=unknown("query parameter", name, allowed))
-        for name in dict.fromkeys(request.query_params)
+        for name in dict.fromkeys(given)
         if name not in allowed
     ]
     if faults:

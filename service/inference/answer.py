@@ -14,7 +14,7 @@ from service.inference.datatypes import BYTES, Values, name_of, packed
 from service.inference.refusal import refused
 from service.inference.request import DecodedRequest, RequestOutput
 from service.inference.signature import outputs, ranked
-from service.predictions.serving import Served
+from service.predictions.resolution import Resolved
 
 JSON, OCTETS = "application/json", "application/octet-stream"
 
@@ -53,13 +53,13 @@ class Answer(NamedTuple):
     json_bytes: int | None
 
 
-def written(served: Served, request: DecodedRequest, answers: NDArray[np.floating]) -> Answer:
+def written(resolved: Resolved, request: DecodedRequest, answers: NDArray[np.floating]) -> Answer:
     """The answer to a request, of a model's answers to its rows; refused for an output that there is not."""
     check_finite(answers)
-    tensors = outputs(served.model, answers)
+    tensors = outputs(resolved.model, answers)
     described: list[Mapping[str, object]] = []
     parts: list[bytes] = []
-    for wanted, array in _chosen(served.model, request.outputs, tensors):
+    for wanted, array in _chosen(resolved.model, request.outputs, tensors):
         datatype = name_of(array)
         about: dict[str, object] = {"name": wanted.name, "datatype": datatype, "shape": list(array.shape)}
         binary = wanted.parameters.binary_data
@@ -72,8 +72,8 @@ def written(served: Served, request: DecodedRequest, answers: NDArray[np.floatin
             described.append({**about, "data": [str(t) for t in flat] if datatype == BYTES else flat.tolist()})
     head = to_json(
         {
-            "model_name": served.name,
-            "model_version": str(served.version),
+            "model_name": resolved.name,
+            "model_version": str(resolved.version),
             **({} if request.id is None else {"id": request.id}),
             "outputs": described,
         }

@@ -15,7 +15,7 @@ import structlog
 from pydantic import JsonValue
 
 from engine import Model
-from service.predictions.answers import Rows
+from service.predictions.formats import Rows
 from worker.errors import StorageFull, StoreUnavailable
 from worker.workspace import Workspace
 

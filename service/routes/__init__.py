@@ -29,13 +29,13 @@ from worker.settings import Settings
 
 def routers(settings: Settings) -> Iterator[tuple[APIRouter, int | None]]:
     """Every router, in the document's order, with the bytes that a body may have."""
-    for routes in (model_predictions, inference):
-        yield routes.router, settings.max_predict_bytes
+    yield model_predictions.router, settings.max_predict_bytes  # what is asked most often stands first
+    yield jobs.router, settings.max_body_bytes
+    yield inference.router, settings.max_predict_bytes
     for routes in (datasets, parameters):
         yield routes.router, None  # they count what they receive themselves: the limit is the file's
     for routes in (
         augmented,
-        jobs,
         control,
         hyperparameters,
         comparison,

@@ -7,12 +7,12 @@ from fastapi import Body
 from engine import RowError
 from engine.importance import MOST_ANSWERS, permutation_importance
 from engine.saliency import saliency
-from service.dependencies import BackendDep, ModelName, SamplesDep, ServingDep, Which
+from service.dependencies import BackendDep, ModelName, ResolverDep, SamplesDep, Which
 from service.http.problems import Fault, documented, invalid
 from service.http.request_bodies import Strict
 from service.http.routing import StrictRouter
-from service.predictions.answers import refused
-from service.predictions.serving import Served
+from service.predictions.formats import refused
+from service.predictions.resolution import Resolved
 from service.views.explanations import DriftView, Explain, Explained
 from worker.workspace import Workspace
 
@@ -36,23 +36,23 @@ def explain_model(
     which: Which,
     wanted: Annotated[Strict[Explain], Body(openapi_examples=EXAMPLES)],
     backend: BackendDep,
-    serving: ServingDep,
+    resolver: ResolverDep,
 ) -> Explained:
     """What the features are worth on a dataset, by shuffling them; or the gradient of an answer by one row's inputs.
 
     The importance of features that say the same is shared among them, and each alone may look idle.
     """
-    served = serving.served(name, which)
+    resolved = resolver.look_up(backend, name, which)
     if wanted.row is not None:
         try:
-            found = saliency(served.model, wanted.row, wanted.output)
+            found = saliency(resolved.model, wanted.row, wanted.output)
         except RowError as error:
-            problem = refused(served.model, [wanted.row], error)
+            problem = refused(resolved.model, [wanted.row], error)
             for fault in problem.faults:
                 fault.pointer = "/row" + fault.pointer.removeprefix("/rows/0")
             raise problem from error
-        return Explained(model=served.name, version=served.version, importance=None, gradient=found)
-    return importance(served, wanted, backend)
+        return Explained(model=resolved.name, version=resolved.version, importance=None, gradient=found)
+    return importance(resolved, wanted, backend)
 
 
 @router.get("/drift", responses=documented(404, 409, 422))
@@ -66,15 +66,15 @@ def get_drift(name: ModelName, which: Which, backend: BackendDep, samples: Sampl
     return DriftView.of(backend.models.drift(name, which))
 
 
-def importance(served: Served, wanted: Explain, backend: Workspace) -> Explained:
+def importance(resolved: Resolved, wanted: Explain, backend: Workspace) -> Explained:
     """Permutation importance, unless it would take too long."""
-    table = backend.models.labelled_table(served.model, str(wanted.dataset), pointer="/dataset")
-    answers = min(wanted.rows, table.rows) * wanted.repeats * len(served.model.preprocessor.shapes)
+    table = backend.models.labelled_table(resolved.model, str(wanted.dataset), pointer="/dataset")
+    answers = min(wanted.rows, table.rows) * wanted.repeats * len(resolved.model.preprocessor.shapes)
     if answers > MOST_ANSWERS:
         detail = (
             f"{answers} answers (rows x repeats x features) are more than the {MOST_ANSWERS} allowed; lower rows or "
             "repeats"
         )
         raise invalid([Fault(pointer="/rows", part="body", detail=detail)])
-    found = permutation_importance(served.model, table, rows=wanted.rows, repeats=wanted.repeats, seed=wanted.seed)
-    return Explained(model=served.name, version=served.version, importance=found, gradient=None)
+    found = permutation_importance(resolved.model, table, rows=wanted.rows, repeats=wanted.repeats, seed=wanted.seed)
+    return Explained(model=resolved.name, version=resolved.version, importance=found, gradient=None)

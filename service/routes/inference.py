@@ -4,31 +4,31 @@ A request's Content-Type is not asked for, since some clients send none. Success
 every problem here and the string member `error`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import Path, Request
 from fastapi.concurrency import run_in_threadpool
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
-from engine import RowError
+from engine import Model, RowError
 from engine.json_pointer import pointer
-from service.dependencies import BackendDep, ModelName, ServingDep
+from service.dependencies import BackendDep, ModelName, ResolverDep, pipeline_of, resolver_of
 from service.http import fast_json
 from service.http.openapi import BINARY, request_body
-from service.http.problems import documented
+from service.http.problems import RequestRefused, documented
 from service.http.routing import StrictRouter
+from service.http.workspace import backend_of
 from service.inference import repository
 from service.inference.answer import JSON, OCTETS, Answer, InferenceResponse, written
 from service.inference.refusal import refused
 from service.inference.request import DecodedRequest, InferenceRequest, read
 from service.inference.signature import Rows, inputs_of, outputs_of, raw_rows
-from service.predictions.dynamic_batching import DynamicBatcher
-from service.predictions.feature_samples import FeatureSamples
-from service.predictions.serving import Served, Serving
+from service.predictions import formats
+from service.predictions.pipeline import SMALL
+from service.predictions.resolution import Resolved
 from worker.backend import Backend
 from worker.workspace import Workspace
 
@@ -36,9 +36,6 @@ router = StrictRouter("/v2", "inference")
 
 EXTENSIONS = ["binary_tensor_data", "classification"]
 LENGTH = "Inference-Header-Content-Length"
-SMALL = 32 * 1024
-"""Bytes of a body that is answered in the event loop: handing it to a thread takes longer than the answer."""
-
 Version = Annotated[str, Path(description="number of a version, or an alias", max_length=64)]
 
 
@@ -162,23 +159,25 @@ async def list_repository_models(request: Request, backend: BackendDep) -> list[
 @router.get("/models/{name}", responses=documented(404, 422))
 @router.get("/models/{name}/versions/{version}", name="get_version_metadata", responses=documented(404, 422))
 def get_model_metadata(
-    name: ModelName, serving: ServingDep, backend: BackendDep, version: Version | None = None
+    name: ModelName, resolver: ResolverDep, backend: BackendDep, version: Version | None = None
 ) -> ModelMetadata:
     """The tensors that a model takes and answers; without a version those of the newest."""
-    served = serving.served(name, reference(version))
+    model = resolver.look_up(backend, name, reference(version)).model
     return ModelMetadata(
         name=name,
         versions=[str(number) for number in repository.versions(backend, name)],
-        inputs=[TensorMetadata(**info._asdict()) for info in inputs_of(served.model)],
-        outputs=[TensorMetadata(**info._asdict()) for info in outputs_of(served.model)],
+        inputs=[TensorMetadata(**info._asdict()) for info in inputs_of(model)],
+        outputs=[TensorMetadata(**info._asdict()) for info in outputs_of(model)],
     )
 
 
 @router.get("/models/{name}/ready", responses=documented(404, 422))
 @router.get("/models/{name}/versions/{version}/ready", name="check_version_readiness", responses=documented(404, 422))
-def check_model_readiness(name: ModelName, serving: ServingDep, version: Version | None = None) -> ModelReady:
+def check_model_readiness(
+    name: ModelName, resolver: ResolverDep, backend: BackendDep, version: Version | None = None
+) -> ModelReady:
     """The model is in memory; it is read from disk for that if need be."""
-    serving.served(name, reference(version))
+    resolver.look_up(backend, name, reference(version))
     return ModelReady(name=name)
 
 
@@ -186,20 +185,34 @@ def check_model_readiness(name: ModelName, serving: ServingDep, version: Version
 @router.post("/models/{name}/versions/{version}/infer", name="infer_with_version", **INFERENCE)
 async def infer_with_model(request: Request, name: ModelName, version: Version | None = None) -> Response:
     """Predict from tensors, in JSON or as bytes behind it; without a version by the newest."""
-    serving: Serving = request.app.state.serving
-    served = serving.known(name, reference(version))
-    if served is None:
-        served = await run_in_threadpool(serving.served, name, reference(version))
+    resolved = await resolver_of(request).resolve(backend_of(request), name, reference(version))
     body = await body_of(request)
-    length = json_length(request)
-    samples: FeatureSamples = request.app.state.samples
-    if len(body) > SMALL:
-        return response(await run_in_threadpool(whole, served, samples, body, length))
-    asked = read(body, length)
-    gatherer: DynamicBatcher = request.app.state.gatherer
-    rows = raw_rows(served.model, asked.inputs)
-    answers = await gatherer.answers(served.model, readable(served.model.inputs, rows))
-    return response(answered(served, samples, asked, rows, answers))
+    exchange = TensorExchange(body, json_length(request))
+    return response(await pipeline_of(request).predict(resolved, exchange, len(body)))
+
+
+class TensorExchange:
+    """Tensors in, tensors out."""
+
+    def __init__(self, body: bytes | bytearray, json_bytes: int | None) -> None:
+        self._body = body
+        self._json_bytes = json_bytes
+
+    @cached_property
+    def _asked(self) -> DecodedRequest:
+        return read(self._body, self._json_bytes)
+
+    def rows(self, model: Model) -> Rows:
+        return raw_rows(model, self._asked.inputs)
+
+    def refusal(self, model: Model, rows: formats.Rows, error: RowError) -> RequestRefused:
+        return refused("/inputs", str(error))
+
+    def content(self, resolved: Resolved, predicted: formats.Predicted) -> Answer:
+        try:
+            return written(resolved, self._asked, predicted)
+        except RowError as error:
+            raise refused("/inputs", str(error)) from error
 
 
 async def body_of(request: Request) -> bytes | bytearray:
@@ -211,34 +224,6 @@ async def body_of(request: Request) -> bytes | bytearray:
     async for piece in request.stream():
         body += piece
     return body
-
-
-def whole(served: Served, samples: FeatureSamples, body: bytes | bytearray, length: int | None) -> Answer:
-    """All of a large request, in one thread."""
-    asked = read(body, length)
-    rows = raw_rows(served.model, asked.inputs)
-    return answered(served, samples, asked, rows, readable(served.model.answers_to, rows))
-
-
-def readable(made: Callable[[Rows], NDArray[np.floating]], rows: Rows) -> NDArray[np.floating]:
-    """What is made of the rows of a request; refused for what cannot be read."""
-    try:
-        return made(rows)
-    except RowError as error:
-        raise refused("/inputs", str(error)) from error
-
-
-def answered(
-    served: Served, samples: FeatureSamples, asked: DecodedRequest, rows: Rows, answers: NDArray[np.floating]
-) -> Answer:
-    """The answer, once it is known to be one."""
-    try:
-        answer = written(served, asked, answers)
-    except RowError as error:
-        raise refused("/inputs", str(error)) from error
-    if served.sampled:
-        samples.offer(served.name, served.model, rows)
-    return answer
 
 
 def response(answer: Answer) -> Response:

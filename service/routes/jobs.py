@@ -1,12 +1,14 @@
 """Jobs: from the spec to the result."""
 
+from asyncio import wrap_future
 from functools import partial
 from typing import Annotated
 
 from fastapi import Body, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from engine import JobSpec
-from service.dependencies import After, BackendDep, JobId, Limit, WatchersDep
+from service.dependencies import After, BackendDep, JobId, JobListsDep, Limit, WatchersDep
 from service.http.csv_answers import TABLE, CsvWanted, table
 from service.http.fields import Selection, fields_of, paths_of
 from service.http.idempotency import KeyedDep
@@ -67,38 +69,43 @@ Spec = Annotated[Strict[JobSpec], Body(openapi_examples=EXAMPLES)]
         **documented(400, 409, 413, 415, 422, 507),
     },
 )
-def submit_job(
+async def submit_job(
     spec: Spec,
-    response: Response,
     backend: BackendDep,
     keyed: KeyedDep,
     validate_only: Annotated[bool, Query(description="say what the job would be and cost, and queue nothing")] = False,
-) -> JobView | Response:
+) -> Response:
     """Queue a training job. It is saved when the answer comes, whatever happens to the queue."""
     if validate_only:
-        return Response(Validated.of(backend.jobs.outline(spec)).model_dump_json(), media_type="application/json")
-    job = backend.jobs.submit(spec, keyed)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return JobView.of(job)
+        outline = await run_in_threadpool(backend.jobs.outline, spec)
+        return Response(Validated.of(outline).model_dump_json(), media_type="application/json")
+    job = await wrap_future(backend.jobs.submit_soon(spec, keyed))
+    location = {"Location": f"/v1/jobs/{job.id}"}
+    return Response(JobView.of(job).model_dump_json(), 201, location, "application/json")
 
 
 @router.get("", response_model=Listing[JobView], responses={**TABLE, **documented(422)})
 def list_jobs(
     request: Request,
     backend: BackendDep,
+    lists: JobListsDep,
     fields: JobFields,
     as_csv: CsvWanted,
     limit: Limit = 20,
     after: After = None,
     state: Annotated[Status | None, Query(description="only jobs in this state")] = None,
-) -> Listing[JobView] | Response:
+) -> Response:
     """List jobs, newest first; as CSV a row a job, under the fields that are asked for or those that are one value.
 
     The columns of CSV are named like `fields`: `result.test.accuracy`. A name that begins with `=`, `+`, `-` or `@` is
     a formula to a spreadsheet: import such a file as text.
     """
-    page = Listing[JobView].of(backend.jobs.page(limit=limit, after=after, state=state))
-    return table(page, fields.paths or COLUMNS, request) if as_csv else fields.answer(page)
+    page = lists.page(backend, limit=limit, after=after, state=state)
+    if as_csv:
+        return table(page.document(), fields.paths or COLUMNS, request)
+    return Response(
+        fields.select_entries(page.document()) if fields.paths else page.json(), media_type="application/json"
+    )
 
 
 @router.get("/{job_id}", response_model=JobView, responses=documented(404, 422))

@@ -1,49 +1,40 @@
 """Predictions of registered models: rows as JSON, as CSV or as raw float32."""
 
-from math import prod
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import Query, Request
-from fastapi.concurrency import run_in_threadpool
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from engine import DataError, Model
-from service.dependencies import AliasQuery, ModelName, VersionQuery, meant
-from service.http import fast_json
+from engine import Model, RowError
+from service.dependencies import ModelName, meant, pipeline_of, resolver_of, settings_of
 from service.http.media_types import essence, unsupported
 from service.http.openapi import BINARY, TEXT, request_body
-from service.http.problems import Fault, RequestRefused, documented, too_large
-from service.http.request_bodies import validated
+from service.http.plain_route import PlainRoute, body_too_large, read_body
+from service.http.problems import Fault, RequestRefused, documented
 from service.http.routing import StrictRouter
-from service.predictions import answers
-from service.predictions.csv_rows import read_rows
-from service.predictions.feature_samples import FeatureSamples
-from service.predictions.serving import Served, Serving
+from service.http.workspace import backend_of
+from service.predictions import formats
+from service.predictions.resolution import Resolved
+from service.predictions.rows import CSV, FLOATS, JSON, RowsBody, read_json, rows_of
 from service.routes.predictions import EXAMPLES
 from service.views.view import Object
 
-router = StrictRouter("/v1/models", "models")
-
-SMALL = 32 * 1024
-"""Bytes of a body that is answered in the event loop: handing it to a thread takes longer than the answer."""
+router = StrictRouter("/v1/models", "models", PlainRoute)
 
 MOST_TEXT = 16 * 1024 * 1024
 """Bytes of JSON or CSV: as Python's objects they take many times their size."""
 
-MOST_ROWS = 100_000
 
-JSON, CSV, FLOATS = "application/json", "text/csv", "application/octet-stream"
+class PredictQuery(BaseModel):
+    """Which version answers, and how much of what it says."""
 
+    model_config = ConfigDict(frozen=True)
 
-class RowsBody(BaseModel):
-    """Rows to predict from, each an object keyed by feature name or a plain array in the features' order."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    rows: list[dict[str, JsonValue] | list[JsonValue]] = Field(min_length=1, max_length=MOST_ROWS)
+    alias: str | None = Field(None, max_length=64, description="the version that this alias means")
+    version: int | None = Field(None, ge=1, le=2**31 - 1, description="this version; without either the newest")
+    top_k: int | None = Field(None, ge=1, le=10_000, description="only so many labels a row, the likeliest first")
 
 
 class ModelPredictions(BaseModel):
@@ -71,105 +62,62 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True)
+class RowsExchange:
+    """Rows in a body of one of three media types, predictions in one of three forms."""
+
+    kind: str
+    form: str
+    body: bytes
+    top_k: int | None
+
+    def rows(self, model: Model) -> formats.Rows:
+        return rows_of(model, self.kind, self.body)
+
+    def refusal(self, model: Model, rows: formats.Rows, error: RowError) -> RequestRefused:
+        # of rows as they were sent, not of an array that was made of them
+        return formats.refused(model, read_json(self.body) if self.kind == JSON else rows, error)
+
+    def content(self, resolved: Resolved, predicted: formats.Predicted) -> bytes:
+        if self.form == CSV:
+            return formats.as_csv(resolved.model, predicted, self.top_k)
+        if self.form == FLOATS:
+            return formats.as_floats(predicted)
+        about = {"model": resolved.name, "version": resolved.version}
+        return formats.as_json(resolved.model, predicted, self.top_k, about)
+
+
 @router.post(
     "/{name}/predict",
     response_model=ModelPredictions,
     responses={**ANSWERS, **documented(400, 404, 413, 415, 422)},
     openapi_extra=BODY,
 )
-async def predict_with_model(
-    request: Request,
-    name: ModelName,
-    alias: AliasQuery = None,
-    version: VersionQuery = None,
-    top_k: Annotated[
-        int | None, Query(ge=1, le=10_000, description="only so many labels a row, the likeliest first")
-    ] = None,
-) -> Response:
+async def predict_with_model(request: Request, name: ModelName, query: Annotated[PredictQuery, Query()]) -> Response:
     """Predict with the newest version of a model, or with the one that `alias` or `version` means.
 
     The answer comes as the rows did, JSON, CSV or, if `Accept` names application/octet-stream, float32.
     """
-    reference = meant(alias, version)
-    serving: Serving = request.app.state.serving
-    samples: FeatureSamples = request.app.state.samples
-    served = serving.known(name, reference)
-    if served is None:
-        served = await run_in_threadpool(serving.served, name, reference)
+    reference = meant(query.alias, query.version)
+    resolved = await resolver_of(request).resolve(backend_of(request), name, reference)
     kind = media_type(request)
     form = answer_form(request, kind)
-    body = await request.body()
+    body = await read_body(request, settings_of(request).max_predict_bytes)
     if kind != FLOATS and len(body) > MOST_TEXT:
-        raise RequestRefused(413, "content_too_large", "Content Too Large", too_large(MOST_TEXT))
-    refuse_top_k_of_values(served, top_k)
-    if len(body) <= SMALL:
-        rows = rows_of(served.model, kind, body)
-        found = await request.app.state.gatherer.answers(served.model, answers.inputs_of(served.model, rows))
-        content = written(served, samples, rows, form, found, top_k)
-    else:
-        content = await run_in_threadpool(answered, served, samples, kind, form, body, top_k)
-    return Response(content, media_type=form, headers={"Trainshed-Model": f"{served.name}@{served.version}"})
+        raise body_too_large(MOST_TEXT)
+    refuse_top_k_of_values(resolved.model, query.top_k)
+    exchange = RowsExchange(kind, form, body, query.top_k)
+    content = await pipeline_of(request).predict(resolved, exchange, len(body))
+    return Response(content, media_type=form, headers={"Trainshed-Model": f"{resolved.name}@{resolved.version}"})
 
 
-def answered(served: Served, samples: FeatureSamples, kind: str, form: str, body: bytes, top_k: int | None) -> bytes:
-    """The answer to a large body, from its bytes to the answer's, in one thread."""
-    rows = rows_of(served.model, kind, body)
-    found = answers.answers_to(served.model, rows)
-    return written(served, samples, rows, form, found, top_k)
-
-
-def refuse_top_k_of_values(served: Served, top_k: int | None) -> None:
+def refuse_top_k_of_values(model: Model, top_k: int | None) -> None:
     """Numbers have no rank."""
-    if top_k is not None and served.model.network.target.kind == "values":
+    if top_k is not None and model.network.target.kind == "values":
         fault = Fault(
             pointer="/top_k", part="query", detail="picks labels, and this model predicts values; leave it out"
         )
         raise RequestRefused(422, "invalid_request", "The request is not valid", fault.detail, [fault])
-
-
-def written(
-    served: Served, samples: FeatureSamples, rows: answers.Rows, form: str, found: answers.Answers, top_k: int | None
-) -> bytes:
-    """The answers in their form, once they are known to be answers."""
-    if form == CSV:
-        content = answers.as_csv(served.model, found, top_k)
-    elif form == FLOATS:
-        content = answers.as_floats(found)
-    else:
-        content = answers.as_json(served.name, served.version, served.model, found, top_k)
-    if served.sampled:  # only now: what could not be answered says nothing about those who ask
-        samples.offer(served.name, served.model, rows)
-    return content
-
-
-def rows_of(model: Model, kind: str, body: bytes) -> answers.Rows:
-    """The rows of a body."""
-    if kind == CSV:
-        return read_rows(body, model.preprocessor, MOST_ROWS)
-    if kind == FLOATS:
-        return floats(model, body)
-    return read_json(body)
-
-
-def read_json(body: bytes) -> list[Any]:
-    """The rows of a JSON body; raises `RequestRefused` as every JSON body does."""
-    document = fast_json.read(body)
-    if isinstance(document, dict) and document.keys() == {"rows"}:
-        rows = document["rows"]
-        if isinstance(rows, list) and 0 < len(rows) <= MOST_ROWS and all(type(row) in (dict, list) for row in rows):
-            return rows
-    validated(RowsBody, document)  # which says what is wrong
-    raise AssertionError("the model of the body takes what the shorter way refuses")
-
-
-def floats(model: Model, body: bytes) -> NDArray[np.float32]:
-    """Rows of raw numbers."""
-    size = sum(map(prod, model.preprocessor.shapes.values()))
-    if not body or len(body) % (4 * size):
-        raise DataError(
-            f"the body has {len(body)} bytes; a row is {size} float32, {4 * size} bytes, and the body whole rows"
-        )
-    return np.frombuffer(body, "<f4").reshape(-1, size)
 
 
 def media_type(request: Request) -> str:

@@ -7,7 +7,7 @@ from fastapi import Depends, Header, Path, Query, Response
 
 from engine import JobSpec
 from engine.names import LONGEST
-from service.dependencies import ALIAS, NAME, AliasName, BackendDep, Limit, ModelName, ServingDep, Which, Who
+from service.dependencies import ALIAS, NAME, AliasName, BackendDep, Limit, ModelName, ResolverDep, Which, Who
 from service.http import downloads
 from service.http.downloads import Download
 from service.http.fields import Selection, fields_of
@@ -93,13 +93,9 @@ def get_model(name: ModelName, backend: BackendDep, fields: ModelFields) -> Mode
 
 
 @router.put("/{name}", responses=documented(400, 404, 413, 415, 422, 507))
-def change_model(
-    name: ModelName, settings: Strict[ModelSettings], backend: BackendDep, serving: ServingDep
-) -> ModelView:
+def change_model(name: ModelName, settings: Strict[ModelSettings], backend: BackendDep) -> ModelView:
     """Have the features of requests sampled for `GET …/drift`, or no longer."""
-    model = backend.models.sample_features(name, settings.drift)
-    serving.changed(name)
-    return ModelView.of(model)
+    return ModelView.of(backend.models.sample_features(name, settings.drift))
 
 
 # versions
@@ -119,11 +115,11 @@ def register_version(
     wanted: Strict[NewVersion],
     response: Response,
     backend: BackendDep,
-    serving: ServingDep,
+    resolver: ResolverDep,
 ) -> ModelVersionView:
     """Make the model of a job that has succeeded the next version of a name; the first one makes the name, too."""
     version, created = backend.models.register(name, wanted.job, wanted.checkpoint)
-    serving.changed(name)
+    resolver.refresh(backend, name)
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/models/{name}/versions/{version.version}"
     return ModelVersionView.of(version)
@@ -147,10 +143,9 @@ def get_version(
 
 
 @router.delete("/{name}/versions/{version}", status_code=204, responses=documented(404, 409, 422, 507))
-def delete_version(name: ModelName, version: Number, backend: BackendDep, serving: ServingDep) -> None:
+def delete_version(name: ModelName, version: Number, backend: BackendDep) -> None:
     """Delete a version that no alias means and no batch prediction is being made with."""
     backend.models.delete_version(name, version)
-    serving.changed(name)
 
 
 @router.get("/{name}/versions/{version}/artifact", **FILE)
@@ -202,31 +197,32 @@ def set_alias(
     alias: NewAlias,
     target: Strict[AliasTarget],
     backend: BackendDep,
-    serving: ServingDep,
+    resolver: ResolverDep,
     who: Who,
 ) -> AliasView:
     """Have an alias mean another version: at once, with no request lost.
 
-    The version is loaded first. Other API processes follow within TRAINSHED_LOOK_SECONDS.
+    The version is loaded first. Every API process answers with it from now on.
     """
-    serving.warm(backend.models.version(name, target.version, pointer="/version"))
+    resolver.warm(backend, backend.models.version(name, target.version, pointer="/version"))
     changed = backend.models.set_alias(name, alias, target.version, who)
-    serving.changed(name)
+    resolver.refresh(backend, name)
     return AliasView.of(changed)
 
 
 @router.delete("/{name}/aliases/{alias}", status_code=204, responses=documented(404, 422, 507))
-def delete_alias(name: ModelName, alias: AliasName, backend: BackendDep, serving: ServingDep, who: Who) -> None:
+def delete_alias(name: ModelName, alias: AliasName, backend: BackendDep, who: Who) -> None:
     """Delete an alias; its history stays."""
     backend.models.remove_alias(name, alias, who)
-    serving.changed(name)
 
 
 @router.post("/{name}/aliases/{alias}/rollback", responses=documented(404, 409, 422, 507))
-def roll_back_alias(name: ModelName, alias: AliasName, backend: BackendDep, serving: ServingDep, who: Who) -> AliasView:
+def roll_back_alias(
+    name: ModelName, alias: AliasName, backend: BackendDep, resolver: ResolverDep, who: Who
+) -> AliasView:
     """Have an alias mean what it meant before; once more goes back once more."""
     changed = backend.models.roll_back_alias(name, alias, who)
-    serving.changed(name)
+    resolver.refresh(backend, name)
     return AliasView.of(changed)
 
 

@@ -1,15 +1,20 @@
 """Predictions from a job's model."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Body
+from fastapi import Body, Request
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from starlette.responses import Response
 
-from service.dependencies import BackendDep, ExistingJob, PredictorsDep
-from service.http.problems import documented
+from engine import Model, RowError
+from service.dependencies import BackendDep, ExistingJob, pipeline_of, resolver_of
+from service.http.problems import RequestRefused, documented
 from service.http.request_bodies import Strict
 from service.http.routing import StrictRouter
-from service.predictions.answers import predictions
+from service.predictions import formats
+from service.predictions.resolution import Resolved
 from service.views.predictions import Predictions
 
 router = StrictRouter("/v1/jobs/{job_id}", "predictions")
@@ -33,13 +38,33 @@ EXAMPLES = {
 }
 
 
-@router.post("/predict", responses=documented(400, 404, 409, 413, 415, 422), max_body_size=MOST_BYTES)
-def predict_with_job(
+@dataclass(frozen=True)
+class JobExchange:
+    """Rows that have been read already, predictions as JSON."""
+
+    given: formats.Rows
+
+    def rows(self, model: Model) -> formats.Rows:
+        return self.given
+
+    def refusal(self, model: Model, rows: formats.Rows, error: RowError) -> RequestRefused:
+        return formats.refused(model, rows, error)
+
+    def content(self, resolved: Resolved, predicted: formats.Predicted) -> bytes:
+        return formats.as_json(resolved.model, predicted)
+
+
+@router.post(
+    "/predict", response_model=Predictions, responses=documented(400, 404, 409, 413, 415, 422), max_body_size=MOST_BYTES
+)
+async def predict_with_job(
+    request: Request,
     body: Annotated[Strict[Rows], Body(openapi_examples=EXAMPLES)],
     job: ExistingJob,
     backend: BackendDep,
-    predictors: PredictorsDep,
-) -> Predictions:
+) -> Response:
     """Predict with the model that a succeeded job kept."""
-    model = predictors.get(backend.jobs.model(job.id).sha256, lambda: backend.jobs.model_path(job.id))
-    return Predictions.of(predictions(model, body.rows))
+    resolved = await run_in_threadpool(resolver_of(request).look_up_job, backend, job.id)
+    size = int(request.headers.get("content-length", MOST_BYTES))
+    content = await pipeline_of(request).predict(resolved, JobExchange(body.rows), size)
+    return Response(content, media_type="application/json")

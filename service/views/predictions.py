@@ -1,8 +1,5 @@
 """What a job's model answers."""
 
-from collections.abc import Mapping, Sequence
-from typing import Self
-
 from pydantic import (
     BaseModel,
     Field,
@@ -18,7 +15,3 @@ class Predictions(BaseModel):
         examples=[[{"label": 3, "probabilities": {"3": 0.98, "8": 0.02}}]],
         description="`label` and `probabilities` for classes, `value` for numbers",
     )
-
-    @classmethod
-    def of(cls, predictions: Sequence[Mapping[str, object]]) -> Self:
-        return cls.model_validate({"predictions": predictions})

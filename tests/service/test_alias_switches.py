@@ -1,5 +1,6 @@
 """An alias is moved while requests come in: none fails, none is answered by a version that it did not name."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable
@@ -12,11 +13,13 @@ import pytest
 from engine import load
 from service.http.client_timeouts import Patience
 from service.predictions.model_cache import Predictors
-from service.predictions.serving import Serving
+from service.predictions.resolution import Resolved, Resolver
+from service.predictions.revisions import Revisions
 from tests.service.running import Running, served
 from tests.until import until
 from worker.backend import Backend, open_backend
-from worker.errors import UnknownAlias, UnknownVersion
+from worker.errors import StoreUnavailable, UnknownAlias, UnknownVersion
+from worker.models.models_backend import ModelsBackend
 from worker.settings import Settings
 from worker.workspace import Workspace
 
@@ -85,10 +88,9 @@ def test_another_process_follows(
     """Two services over one store share nothing else."""
     alias = "/v1/models/switched/aliases/staging"
     client.put(alias, json={"version": 1})
-    quick = settings.model_copy(update={"look_seconds": 0.05})
     with (
-        open_backend(quick, opened.broker) as other,
-        served(other, quick, Patience()) as second,
+        open_backend(settings, opened.broker) as other,
+        served(other, settings, Patience()) as second,
         httpx.Client(base_url=second.url, timeout=60) as there,
     ):
 
@@ -97,35 +99,87 @@ def test_another_process_follows(
             return answer.status_code, answer.json().get("version")
 
         assert answered() == (200, 1)
-        client.put(alias, json={"version": 3})
-        seen = []
-        until(lambda: seen.append(answered()) or seen[-1] == (200, 3))
-        assert set(seen) <= {(200, 1), (200, 3)}
-        client.delete(alias)
-        until(lambda: answered()[0] == 404)
+        for version in (3, 2, 1, 3):
+            assert client.put(alias, json={"version": version}).status_code == 200
+            assert answered() == (200, version)
+        assert client.post(f"{alias}/rollback").status_code == 200
+        assert answered() == (200, 1)
+        assert client.delete(alias).status_code == 204
+        assert answered()[0] == 404
 
 
-@pytest.fixture
-def serving(backend: Workspace) -> Serving:
-    """What a process serves, with nobody looking for changes."""
-    return Serving(backend, Predictors(), look_seconds=3600)
+def test_what_is_known_is_looked_up_once(
+    backend: Workspace, expected: dict[int, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolver, looked_up = Resolver(Predictors()), []
+    get = backend.models.get
+    monkeypatch.setattr(backend.models, "get", lambda name: looked_up.append(name) or get(name))
 
+    async def resolve(reference: int | str | None) -> Resolved:
+        return await resolver.resolve(backend, "switched", reference)
 
-def test_what_is_known_is_served_without_asking_the_store(serving: Serving, expected: dict[int, object]) -> None:
-    assert serving.known("switched", 2) is None
-    found = serving.served("switched", 2)
-    assert serving.known("switched", 2) == found and found.version == 2
+    first, second = asyncio.run(resolve(2)), asyncio.run(resolve(2))
+    assert first == second and first.version == 2 and looked_up == ["switched"]
     with pytest.raises(UnknownVersion):
-        serving.served("switched", 99)
+        asyncio.run(resolve(99))
     with pytest.raises(UnknownAlias):
-        serving.served("switched", "nothing")
-    serving.close()
+        asyncio.run(resolve("nothing"))
 
 
 def test_a_model_that_went_for_want_of_room_is_read_again(backend: Workspace, expected: dict[int, object]) -> None:
-    serving = Serving(backend, Predictors(capacity=1), look_seconds=3600)  # room for one at a time
-    for number in VERSIONS:
-        assert serving.served("switched", number).model.predict([ROW]) is not None
-    assert serving.known("switched", 1) is None
-    assert serving.served("switched", 1).version == 1 and serving.predictors.loads == 4
-    serving.close()
+    resolver = Resolver(Predictors(capacity=1))  # room for one at a time
+    for number in (*VERSIONS, 1):
+        resolved = asyncio.run(resolver.resolve(backend, "switched", number))
+        assert resolved.version == number and resolved.model.predict([ROW]) == expected[number]
+    assert resolver.predictors.loads == 4
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_store_that_is_away_does_not_take_the_models_along(
+    backend: Workspace, expected: dict[int, object], monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    """Nobody can be told of a change then."""
+    resolver = Resolver(Predictors())
+
+    async def ask() -> list[int]:
+        first = await resolver.resolve(backend, "switched", None)
+        with monkeypatch.context() as patch:
+            patch.setattr(ModelsBackend, "answers_at_once", at_once)
+            for read in ("revision", "revision_at_once"):
+                patch.setattr(backend.models, read, away)
+            second = await resolver.resolve(backend, "switched", None)
+        return [first.version, second.version]
+
+    def away(name: str) -> int:
+        raise StoreUnavailable("no")
+
+    assert asyncio.run(ask()) == [3, 3]
+
+
+def test_those_who_come_while_a_distant_store_is_asked_go_with_the_next_question(
+    backend: Workspace, expected: dict[int, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ModelsBackend, "answers_at_once", False)
+    asked, go, entered = [], threading.Event(), threading.Event()
+    revision = backend.models.revision
+
+    def slow(name: str) -> int | None:
+        asked.append(name)
+        entered.set()
+        assert go.wait(60)
+        return revision(name)
+
+    monkeypatch.setattr(backend.models, "revision", slow)
+    revisions, now = Revisions(), revision("switched")
+    assert now is not None
+
+    async def meet() -> list[bool]:
+        first = asyncio.create_task(revisions.is_newest(backend, "switched", now))
+        await asyncio.to_thread(entered.wait, 60)
+        rest = [asyncio.create_task(revisions.is_newest(backend, "switched", now - n)) for n in (0, 1, 0)]
+        await asyncio.sleep(0)
+        go.set()
+        return [await first, *(await asyncio.gather(*rest))]
+
+    assert asyncio.run(meet()) == [True, True, False, True]
+    assert asked == ["switched", "switched"]

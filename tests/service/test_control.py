@@ -20,7 +20,8 @@ Submit = Callable[..., str]
 def nothing_left(backend: Workspace) -> Iterator[None]:
     """Jobs of one test are not ahead in the queue of another."""
     yield
-    for job in backend.jobs.page(limit=1000).data:
+    listed = backend.jobs.page(limit=1000).data
+    for job in backend.jobs.find([version.id for version in listed]).values():
         if not job.done:
             backend.jobs.cancel(job.id)
 

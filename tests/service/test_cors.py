@@ -99,11 +99,11 @@ def test_answers_and_refusals_of_every_kind_can_be_read(
             assert name in exposed
 
 
-def test_a_bug_on_a_short_way_can_be_read_too(page: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_can_be_read_too(page: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr("service.quick_jobs.spec_of", broken)
+    monkeypatch.setattr("service.routes.jobs.wrap_future", broken)
     answer = page.post("/v1/jobs", json={"data": {"train": "iris", "target": "label"}})
     assert "secret" not in str(assert_problem(answer, 500))
     assert answer.headers["access-control-allow-origin"] == DASH

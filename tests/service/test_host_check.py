@@ -53,7 +53,7 @@ def test_the_short_ways_are_no_way_around(
     client.post("/v1/models/rebound/versions", json={"job": train()}).raise_for_status()
     rows = {"rows": [[5.1, 3.5, 1.4, 0.2]]}
     client.post("/v1/models/rebound/predict", json=rows).raise_for_status()
-    jobs, predictions = backend.jobs.page(limit=1), running.server.app.state.gatherer.requests
+    jobs, predictions = backend.jobs.page(limit=1), running.server.app.state.batcher.requests
     inputs = [{"name": "input", "shape": [1, 4], "datatype": "FP32", "data": rows["rows"]}]
     for road, body in (
         (Road("POST", "/v1/models/rebound/predict"), rows),
@@ -63,7 +63,7 @@ def test_the_short_ways_are_no_way_around(
         headers = {**REBOUND, "Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
         assert client.request(road.method, road.path, content=json.dumps(body), headers=headers).status_code == 421
     assert asked(client, Road("GET", "/v1/jobs?limit=1")).status_code == 421
-    assert backend.jobs.page(limit=1) == jobs and running.server.app.state.gatherer.requests == predictions
+    assert backend.jobs.page(limit=1) == jobs and running.server.app.state.batcher.requests == predictions
 
 
 def test_what_a_page_can_add_does_not_help(client: httpx.Client) -> None:

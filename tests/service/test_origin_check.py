@@ -82,13 +82,13 @@ def test_a_rollback_by_a_form_changes_nothing(
     refused = client.post(f"{alias}/rollback", content=b"x", headers={"Origin": EVIL, "Content-Type": "text/plain"})
     assert_problem(refused, 403)
     assert client.get(alias).json()["version"] == 2
-    before = running.server.app.state.gatherer.requests
+    before = running.server.app.state.batcher.requests
     body = json.dumps({"rows": [[5.1, 3.5, 1.4, 0.2]]})
     client.post("/v1/models/csrf/predict", content=body, headers={"Content-Type": "application/json"})
-    assert running.server.app.state.gatherer.requests == before + 1
+    assert running.server.app.state.batcher.requests == before + 1
     headers = {"Origin": EVIL, "Content-Type": "application/json"}
     assert_problem(client.post("/v1/models/csrf/predict", content=body, headers=headers), 403)
-    assert running.server.app.state.gatherer.requests == before + 1
+    assert running.server.app.state.batcher.requests == before + 1
 
 
 @pytest.mark.parametrize(

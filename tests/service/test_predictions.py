@@ -78,13 +78,13 @@ def test_nan_in_a_row_is_refused_where_it_stands(client: httpx.Client, trained: 
 
 def test_a_model_is_read_once_however_many_ask(running: Running, client: httpx.Client, trained: str) -> None:
     client.post(f"/v1/jobs/{trained}/predict", json={"rows": FLOWERS})
-    before = running.server.app.state.predictors.loads
+    before = running.server.app.state.resolver.predictors.loads
     with ThreadPoolExecutor(8) as pool:
         answers = list(
             pool.map(lambda _: client.post(f"/v1/jobs/{trained}/predict", json={"rows": FLOWERS}).text, range(16))
         )
     assert len(set(answers)) == 1
-    assert running.server.app.state.predictors.loads == before
+    assert running.server.app.state.resolver.predictors.loads == before
 
 
 def test_what_the_worker_wrote_is_served(client: httpx.Client, trained: str) -> None:

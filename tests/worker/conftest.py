@@ -17,6 +17,7 @@ from pydantic import SecretStr
 import tests.until
 from engine import JobSpec
 from worker.backend import Backend, open_backend
+from worker.domain.idempotency import KeyedRequest
 from worker.domain.jobs import Job
 from worker.domain.principals import LOCAL
 from worker.queue.broker import open_broker
@@ -24,7 +25,7 @@ from worker.redis_address import RedisAddress
 from worker.settings import Settings
 from worker.storage import tables
 from worker.storage.database import Database, open_database
-from worker.store import Draft, Store, TenantStore
+from worker.store import Draft, NewJob, Store, TenantStore
 from worker.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -155,7 +156,15 @@ def hasty(store: TenantStore, settings: Settings) -> TenantStore:
 @pytest.fixture
 def queued(store: TenantStore) -> Callable[[], Job]:
     """Puts a job that needs nothing into the queue."""
-    return lambda: store.jobs.create(draft(), max_queued=1000)
+    return lambda: queue_job(store, draft())
+
+
+def queue_job(store: TenantStore, draft: Draft, *, max_queued: int = 1000, keyed: KeyedRequest | None = None) -> Job:
+    """The job of a draft; raises why there is none."""
+    (outcome,) = store.new_jobs.create([NewJob(draft, store.principal, keyed)], max_queued=max_queued)
+    if isinstance(outcome, Job):
+        return outcome
+    raise outcome
 
 
 def draft(**changes: object) -> Draft:

@@ -10,6 +10,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.worker.conftest import queue_job
 from worker.domain.jobs import Saved
 from worker.domain.principals import LOCAL
 from worker.domain.work_items import MOVES, Claim, Failure, Status
@@ -46,7 +47,7 @@ def test_terminal_states_are_those_without_a_way_out() -> None:
 def test_every_history_is_legal(empty_sqlite: Path, actions: list[tuple[str, int]]) -> None:
     with opened(empty_sqlite) as store:
         brief = Store(store.database, Settings().model_copy(update={"lease_seconds": -1.0})).on_behalf_of(LOCAL)
-        job_id = store.jobs.create(DRAFT, max_queued=9).id
+        job_id = queue_job(store, DRAFT, max_queued=9).id
         claims: list[Claim] = []
         for action, which in actions:
             before = store.jobs.get(job_id)

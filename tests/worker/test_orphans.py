@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.worker.conftest import queue_job
 from worker.domain.jobs import Saved
 from worker.domain.principals import LOCAL
 from worker.errors import StorageFull
@@ -33,7 +34,7 @@ def left(root: Path, file: str, hours_ago: float) -> None:
 
 
 def test_only_old_files_without_a_row_go(store: Store, settings: Settings) -> None:
-    job = store.on_behalf_of(LOCAL).jobs.create(Draft(None, {}, 0, "cpu", 5, "", {}, {}), max_queued=9)
+    job = queue_job(store.on_behalf_of(LOCAL), Draft(None, {}, 0, "cpu", 5, "", {}, {}), max_queued=9)
     claim = store.work_items.claim(job.id, "worker")
     assert claim is not None
     store.training_log.checkpoint(claim, Saved(1, 1, "best", "checkpoints/a/kept", "a" * 64, 1))

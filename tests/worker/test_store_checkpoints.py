@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.worker.conftest import queue_job
 from worker.domain.jobs import CheckpointKind, Job, Saved
 from worker.domain.work_items import Claim, Status
 from worker.errors import LeaseLost, UnknownCheckpoint
@@ -157,7 +158,7 @@ def test_what_a_live_job_starts_from_is_kept(
     origin = queued()
     claim = taken(store, origin)
     store.training_log.checkpoint(claim, saved("1", 1))
-    branch = store.jobs.create(drafted(checkpoints={origin.id: f"{origin.id}/1"}), max_queued=9)
+    branch = queue_job(store, drafted(checkpoints={origin.id: f"{origin.id}/1"}), max_queued=9)
     assert store.jobs.inputs(branch.id)["checkpoint"] == {origin.id: f"{origin.id}/1"}
     for epoch in (2, 3, 4):
         store.training_log.checkpoint(claim, saved(str(epoch), epoch))
@@ -165,4 +166,4 @@ def test_what_a_live_job_starts_from_is_kept(
     store.jobs.cancel(branch.id)
     assert store.training_log.checkpoint(claim, saved("5", 5)).superseded == ("checkpoints/1", "checkpoints/3")
     with pytest.raises(UnknownCheckpoint):
-        store.jobs.create(drafted(checkpoints={origin.id: f"{origin.id}/1"}), max_queued=9)
+        queue_job(store, drafted(checkpoints={origin.id: f"{origin.id}/1"}), max_queued=9)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
+from tests.worker.conftest import queue_job
 from worker.domain.ids import new_id
 from worker.domain.jobs import Job, Progress, Saved
 from worker.domain.work_items import Claim, Signals, Status
@@ -151,7 +152,7 @@ def test_training_time_counts_and_waiting_does_not(store: TenantStore, queued: C
 
 def test_the_most_urgent_job_of_the_queue_is_claimed_first(store: TenantStore, drafted: Callable[..., Draft]) -> None:
     jobs = {
-        (queue, priority, number): store.jobs.create(drafted(queue=queue, priority=priority), max_queued=99).id
+        (queue, priority, number): queue_job(store, drafted(queue=queue, priority=priority), max_queued=99).id
         for number in range(2)
         for queue, priority in (("cpu", 5), ("gpu", 9), ("cpu", 9), ("cpu", 0))
     }
@@ -197,9 +198,9 @@ def test_a_job_that_another_starts_from_cannot_be_deleted(
 ) -> None:
     claim = taken(store, queued())
     with pytest.raises(UnknownCheckpoint, match="best"):
-        store.jobs.create(drafted(checkpoints={"x": f"{claim.item_id}/model"}), max_queued=9)
+        queue_job(store, drafted(checkpoints={"x": f"{claim.item_id}/model"}), max_queued=9)
     store.training_log.finish(claim, MODEL, {}, stop_reason="completed")
-    branch = store.jobs.create(drafted(checkpoints={"x": f"{claim.item_id}/model"}), max_queued=9)
+    branch = queue_job(store, drafted(checkpoints={"x": f"{claim.item_id}/model"}), max_queued=9)
     with pytest.raises(JobInUse, match=branch.id):
         store.jobs.delete(claim.item_id)
     store.jobs.cancel(branch.id)
@@ -212,7 +213,7 @@ def test_a_rerun_says_whether_it_came_out_alike(
     origin = taken(store, queued())
     store.training_log.finish(origin, MODEL, {"dev": {}}, stop_reason="completed")
     for weights, agrees in (("b" * 64, True), ("c" * 64, False)):
-        claim = taken(store, store.jobs.create(drafted(rerun_of=origin.item_id), max_queued=9))
+        claim = taken(store, queue_job(store, drafted(rerun_of=origin.item_id), max_queued=9))
         store.training_log.finish(
             claim, SavedModel("models/y", "a" * 64, weights), {"dev": {}}, stop_reason="completed"
         )

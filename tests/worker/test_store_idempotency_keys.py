@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
+from tests.worker.conftest import queue_job
 from worker.domain.idempotency import Answer, KeyedRequest, KeyLease
 from worker.errors import KeyInFlight, KeyReused
 from worker.storage import tables
@@ -71,16 +72,16 @@ def test_a_process_that_dies_before_it_answers_leaves_its_job_to_the_next(
     store: TenantStore, drafted: Callable[..., Draft]
 ) -> None:
     first = begun(store)
-    made = store.jobs.create(drafted(), max_queued=9, keyed=KeyedRequest(first, "a" * 64))
+    made = queue_job(store, drafted(), max_queued=9, keyed=KeyedRequest(first, "a" * 64))
     aged(store, 60, "lease_until")
     second = begun(store)
     assert second.attempt == 2
     with pytest.raises(KeyReused):
-        store.jobs.create(drafted(), max_queued=9, keyed=KeyedRequest(second, "b" * 64))
-    again = store.jobs.create(drafted(), max_queued=9, keyed=KeyedRequest(second, "a" * 64))
+        queue_job(store, drafted(), max_queued=9, keyed=KeyedRequest(second, "b" * 64))
+    again = queue_job(store, drafted(), max_queued=9, keyed=KeyedRequest(second, "a" * 64))
     assert again.id == made.id
     with pytest.raises(KeyInFlight):  # the first one was only slow, and has lost its right
-        store.jobs.create(drafted(), max_queued=9, keyed=KeyedRequest(first, "a" * 64))
+        queue_job(store, drafted(), max_queued=9, keyed=KeyedRequest(first, "a" * 64))
     store.idempotency_keys.answer(first, ANSWER)
     store.idempotency_keys.abandon(second)
     assert begun(store).attempt == 3
@@ -88,7 +89,7 @@ def test_a_process_that_dies_before_it_answers_leaves_its_job_to_the_next(
 
 
 def test_a_gradient_check_is_asked_for_once(store: TenantStore, drafted: Callable[..., Draft]) -> None:
-    job = store.jobs.create(drafted(), max_queued=9)
+    job = queue_job(store, drafted(), max_queued=9)
     keyed = KeyedRequest(begun(store), "a" * 64)
     numbers = [store.gradient_checks.create(job.id, {}, max_queued=9, keyed=keyed).number for _ in range(2)]
     assert numbers == [1, 1]

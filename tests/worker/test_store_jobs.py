@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.worker.conftest import queue_job
 from worker.domain.ids import new_id
 from worker.domain.jobs import Job
 from worker.domain.work_items import Signals, Status
@@ -31,7 +32,7 @@ def test_a_waiting_job_knows_whether_a_worker_serves_its_queue(store: TenantStor
 
 def test_a_spec_comes_back_as_it_went_in(store: TenantStore, drafted: Callable[..., Draft]) -> None:
     spec = {"name": "ä \u0000 \u2028", "numbers": [1, 1e-300, -0.0, 2**53], "z": None, "a": {"b": [True, []]}}
-    job = store.jobs.create(drafted(spec=spec), max_queued=10)
+    job = queue_job(store, drafted(spec=spec), max_queued=10)
     assert job.spec == spec
     assert list(job.spec) == list(spec)
 
@@ -80,23 +81,23 @@ def test_a_running_job_is_asked_to_stop(store: TenantStore, queued: Callable[[],
 
 
 def test_more_jobs_than_may_wait_are_refused(store: TenantStore, drafted: Callable[..., Draft]) -> None:
-    store.jobs.create(drafted(), max_queued=1)
+    queue_job(store, drafted(), max_queued=1)
     with pytest.raises(QueueFull):
-        store.jobs.create(drafted(), max_queued=1)
+        queue_job(store, drafted(), max_queued=1)
     assert len(store.jobs.page(limit=9, after=None, state=None).data) == 1
 
 
 def test_a_dataset_cannot_be_deleted_while_a_job_needs_it(store: TenantStore, drafted: Callable[..., Draft]) -> None:
     stored = StoredFile(new_id("ds"), "flowers", 10, "a" * 64, "datasets/x", "b" * 64)
     store.datasets.add(stored, media_type="text/csv", rows=3, summary={"columns": []})
-    job = store.jobs.create(drafted(datasets={"flowers": stored.id}), max_queued=9)
+    job = queue_job(store, drafted(datasets={"flowers": stored.id}), max_queued=9)
     with pytest.raises(DatasetInUse, match=job.id):
         store.datasets.delete("flowers")
     store.jobs.cancel(job.id)
     assert store.datasets.delete("flowers") == stored
     assert store.datasets.find(stored.id) is None
     with pytest.raises(UnknownDataset):
-        store.jobs.create(drafted(datasets={"flowers": stored.id}), max_queued=9)
+        queue_job(store, drafted(datasets={"flowers": stored.id}), max_queued=9)
     assert len(store.jobs.page(limit=9, after=None, state=None).data) == 1
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.worker.conftest import queue_job
 from worker.domain.ids import new_id
 from worker.domain.jobs import Job, Saved
 from worker.domain.work_items import Claim, Signals, Status
@@ -22,7 +23,7 @@ def change(rate: float, epochs: int = 5) -> Change:
 
 @pytest.fixture
 def claim(store: TenantStore, drafted: Callable[..., Draft]) -> Claim:
-    job = store.jobs.create(drafted(spec=spec_with(0.1)), max_queued=9)
+    job = queue_job(store, drafted(spec=spec_with(0.1)), max_queued=9)
     claimed = store.work_items.claim(job.id, "worker")
     assert claimed is not None
     return claimed
@@ -101,7 +102,7 @@ def test_a_rerun_plans_the_changes_for_the_same_epochs(
     store.training_log.note_applied(claim, 1, 3, checkpoint(store, claim, 2, revision=0))
     store.revisions.add(claim.item_id, change(0.3), after=1)  # never applied
     store.training_log.finish(claim, SavedModel("models/x", "a" * 64, "b" * 64), {}, stop_reason="completed")
-    again = store.jobs.create(drafted(rerun_of=claim.item_id), max_queued=9)
+    again = queue_job(store, drafted(rerun_of=claim.item_id), max_queued=9)
     assert again.revision == 1
     [planned] = store.revisions.after(again.id, 0)
     assert (planned.effective_epoch, planned.checkpoint, planned.spec) == (3, None, spec_with(0.2))

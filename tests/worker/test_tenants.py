@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
+from tests.worker.conftest import queue_job
 from worker.domain.idempotency import Answer, KeyLease
 from worker.domain.models import Registration
 from worker.domain.principals import Principal
@@ -49,12 +50,11 @@ def bob(whole: Store) -> TenantStore:
 def test_a_job_is_there_for_its_tenant_alone(
     whole: Store, ann: TenantStore, bob: TenantStore, drafted: Drafted
 ) -> None:
-    mine, his = (store.jobs.create(drafted(), max_queued=9).id for store in (ann, bob))
+    mine, his = (queue_job(store, drafted(), max_queued=9).id for store in (ann, bob))
     ann.revisions.add(mine, CHANGE, after=0)
     assert [job.id for job in ann.jobs.page(limit=9, after=None, state=None).data] == [mine]
     assert [job.id for job in bob.jobs.page(limit=9, after=None, state=ann.jobs.get(mine).state).data] == [his]
-    assert [edition.id for edition in bob.jobs.editions(limit=9).data] == [his]
-    assert bob.jobs.several([mine, his]).keys() == {his}
+    assert bob.jobs.find([mine, his]).keys() == {his}
     assert ann.jobs.get(mine).created_by == "ann"
     assert [revision.who for revision in ann.revisions.page(mine)] == ["ann"]
     for ask in (
@@ -96,7 +96,7 @@ def test_a_job_is_there_for_its_tenant_alone(
 def test_a_worker_takes_what_comes_and_acts_for_whoever_made_it(
     whole: Store, bob: TenantStore, drafted: Drafted
 ) -> None:
-    job_id = bob.jobs.create(drafted(), max_queued=9).id
+    job_id = queue_job(bob, drafted(), max_queued=9).id
     claim = whole.work_items.claim(job_id, "worker_1")
     assert claim is not None and claim.item.principal == BOB
     with pytest.raises(UnknownItem):
@@ -147,7 +147,7 @@ def test_models_of_one_name_are_as_many_as_there_are_tenants(ann: TenantStore, b
     assert ann.feature_samples.keep("m", "process", 1e10, **sample)
     assert not bob.feature_samples.keep("m", "process", 1e10, **sample)
     assert len(ann.feature_samples.of("m")) == 1 and bob.feature_samples.of("m") == ()
-    assert ann.models.revisions(["m"]) != bob.models.revisions(["m"])
+    assert ann.models.revision("m") != bob.models.revision("m")
     removed: list[str] = []
     bob.models.delete_version("m", 1, removed.append)
     assert removed == []  # the file is that of the other tenant's versions, too
@@ -199,7 +199,6 @@ def test_a_tenants_list_is_read_off_an_index(sqlite: Database, settings: Setting
     sa.event.listen(sqlite._reader, "before_cursor_execute", explain)
     try:
         jobs.page(limit=9, after="job_1", state=state)
-        jobs.editions(limit=9)
     finally:
         sa.event.remove(sqlite._reader, "before_cursor_execute", explain)
     by = "work_items_by_tenant (tenant=? AND kind=? AND id<?)"

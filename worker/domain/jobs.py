@@ -155,7 +155,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Edition:
+class JobVersion:
     """A job as it was at one moment, without its contents: two that are equal look the same in a list."""
 
     id: str

@@ -1,6 +1,7 @@
 """The backend's jobs: submitted, looked at, controlled, changed, compared, deleted; and what they have measured."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from itertools import takewhile
 from pathlib import Path
@@ -9,12 +10,12 @@ from time import monotonic
 
 from pydantic import JsonValue
 
-from engine import EngineError, GradientCheckSpec, JobSpec
+from engine import GradientCheckSpec, JobSpec
 from engine.diagnosis import Diagnosis, diagnose
 from engine.smoothing import with_smoothed_costs
 from worker.domain.gradient_checks import GradientCheck, refuse_unless_kept
 from worker.domain.idempotency import KeyedRequest
-from worker.domain.jobs import Checkpoint, Edition, Job
+from worker.domain.jobs import Checkpoint, Job, JobVersion
 from worker.domain.paging import Pages, column_number, known_job_id, page_after
 from worker.domain.records import (
     DatedRow,
@@ -27,10 +28,9 @@ from worker.domain.work_items import Status
 from worker.errors import (
     InvalidPage,
     NoModel,
-    StorageFull,
-    WorkerError,
 )
 from worker.jobs.comparison import MOST_JOBS, Comparison, compare
+from worker.jobs.group_commit import GroupCommit
 from worker.jobs.hyperparameters import Hyperparameters, Steering
 from worker.jobs.inputs import refuse_if_gone
 from worker.jobs.submission import Outline, Submission
@@ -38,7 +38,7 @@ from worker.queue.notifier import Notifier
 from worker.queue.publisher import Publisher
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
-from worker.store import LEAST_POINTS, Draft, TenantStore
+from worker.store import LEAST_POINTS, TenantStore
 
 MARKS = (
     *(f"{control}_requested" for control in ("pause", "resume", "stop", "cancel")),
@@ -57,6 +57,7 @@ class JobsBackend:
         store: TenantStore,
         artifacts: Artifacts,
         submission: Submission,
+        group_commit: GroupCommit,
         publisher: Publisher,
         notifier: Notifier,
     ) -> None:
@@ -65,6 +66,7 @@ class JobsBackend:
         self._store = store
         self._artifacts = artifacts
         self._submission = submission
+        self._group_commit = group_commit
         self._steering = Steering(store, submission)
         self._publisher = publisher
         self._notifier = notifier
@@ -79,54 +81,28 @@ class JobsBackend:
         Raises SpecError, ResourceLimit, UnknownDataset, UnknownParameters, UnknownCheckpoint,
         QueueFull, StorageFull.
         """
-        return self._create(self._submission.draft(spec), keyed)
+        return self.submit_soon(spec, keyed).result()
 
-    def submit_all(self, specs: Sequence[JobSpec]) -> list[Job | EngineError | WorkerError | None]:
-        """Queue jobs that were asked for at one time; what `submit` would give back or raise, one by one.
-
-        None for those that take a closer look, which `submit` takes: the others should not have to wait for it.
-        """
-        drafts = self._submission.drafts(specs)
-        complete = [draft for draft in drafts if isinstance(draft, Draft)]
-        made = iter(self._create_all(complete) if complete else ())
-        return [next(made) if isinstance(draft, Draft) else draft for draft in drafts]
-
-    def _create_all(self, drafts: Sequence[Draft]) -> list[Job | WorkerError]:
-        try:
-            self._artifacts.refuse_if_full(self._settings.disk_reserve_bytes)
-        except StorageFull as error:
-            return [error] * len(drafts)
-        outcomes = self._store.jobs.create_all(drafts, max_queued=self._settings.max_queued)
-        for outcome in outcomes:
-            if isinstance(outcome, Job):
-                self._publisher.publish(outcome.id, outcome.queue)
-        return outcomes
+    def submit_soon(self, spec: JobSpec, keyed: KeyedRequest | None = None) -> "Future[Job]":
+        """The same without waiting: for an event loop."""
+        return self._group_commit.submit(self._submission, spec, keyed)
 
     def rerun(self, job_id: str, keyed: KeyedRequest | None = None) -> Job:
         """Queue a job once more, with the same spec, seed, data and changes; raises InputGone."""
-        return self._create(self._submission.again(self.get(job_id)), keyed)
-
-    def _create(self, draft: Draft, keyed: KeyedRequest | None) -> Job:
-        self._artifacts.refuse_if_full(self._settings.disk_reserve_bytes)
-        job = self._store.jobs.create(draft, max_queued=self._settings.max_queued, keyed=keyed)
-        self._publisher.publish(job.id, job.queue)
-        return job
+        draft = self._submission.again(self.get(job_id))
+        return self._group_commit.create(self._submission, draft, keyed).result()
 
     def get(self, job_id: str) -> Job:
         """The job as it is now; raises UnknownJob."""
         return self._store.jobs.get(known_job_id(job_id))
 
-    def page(self, *, limit: int = 20, after: str | None = None, state: Status | None = None) -> Page[Job]:
-        """Jobs older than `after`, newest first."""
+    def page(self, *, limit: int = 20, after: str | None = None, state: Status | None = None) -> Page[JobVersion]:
+        """Jobs older than `after`, newest first, without their contents: by these one sees which have changed."""
         return self._store.jobs.page(limit=self._pages.limit(limit), after=page_after("job", after), state=state)
 
-    def editions(self, *, limit: int) -> Page[Edition]:
-        """The newest jobs without their contents: by these one sees which of them have changed."""
-        return self._store.jobs.editions(limit=self._pages.limit(limit))
-
-    def several(self, job_ids: Collection[str]) -> dict[str, Job]:
+    def find(self, job_ids: Collection[str]) -> dict[str, Job]:
         """Those of the jobs that there are, by id, without their places in the queue."""
-        return self._store.jobs.several(job_ids)
+        return self._store.jobs.find(job_ids)
 
     def wait(self, job_id: str, seconds: float) -> Job:
         """The job once it is done, or as it is when the time is over."""

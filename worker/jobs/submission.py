@@ -1,11 +1,10 @@
 """From a spec to a job that may be stored: everything it names exists, fits together and is not too much."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import TypeAlias
 
-from engine import Dataset, EngineError, JobSpec, Network, ShapeMismatch, SpecError
+from engine import Dataset, JobSpec, Network, ShapeMismatch, SpecError
 from engine.cost_estimate import CostEstimate, estimate_cost
 from engine.data import NoNormalizer, Preprocessor, Table, TargetKind, check, dataset_references
 from engine.data.encoding.encoder_learning import learn_encoders
@@ -18,7 +17,7 @@ from worker.domain.jobs import Job
 from worker.domain.names import ID
 from worker.domain.records import PinnedDataset
 from worker.domain.work_items import Status
-from worker.errors import UnknownCheckpoint, UnknownJob, WorkerError
+from worker.errors import UnknownCheckpoint, UnknownJob
 from worker.jobs.inputs import refuse_if_gone
 from worker.jobs.limits import check_parameters, check_size
 from worker.parameters.library import ParameterLibrary
@@ -29,6 +28,7 @@ REMEMBERED = 64  # questions about data whose answer is kept: a search asks one 
 LOOKED_AT = 1 << 24  # values of a table: so many are looked through in a moment
 
 
+Known: TypeAlias = Callable[[str], PinnedDataset | None]
 Pins: TypeAlias = Mapping[str, PinnedDataset | None]
 """By reference; None for a sample set that no job has needed yet, and for what is not there."""
 
@@ -43,40 +43,31 @@ class Outline:
 
 
 class Submission:
-    """Checks specs against what is stored here."""
+    """Checks a principal's specs against what is stored here."""
 
     def __init__(
         self, store: TenantStore, datasets: DatasetLibrary, parameters: ParameterLibrary, settings: Settings
     ) -> None:
+        self.principal = store.principal
         self._store = store
         self._datasets = datasets
         self._parameters = parameters
         self._settings = settings
         self._known: dict[tuple[str, ...], tuple[Mapping[str, int], Preprocessor]] = {}
 
-    def draft(self, spec: JobSpec) -> Draft:
-        """The job to be; raises the error that points to the field."""
-        return self._draft(spec, self._pins(spec, self._datasets.known))
+    def known(self, reference: str) -> PinnedDataset | None:
+        """What a reference means now; None for a sample set that no job has needed yet, and for what is not there."""
+        return self._datasets.known(reference)
 
-    def drafts(self, specs: Sequence[JobSpec]) -> list[Draft | EngineError | WorkerError | None]:
-        """What `draft` would give back or raise, one by one; None where there is more to look at than a moment takes.
+    def is_familiar(self, spec: JobSpec, known: Known) -> bool:
+        """Whether nothing has to be read to check the spec: no data, no parameters, no other job."""
+        if spec.start_from is not None or isinstance(spec.initializer, Given):
+            return False
+        return (key := _question(spec, _pins(spec, known))) is not None and key in self._known
 
-        The specs came at one time, so that a dataset's name means the same in all of them.
-        """
-        known = cache(self._datasets.known)
-        drafts: list[Draft | EngineError | WorkerError | None] = []
-        for spec in specs:
-            pinned = self._pins(spec, known)
-            if not self._is_familiar(spec, pinned):
-                drafts.append(None)
-                continue
-            try:
-                drafts.append(self._draft(spec, pinned))
-            except (EngineError, WorkerError) as error:
-                drafts.append(error)
-        return drafts
-
-    def _draft(self, spec: JobSpec, pinned: dict[str, PinnedDataset | None]) -> Draft:
+    def draft(self, spec: JobSpec, known: Known | None = None) -> Draft:
+        """The job to be; raises the error that points to the field. `known` stands in for the method of this name."""
+        pinned = _pins(spec, known or self.known)
         network = self._checked(spec, pinned)[1]
         parameters = self._given(spec, network)
         checkpoints = self._started_from(spec)
@@ -99,7 +90,7 @@ class Submission:
 
     def outline(self, spec: JobSpec) -> Outline:
         """What the job would be; raises what `draft` raises."""
-        pinned = self._pins(spec, self._datasets.known)
+        pinned = _pins(spec, self.known)
         sizes, network, preprocessor = self._checked(spec, pinned)
         self._given(spec, network)
         self._started_from(spec)
@@ -146,14 +137,6 @@ class Submission:
         check_parameters(network, self._settings)
         check_training(spec, network, sizes)
         return sizes, network, preprocessor
-
-    def _pins(self, spec: JobSpec, known: Callable[[str], PinnedDataset | None]) -> dict[str, PinnedDataset | None]:
-        return {reference: known(reference) for _, reference in dataset_references(spec.data)}
-
-    def _is_familiar(self, spec: JobSpec, pinned: Pins) -> bool:
-        """Whether nothing has to be read for the spec: no data, no parameters, no other job."""
-        plain = spec.start_from is None and not isinstance(spec.initializer, Given)
-        return plain and (key := _question(spec, pinned)) is not None and key in self._known
 
     def _looked_through(self, spec: JobSpec, pinned: Pins) -> tuple[Mapping[str, int], Preprocessor]:
         """What the data of a spec comes to: the same for all specs that differ elsewhere only, as those of a search."""
@@ -211,6 +194,10 @@ class Submission:
                 raise UnknownCheckpoint(origin, wanted, pointer=pointer)
             which = MODEL if found is None else str(found.number)
         return {origin: f"{origin}/{which}"}
+
+
+def _pins(spec: JobSpec, known: Known) -> dict[str, PinnedDataset | None]:
+    return {reference: known(reference) for _, reference in dataset_references(spec.data)}
 
 
 def queue_of(spec: JobSpec) -> str:

@@ -1,6 +1,6 @@
 """The backend's registered models: their versions, aliases, artifacts and drift."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -85,9 +85,18 @@ class ModelsBackend:
         """
         return self._registry.artifact(version, form)
 
-    def revisions(self, names: Iterable[str]) -> dict[str, int]:
-        """A number for each of these models that grows by every change of it; what is not there is left out."""
-        return self._store.models.revisions(names)
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether `revision_at_once` may be asked."""
+        return self._store.models.answers_at_once
+
+    def revision(self, name: str) -> int | None:
+        """How far the model has changed; None where it is not there."""
+        return self._store.models.revision(name)
+
+    def revision_at_once(self, name: str) -> int | None:
+        """The same without waiting, for an event loop; raises StoreUnavailable where there is something to wait for."""
+        return self._store.models.revision_at_once(name)
 
     def delete_version(self, name: str, version: int) -> None:
         """Forget a version; raises VersionInUse while an alias means it or predictions are made with it."""

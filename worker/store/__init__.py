@@ -3,7 +3,6 @@
 from worker.domain.principals import Principal
 from worker.settings import Settings
 from worker.storage.database import Database, open_database
-from worker.store.admission import Admission, Draft
 from worker.store.batch_predictions import KIND as PREDICT_BATCH
 from worker.store.batch_predictions import BatchPredictions, BatchRows
 from worker.store.checkpoints import MODEL, Checkpoints
@@ -21,6 +20,7 @@ from worker.store.jobs import Jobs
 from worker.store.measurements import LEAST_POINTS, Measurements
 from worker.store.model_aliases import ModelAliases
 from worker.store.models import Models
+from worker.store.new_jobs import Draft, NewJob, NewJobs
 from worker.store.parameter_sets import ParameterSets
 from worker.store.revisions import Change, Revisions
 from worker.store.training_log import SavedModel, TrainingLog
@@ -36,6 +36,7 @@ __all__ = [
     "Change",
     "Draft",
     "NewEvent",
+    "NewJob",
     "SavedModel",
     "Store",
     "StoredFile",
@@ -62,11 +63,11 @@ class Store:
         self.training_log = TrainingLog(database, self.work_items)
         self.files = Files(database)
         self.workers = Workers(database)
-        self._admission = Admission(database)
+        self.new_jobs = NewJobs(database)
 
     def on_behalf_of(self, principal: Principal) -> "TenantStore":
         """What the principal's tenant has; what a principal makes bears its name."""
-        return TenantStore(self, principal, self._admission)
+        return TenantStore(self, principal)
 
     def close(self) -> None:
         """Close the connections."""
@@ -76,14 +77,15 @@ class Store:
 class TenantStore:
     """What one tenant has, on behalf of one of its principals: what is another's is not there. As cheap as a tuple."""
 
-    def __init__(self, store: Store, principal: Principal, admission: Admission) -> None:
+    def __init__(self, store: Store, principal: Principal) -> None:
         database = store.database
         self.principal = principal
         self.database = database
         self.work_items = store.work_items
         self.training_log = store.training_log
         self.workers = store.workers
-        self.jobs = Jobs(database, principal, admission)
+        self.new_jobs = store.new_jobs
+        self.jobs = Jobs(database, principal)
         self.gradient_checks = GradientChecks(database, principal, store.work_items)
         self.batch_predictions = BatchPredictions(database, principal)
         self.checkpoints = Checkpoints(database, principal)

@@ -1,20 +1,18 @@
 """The jobs as their owners see them: made, looked at, paused, resumed, stopped, cancelled, deleted."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from itertools import islice
 
 import sqlalchemy as sa
 from pydantic import JsonValue
 
-from worker.domain.idempotency import KeyedRequest
-from worker.domain.jobs import Edition, Job
+from worker.domain.jobs import Job, JobVersion
 from worker.domain.principals import Principal
 from worker.domain.records import Page
 from worker.domain.work_items import Control, Status
-from worker.errors import ControlPending, IllegalMove, JobInUse, NothingToKeep, WorkerError
+from worker.errors import ControlPending, IllegalMove, JobInUse, NothingToKeep
 from worker.storage import tables
 from worker.storage.database import Database
-from worker.store.admission import Admission, Draft
 from worker.store.checkpoints import forget, newest_checkpoint, read_checkpoint, started_from
 from worker.store.item_rows import ITEMS, NewEvent
 from worker.store.job_records import JOB, job_of, read_job, served, waiting_reason
@@ -23,49 +21,31 @@ from worker.store.owned_jobs import is_job_of
 
 
 class Jobs:
-    """Rows of the table `jobs`, of one tenant; all tenants go through one admission."""
+    """Rows of the table `jobs`, of one tenant."""
 
-    def __init__(self, database: Database, principal: Principal, admission: Admission) -> None:
+    def __init__(self, database: Database, principal: Principal) -> None:
         self._database = database
-        self._principal = principal
         self._tenant = principal.tenant
-        self._admission = admission
-
-    def create(self, draft: Draft, *, max_queued: int, keyed: KeyedRequest | None = None) -> Job:
-        """Queue a job; its datasets cannot be deleted from here on until it is done."""
-        return self._admission.admit(draft, self._principal, max_queued=max_queued, keyed=keyed)
-
-    def create_all(self, drafts: Sequence[Draft], *, max_queued: int) -> list[Job | WorkerError]:
-        """Queue jobs that came together and start from no other; what becomes of each."""
-        return self._admission.admit_all(drafts, self._principal, max_queued=max_queued)
 
     def get(self, job_id: str) -> Job:
         """The job as it is now."""
         with self._database.read() as connection:
             return read_job(self._database, connection, self._tenant, job_id)
 
-    def page(self, *, limit: int, after: str | None, state: Status | None) -> Page[Job]:
-        """Jobs older than `after`, newest first."""
+    def page(self, *, limit: int, after: str | None, state: Status | None) -> Page[JobVersion]:
+        """Jobs older than `after`, newest first, each without its contents."""
+        query = VERSIONS.limit(limit + 1)
+        if after is not None:
+            query = query.where(ITEMS.id < after)
+        if state is not None:
+            query = query.where(ITEMS.state == state.value)
         with self._database.read() as connection:
-            query = JOB.where(ITEMS.tenant == self._tenant, ITEMS.kind == KIND)
-            query = query.order_by(ITEMS.id.desc()).limit(limit + 1)
-            if after is not None:
-                query = query.where(ITEMS.id < after)
-            if state is not None:
-                query = query.where(ITEMS.state == state.value)
-            rows = connection.execute(query).mappings().all()
+            rows = connection.execute(query, {"tenant": self._tenant}).all()
             live = served(connection, self._database.now(connection))
-        return Page(tuple(job_of(row, live) for row in rows[:limit]), has_more=len(rows) > limit)
-
-    def editions(self, *, limit: int) -> Page[Edition]:
-        """The newest jobs, newest first, each without its contents."""
-        with self._database.read() as connection:
-            rows = connection.execute(EDITIONS, {"tenant": self._tenant, "limit": limit + 1}).all()
-            live = served(connection, self._database.now(connection))
-        found = (Edition(row.id, row.version, waiting_reason(Status(row.state), row.queue, live)) for row in rows)
+        found = (JobVersion(row.id, row.version, waiting_reason(Status(row.state), row.queue, live)) for row in rows)
         return Page(tuple(islice(found, limit)), has_more=len(rows) > limit)
 
-    def several(self, job_ids: Collection[str]) -> dict[str, Job]:
+    def find(self, job_ids: Collection[str]) -> dict[str, Job]:
         """Those of the jobs that there are, by id."""
         query = JOB.where(ITEMS.id.in_(job_ids), ITEMS.tenant == self._tenant)
         with self._database.read() as connection:
@@ -184,12 +164,11 @@ class Jobs:
         return found
 
 
-EDITIONS = (
+VERSIONS = (
     sa.select(tables.jobs.c.id, tables.jobs.c.version, ITEMS.state, ITEMS.queue)
     .select_from(JOIN)
     .where(ITEMS.tenant == sa.bindparam("tenant"), ITEMS.kind == KIND)
     .order_by(ITEMS.id.desc())
-    .limit(sa.bindparam("limit"))
 )
 
 

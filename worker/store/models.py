@@ -1,9 +1,10 @@
 """The registered models and their versions, which never change."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
 from worker.domain.models import ModelVersion, RegisteredModel, Registration
@@ -44,6 +45,12 @@ class Registering:
 
     registration: Registration
     keep: Callable[[], object]
+
+
+REVISION = sa.select(MODELS.revision).where(
+    MODELS.tenant == sa.bindparam("tenant"), MODELS.name == sa.bindparam("name")
+)
+REVISION_TEXT = str(REVISION.compile(dialect=sqlite.dialect()))
 
 
 class Models:
@@ -91,13 +98,21 @@ class Models:
                 samples = tables.feature_samples
                 connection.execute(sa.delete(samples).where(model.matches(samples)))
 
-    def revisions(self, names: Iterable[str]) -> dict[str, int]:
-        """How far each of these models has changed; what is not there is left out."""
-        query = sa.select(MODELS.name, MODELS.revision).where(
-            MODELS.tenant == self._tenant, MODELS.name.in_(list(names))
-        )
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether the database is so near that an event loop may ask it: `revision_at_once`."""
+        return self._database.kind == "sqlite"
+
+    def revision(self, name: str) -> int | None:
+        """How far the model has changed; None where it is not there."""
         with self._database.read() as connection:
-            return {row.name: row.revision for row in connection.execute(query)}
+            found: int | None = connection.scalar(REVISION, {"tenant": self._tenant, "name": name})
+            return found
+
+    def revision_at_once(self, name: str) -> int | None:
+        """The same in ten microseconds; raises StoreUnavailable where the database would have to be waited for."""
+        row = self._database.read_at_once(REVISION_TEXT, (self._tenant, name))
+        return None if row is None else int(str(row[0]))
 
     # versions
 

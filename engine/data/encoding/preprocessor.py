@@ -129,7 +129,7 @@ class Preprocessor:
 
         RowError names the row, counted from 0, and the field that is missing, unknown or not what it takes.
         """
-        if isinstance(rows, np.ndarray) and self._is_plain:
+        if isinstance(rows, np.ndarray) and self.is_plain:
             return self._plain_rows(rows, dtype, out)
         x = self.features(self._table(rows))
         strange = np.flatnonzero(~np.isfinite(x).all(axis=1))
@@ -279,8 +279,8 @@ class Preprocessor:
         return sum(map(prod, self.shapes.values()))
 
     @cached_property
-    def _is_plain(self) -> bool:
-        """Inputs are the numbers of a row in order, all of them scaled."""
+    def is_plain(self) -> bool:
+        """Whether inputs are the numbers of a row in order, all of them scaled."""
         return self._takes_numbers and isinstance(self.scaled, slice)
 
     def _plain_rows(self, rows: NDArray[Any], dtype: DTypeLike, out: NDArray[Any] | None) -> NDArray[Any]:

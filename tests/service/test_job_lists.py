@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from engine import JobSpec
-from service import job_texts
 from service.http.listing import Listing
-from service.job_texts import JobTexts
+from service.views import job_lists
+from service.views.job_lists import JobLists
 from service.views.jobs import JobView
 from tests.service.work import Work
 from tests.worker.conftest import quick
@@ -29,17 +29,21 @@ def backend(tmp_path: Path, redis_url: str) -> Iterator[Workspace]:
 def test_a_list_is_that_of_the_views_whatever_becomes_of_the_jobs(
     backend: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_texts, "MOST_TEXTS", 9)
-    texts = JobTexts(backend)
+    monkeypatch.setattr(job_lists, "MOST_TEXTS", 9)
+    lists = JobLists()
     written: list[str] = []
-    several = backend.jobs.several
-    monkeypatch.setattr(backend.jobs, "several", lambda ids: written.extend(ids) or several(ids))
+    find = backend.jobs.find
+    monkeypatch.setattr(backend.jobs, "find", lambda ids: written.extend(ids) or find(ids))
 
     def looked(limit: int = 4) -> list[str]:
         """Which jobs had to be written anew."""
         written.clear()
-        expected = Listing[JobView].of(backend.jobs.page(limit=limit)).model_dump_json().encode()
-        assert texts.listing(limit) == expected
+        page = backend.jobs.page(limit=limit)
+        jobs = find([job.id for job in page.data])
+        views = Listing(data=[JobView.of(jobs[job.id]) for job in page.data], has_more=page.has_more)
+        listed = lists.page(backend, limit=limit)
+        assert listed.json() == views.model_dump_json().encode()
+        assert listed.document() == json.loads(listed.json())
         return written.copy()
 
     assert looked() == []
@@ -63,18 +67,18 @@ def test_a_list_is_that_of_the_views_whatever_becomes_of_the_jobs(
     for _ in range(9):
         jobs.append(backend.jobs.submit(SPEC).id)
         looked(12)
-    assert len(texts._texts) == 9
+    assert len(lists) == 9
 
 
 def test_a_job_that_is_deleted_in_between_is_left_out(backend: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = [backend.jobs.submit(SPEC).id for _ in range(2)]
-    several = backend.jobs.several
+    find = backend.jobs.find
 
     def late(ids: list[str]) -> object:
         backend.jobs.cancel(jobs[1])
         backend.jobs.delete(jobs[1])
-        return several(ids)
+        return find(ids)
 
-    monkeypatch.setattr(backend.jobs, "several", late)
-    listed = json.loads(JobTexts(backend).listing(10))
+    monkeypatch.setattr(backend.jobs, "find", late)
+    listed = JobLists().page(backend, limit=10).document()
     assert [job["id"] for job in listed["data"]] == jobs[:1]

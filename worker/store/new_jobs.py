@@ -1,15 +1,9 @@
-"""Drafts become jobs; those that come at the same time do so in one transaction.
+"""Inserting drafts as jobs, as many as there are in one transaction."""
 
-What a transaction costs is mostly its way to the disk, so that a hundred clients are not much slower than one.
-"""
-
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 from pydantic import JsonValue
@@ -51,84 +45,48 @@ class Draft:
     rerun_of: str | None = None
 
 
-@dataclass(eq=False)
-class Request:
-    """A draft on its way, and what became of it."""
+class NewJob(NamedTuple):
+    """A job to be: a draft, whose it will be, and the idempotency key of the request for it, if it had one."""
 
     draft: Draft
     principal: Principal
-    max_queued: int
-    keyed: KeyedRequest | None
-    outcome: Future[Job] = field(default_factory=Future)
-
-    @property
-    def refusal(self) -> WorkerError | None:
-        """Why there is no job of it."""
-        error = self.outcome.exception()
-        return error if isinstance(error, WorkerError) else None
+    keyed: KeyedRequest | None = None
 
 
-class Admission:
-    """Lets jobs in; whoever comes while a transaction is under way goes with all the others that do in the next."""
+class NewJobs:
+    """Rows of the table `jobs` on their way in, of all tenants."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._requests: deque[Request] = deque()
-        self._turn = Lock()
+        self._room = Room()
+
+    def create(self, wanted: Sequence[NewJob], *, max_queued: int) -> list[Job | WorkerError]:
+        """Queue jobs that were asked for together; what becomes of each, its job or why there is none.
+
+        Their datasets cannot be deleted from here on until they are done.
+        """
+        # Those that start from another job lock it: each has its own transaction, as two processes might lock several
+        # in different orders.
+        groups = [
+            [one for one in wanted if not one.draft.checkpoints],
+            *([one] for one in wanted if one.draft.checkpoints),
+        ]
+        outcomes: dict[int, Job | WorkerError] = {}
+        for together in filter(None, groups):
+            made = insert_jobs(self._database, self._room, together, max_queued)
+            outcomes |= {id(one): outcome for one, outcome in zip(together, made, strict=True)}
+        return [outcomes[id(one)] for one in wanted]
+
+
+class Room:
+    """How many jobs may still be queued: they are counted now and then, and what is added meanwhile is added up."""
+
+    def __init__(self) -> None:
         self._waiting = 0  # jobs, as last counted
         self._counted_at = float("-inf")
 
-    def admit(self, draft: Draft, principal: Principal, *, max_queued: int, keyed: KeyedRequest | None = None) -> Job:
-        """Queue a job; its datasets cannot be deleted from here on until it is done."""
-        mine = Request(draft, principal, max_queued, keyed)
-        if draft.checkpoints:  # alone: it locks other jobs, and two processes might lock several in different orders
-            self._write([mine])
-        else:
-            self._settle([mine])
-        return mine.outcome.result()
-
-    def admit_all(self, drafts: Sequence[Draft], principal: Principal, *, max_queued: int) -> list[Job | WorkerError]:
-        """Queue jobs that came together and start from no other; what `admit` gives back or raises, one by one."""
-        mine = [Request(draft, principal, max_queued, None) for draft in drafts]
-        self._settle(mine)
-        return [one.refusal or one.outcome.result() for one in mine]
-
-    def _settle(self, mine: Sequence[Request]) -> None:
-        self._requests.extend(mine)
-        with self._turn:
-            if not all(one.outcome.done() for one in mine):
-                self._lead(mine)
-
-    def _lead(self, mine: Sequence[Request]) -> None:
-        """Settle these requests and those that came with them."""
-        together = [self._requests.popleft() for _ in range(len(self._requests))]
-        try:
-            self._write(together)
-        except (StorageFull, StoreUnavailable) as error:  # of none in particular; waiting in turn would take for ever
-            for one in together:
-                one.outcome.set_exception(error)
-        finally:
-            left = [one for one in together if one not in mine and not one.outcome.done()]
-            self._requests.extendleft(reversed(left))
-
-    def _write(self, requests: Sequence[Request]) -> None:
-        outcomes: list[Job | WorkerError] = []
-        with self._database.write() as connection:
-            batch = Batch(self._database, connection, self._room)
-            for request in requests:
-                try:
-                    outcomes.append(batch.add(request))
-                except WorkerError as error:
-                    outcomes.append(error)
-            batch.write()
-        for request, outcome in zip(requests, outcomes, strict=True):
-            if isinstance(outcome, Job):
-                request.outcome.set_result(outcome)
-            else:
-                request.outcome.set_exception(outcome)
-
-    def _room(self, connection: sa.Connection, max_queued: int) -> None:
-        """Raise `QueueFull`; the jobs are counted now and then, and what this process adds meanwhile is added up."""
+    def take(self, connection: sa.Connection, max_queued: int) -> None:
+        """Raise `QueueFull`, or count one more."""
         if monotonic() - self._counted_at > COUNT_SECONDS:
             self._waiting = connection.scalar(WAITING) or 0
             self._counted_at = monotonic()
@@ -137,15 +95,31 @@ class Admission:
         self._waiting += 1
 
 
-class Batch:
+def insert_jobs(database: Database, room: Room, wanted: Sequence[NewJob], max_queued: int) -> list[Job | WorkerError]:
+    """Queue jobs in one transaction; what becomes of each."""
+    outcomes: list[Job | WorkerError] = []
+    try:
+        with database.write() as connection:
+            insertion = Insertion(database, connection, room, max_queued)
+            for one in wanted:
+                try:
+                    outcomes.append(insertion.add(one))
+                except WorkerError as error:
+                    outcomes.append(error)
+            insertion.write()
+    except (StorageFull, StoreUnavailable) as error:  # of none in particular; each in turn would wait for ever
+        return [error] * len(wanted)
+    return outcomes
+
+
+class Insertion:
     """The rows of one transaction: what is wrong with a draft is found before anything is written."""
 
-    def __init__(
-        self, database: Database, connection: sa.Connection, room: Callable[[sa.Connection, int], None]
-    ) -> None:
+    def __init__(self, database: Database, connection: sa.Connection, room: Room, max_queued: int) -> None:
         self._database = database
         self._connection = connection
         self._room = room
+        self._max_queued = max_queued
         self._now = database.now(connection)
         self._live = served(connection, self._now)
         self._items: list[Row] = []
@@ -153,18 +127,17 @@ class Batch:
         self._events: list[Row] = []
         self._inputs: list[Row] = []
         self._revisions: list[Row] = []
-        self._found: dict[tuple[str, int], int] = {}
-        self._held: set[str] = set()  # datasets that are there, and stay
+        self._ahead: dict[tuple[str, int], int] = {}
+        self._locked: set[str] = set()  # datasets that are there, and stay
 
-    def add(self, request: Request) -> Job:
+    def add(self, wanted: NewJob) -> Job:
         """The job of a draft, once it is written; that of an earlier attempt at the request, if there was one."""
-        draft, connection = request.draft, self._connection
-        principal = request.principal
-        if (known := created_before(connection, request.keyed)) is not None:
+        draft, principal, connection = wanted.draft, wanted.principal, self._connection
+        if (known := created_before(connection, wanted.keyed)) is not None:
             return read_job(self._database, connection, principal.tenant, known)
-        self._room(connection, request.max_queued)
-        self._hold(draft.datasets)
-        _hold_checkpoints(connection, principal.tenant, draft.checkpoints)
+        self._room.take(connection, self._max_queued)
+        self._lock(draft.datasets)
+        _lock_checkpoints(connection, principal.tenant, draft.checkpoints)
         job_id = new_id("job")
         revisions = [] if draft.rerun_of is None else _revisions(connection, draft.rerun_of, job_id, self._now)
         item = new_item(job_id, KIND, self._now, principal, queue=draft.queue, priority=draft.priority)
@@ -186,16 +159,16 @@ class Batch:
             )
             for reference, input_id in named.items()
         ]
-        note_created(connection, request.keyed, job_id)
+        note_created(connection, wanted.keyed, job_id)
         return job_of({**UNTOUCHED, **item, **row}, self._live, position)
 
-    def _hold(self, datasets: Mapping[str, str]) -> None:
+    def _lock(self, datasets: Mapping[str, str]) -> None:
         """Lock the datasets' rows against a deletion at the same moment."""
         for reference, dataset_id in datasets.items():
-            if dataset_id not in self._held:
-                if self._connection.scalar(HELD, {"dataset_id": dataset_id}) is None:
+            if dataset_id not in self._locked:
+                if self._connection.scalar(LOCKED, {"dataset_id": dataset_id}) is None:
                     raise UnknownDataset(reference, pointer="/data/train", hint="It was deleted just now.")
-                self._held.add(dataset_id)
+                self._locked.add(dataset_id)
 
     def write(self) -> None:
         """Carry the statements out, each for all the jobs at once."""
@@ -212,10 +185,10 @@ class Batch:
     def _position(self, draft: Draft) -> int | None:
         """Its place among the jobs that wait, with those of this transaction before it; None behind too many."""
         queue, priority = draft.queue, draft.priority
-        if (queue, priority) not in self._found:
+        if (queue, priority) not in self._ahead:
             asked = {"queue": queue, "priority": priority}
-            self._found[queue, priority] = self._connection.scalar(NO_LESS_URGENT, asked) or 0
-        ahead = self._found[queue, priority]
+            self._ahead[queue, priority] = self._connection.scalar(NO_LESS_URGENT, asked) or 0
+        ahead = self._ahead[queue, priority]
         ahead += sum(row["queue"] == queue and row["priority"] >= priority for row in self._items)
         return None if ahead >= MOST_COUNTED else ahead + 1
 
@@ -228,7 +201,7 @@ WAITING = (
 NO_LESS_URGENT = count_waiting(ITEMS.priority >= sa.bindparam("priority"))
 """All that will be claimed before one that is new."""
 
-HELD = (
+LOCKED = (
     sa.select(tables.datasets.c.id).where(tables.datasets.c.id == sa.bindparam("dataset_id")).with_for_update(read=True)
 )
 NEW_ITEMS = sa.insert(tables.work_items)
@@ -272,7 +245,7 @@ def _revisions(connection: sa.Connection, rerun_of: str, job_id: str, now: float
     return [{**revision, **again, "number": number} for number, revision in enumerate(made, 1)]
 
 
-def _hold_checkpoints(connection: sa.Connection, tenant: str, checkpoints: Mapping[str, str]) -> None:
+def _lock_checkpoints(connection: sa.Connection, tenant: str, checkpoints: Mapping[str, str]) -> None:
     """Lock the jobs that are started from, so that what is needed of them stays; see that it is still there."""
     for held in checkpoints.values():
         job_id, _, which = held.rpartition("/")

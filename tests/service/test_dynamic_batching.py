@@ -25,21 +25,21 @@ def inputs(model: Model, rows: int, seed: int = 0) -> np.ndarray:
 def test_what_arrives_in_one_turn_goes_together_with_the_bits_it_has_alone(model: Model) -> None:
     sizes = [1, 1, 3, 1, 20, 1]
     asked = [inputs(model, size, seed) for seed, size in enumerate(sizes)]
-    gatherer = DynamicBatcher()
+    batcher = DynamicBatcher()
 
     async def all_at_once() -> list[np.ndarray]:
-        return list(await asyncio.gather(*(gatherer.answers(model, X) for X in asked)))
+        return list(await asyncio.gather(*(batcher.predict(model, X) for X in asked)))
 
     for X, answers in zip(asked, asyncio.run(all_at_once()), strict=True):
         assert (answers == model.answers(X)).all()
-    assert (gatherer.products, gatherer.requests) == (1, len(sizes))
+    assert (batcher.products, batcher.requests) == (1, len(sizes))
 
 
 def test_a_lone_request_is_answered_in_the_same_turn_of_the_loop(model: Model) -> None:
-    gatherer = DynamicBatcher()
+    batcher = DynamicBatcher()
 
     async def alone() -> int:
-        waiting = asyncio.ensure_future(gatherer.answers(model, inputs(model, 1)))
+        waiting = asyncio.ensure_future(batcher.predict(model, inputs(model, 1)))
         turns = 0
         while not waiting.done():
             await asyncio.sleep(0)
@@ -54,7 +54,7 @@ def test_two_models_are_not_mixed(model: Model) -> None:
     X = inputs(model, 1)
 
     async def both() -> list[np.ndarray]:
-        return list(await asyncio.gather(DynamicBatcher().answers(model, X), DynamicBatcher().answers(other, X)))
+        return list(await asyncio.gather(DynamicBatcher().predict(model, X), DynamicBatcher().predict(other, X)))
 
     first, second = asyncio.run(both())
     assert (first == model.answers(X)).all() and (second == other.answers(X)).all() and (first != second).any()
@@ -64,7 +64,7 @@ def test_what_arrives_during_a_long_product_goes_together_after_it(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dynamic_batching, "INLINE", 0)  # every product is a long one
-    gatherer, X = DynamicBatcher(), inputs(model, 1)
+    batcher, X = DynamicBatcher(), inputs(model, 1)
 
     async def in_waves() -> list[np.ndarray]:
         arrived = Event()
@@ -73,22 +73,22 @@ def test_what_arrives_during_a_long_product_goes_together_after_it(
             asyncio.get_running_loop().set_default_executor(pool)
             waves = []
             for size in (1, 5):
-                waves += [asyncio.ensure_future(gatherer.answers(model, X)) for _ in range(size)]
+                waves += [asyncio.ensure_future(batcher.predict(model, X)) for _ in range(size)]
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)  # a product is asked for
             arrived.set()
             return list(await asyncio.gather(*waves))
 
     assert all((answers == model.answers(X)).all() for answers in asyncio.run(in_waves()))
-    assert gatherer.requests == 6 and gatherer.products == 2
+    assert batcher.requests == 6 and batcher.products == 2
 
 
 def test_a_client_that_left_is_forgotten(model: Model) -> None:
-    gatherer = DynamicBatcher()
+    batcher = DynamicBatcher()
 
     async def one_leaves() -> np.ndarray:
-        gone = asyncio.ensure_future(gatherer.answers(model, inputs(model, 1)))
-        stays = asyncio.ensure_future(gatherer.answers(model, inputs(model, 2)))
+        gone = asyncio.ensure_future(batcher.predict(model, inputs(model, 1)))
+        stays = asyncio.ensure_future(batcher.predict(model, inputs(model, 2)))
         await asyncio.sleep(0)
         gone.cancel()
         return await stays

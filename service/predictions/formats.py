@@ -1,0 +1,64 @@
+"""The forms that predictions go out in, and what is said of rows that cannot be used."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+from pydantic_core import to_json
+
+from engine import Model, RowError
+from engine.answer_columns import answer_columns, labels, likeliest
+from engine.model import check_finite
+from service.http.problems import MOST_FAULTS, Fault, RequestRefused
+from service.predictions.csv_rows import write_columns
+
+Row = Mapping[str, JsonValue] | Sequence[JsonValue]
+Rows = Sequence[Row] | NDArray[np.generic]
+Predicted = NDArray[np.floating]
+"""Probabilities or values, a row each."""
+
+NOTHING: Mapping[str, object] = {}
+
+
+def refused(model: Model, rows: Rows, error: RowError) -> RequestRefused:
+    """The refusal of rows of which one was met that cannot be used."""
+    found = [error] if isinstance(rows, np.ndarray) else model.preprocessor.faults(rows, most=MOST_FAULTS) or [error]
+    faults = [Fault(pointer=fault.pointer, part="body", detail=fault.detail) for fault in found]
+    return RequestRefused(422, error.code, "A row cannot be used", str(found[0]), faults)
+
+
+def as_json(
+    model: Model, predicted: Predicted, top_k: int | None = None, about: Mapping[str, object] = NOTHING
+) -> bytes:
+    """The predictions, and what else is to be said about them before."""
+    found = model.predictions(predicted) if top_k is None else likeliest_of(model, predicted, top_k)
+    return to_json({**about, "predictions": found})
+
+
+def as_csv(model: Model, predicted: Predicted, top_k: int | None) -> bytes:
+    """A line a row under a header."""
+    check_finite(predicted)
+    return write_columns(answer_columns(model, predicted, top_k))
+
+
+def as_floats(predicted: Predicted) -> bytes:
+    """float32, little-endian, row by row: probabilities in the order of the classes, or values."""
+    check_finite(predicted)
+    return np.ascontiguousarray(predicted, "<f4").tobytes()
+
+
+def likeliest_of(model: Model, predicted: Predicted, top_k: int) -> list[dict[str, object]]:
+    """The k likeliest labels of every row, the likeliest first."""
+    check_finite(predicted)
+    known = labels(model)
+    places = likeliest(predicted, top_k)
+    chosen = np.take_along_axis(predicted, places, axis=1).astype(np.float64)
+    several = model.network.target.kind == "multilabel"
+    return [
+        {
+            **({} if several else {"label": names[0]}),
+            "top": [{"label": label, "probability": p} for label, p in zip(names, row, strict=True)],
+        }
+        for names, row in zip(known[places].tolist(), chosen.tolist(), strict=True)
+    ]

@@ -1,0 +1,71 @@
+"""The prediction pipeline: every request for predictions goes this way, whatever its form.
+
+The model is resolved, the rows are read, small requests are batched dynamically and large ones go through a thread, and
+the predictions are written in the form that was asked for.
+"""
+
+from typing import Protocol, TypeVar
+
+from fastapi.concurrency import run_in_threadpool
+
+from engine import Model, RowError
+from service.http.problems import RequestRefused
+from service.predictions.dynamic_batching import DynamicBatcher
+from service.predictions.feature_samples import FeatureSamples
+from service.predictions.formats import Predicted, Rows
+from service.predictions.resolution import Resolved
+
+SMALL = 32 * 1024
+"""Bytes of a body that is answered in the event loop: handing it to a thread takes longer than the answer."""
+
+Content = TypeVar("Content")
+Content_co = TypeVar("Content_co", covariant=True)
+
+
+class Exchange(Protocol[Content_co]):
+    """What is particular to one request: how its rows are read and refused, and how its predictions are written."""
+
+    def rows(self, model: Model) -> Rows:
+        """The rows of the request; raises RequestRefused, DataError."""
+
+    def refusal(self, model: Model, rows: Rows, error: RowError) -> RequestRefused:
+        """What is said of rows of which one was met that cannot be used."""
+
+    def content(self, resolved: Resolved, predicted: Predicted) -> Content_co:
+        """The predictions as they go out; raises RowError for what is not finite."""
+
+
+class PredictionPipeline:
+    """Of one event loop."""
+
+    def __init__(self, batcher: DynamicBatcher, samples: FeatureSamples) -> None:
+        self._batcher = batcher
+        self._samples = samples
+
+    async def predict(self, resolved: Resolved, exchange: Exchange[Content], size: int) -> Content:
+        """What the model answers to a request of so many bytes."""
+        if size > SMALL:
+            return await run_in_threadpool(self._whole, resolved, exchange)
+        model = resolved.model
+        rows = exchange.rows(model)
+        try:
+            X = model.inputs(rows)
+        except RowError as error:
+            raise exchange.refusal(model, rows, error) from error
+        return self._written(resolved, exchange, rows, await self._batcher.predict(model, X))
+
+    def _whole(self, resolved: Resolved, exchange: Exchange[Content]) -> Content:
+        """All of a large request, from its bytes to the answer's, in one thread."""
+        model = resolved.model
+        rows = exchange.rows(model)
+        try:
+            predicted = model.answers_to(rows)
+        except RowError as error:
+            raise exchange.refusal(model, rows, error) from error
+        return self._written(resolved, exchange, rows, predicted)
+
+    def _written(self, resolved: Resolved, exchange: Exchange[Content], rows: Rows, predicted: Predicted) -> Content:
+        content = exchange.content(resolved, predicted)
+        if resolved.sampled:  # only now: what could not be answered says nothing about those who ask
+            self._samples.offer(resolved.name, resolved.model, rows)
+        return content

@@ -1,0 +1,146 @@
+"""Group commit of new jobs: those that are asked for while others are written go together into the next transaction.
+
+What a transaction costs is mostly its way to the disk, so that a hundred clients are not much slower than one.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from queue import SimpleQueue
+from threading import Thread
+from typing import Self
+
+from engine import EngineError, JobSpec
+from worker.domain.idempotency import KeyedRequest
+from worker.domain.jobs import Job
+from worker.errors import StorageFull, WorkerError
+from worker.jobs.submission import Submission
+from worker.queue.publisher import Publisher
+from worker.settings import Settings
+from worker.storage.artifacts import Artifacts
+from worker.store import Draft, NewJob, Store
+
+MOST = 64  # in one transaction: the first of them should not wait for long
+READERS = 4
+"""Threads that look through data which no job has asked for before: what needs none does not wait behind it."""
+
+
+@dataclass(eq=False)
+class Wanted:
+    """A job that somebody waits for: a spec, or a draft once it is checked, and what becomes of it."""
+
+    submission: Submission
+    spec: JobSpec | None
+    draft: Draft | None
+    keyed: KeyedRequest | None
+    outcome: Future[Job] = field(default_factory=Future)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether anybody still waits; from the first time on nobody can leave any more."""
+        return self.outcome.running() or self.outcome.set_running_or_notify_cancel()
+
+
+class GroupCommit:
+    """Makes jobs of specs and drafts, in a thread of its own."""
+
+    def __init__(self, settings: Settings, store: Store, artifacts: Artifacts, publisher: Publisher) -> None:
+        self._settings = settings
+        self._store = store
+        self._artifacts = artifacts
+        self._publisher = publisher
+        self._queue: SimpleQueue[Wanted | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="group-commit", daemon=True)
+        self._readers = ThreadPoolExecutor(READERS, "submission")
+
+    def start(self) -> Self:
+        """Begin to write; what was asked for before goes first."""
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Stop, once all that was asked for is answered."""
+        self._queue.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def submit(self, submission: Submission, spec: JobSpec, keyed: KeyedRequest | None) -> Future[Job]:
+        """The job of a spec, or what is raised instead of one; returns at once."""
+        return self._want(Wanted(submission, spec, None, keyed))
+
+    def create(self, submission: Submission, draft: Draft, keyed: KeyedRequest | None) -> Future[Job]:
+        """The same of a draft, which is checked already."""
+        return self._want(Wanted(submission, None, draft, keyed))
+
+    def _want(self, wanted: Wanted) -> Future[Job]:
+        self._queue.put(wanted)
+        return wanted.outcome
+
+    def _run(self) -> None:
+        self._answer_until_closed()
+        self._readers.shutdown()  # what was being looked through is in the queue then
+        self._queue.put(None)
+        self._answer_until_closed()
+
+    def _answer_until_closed(self) -> None:
+        while (first := self._queue.get()) is not None:
+            together = [first]
+            while len(together) < MOST and not self._queue.empty():
+                if (another := self._queue.get()) is None:
+                    self._queue.put(None)  # once more, for the loop to end
+                    break
+                together.append(another)
+            self._answer([wanted for wanted in together if wanted.is_awaited])
+
+    def _answer(self, together: Sequence[Wanted]) -> None:
+        try:
+            self._write(self._drafted(together))
+        except Exception as error:  # a fault of ours is raised where it is waited for, and the thread goes on
+            for wanted in together:
+                if not wanted.outcome.done():
+                    wanted.outcome.set_exception(error)
+
+    def _drafted(self, together: Sequence[Wanted]) -> list[tuple[Wanted, Draft]]:
+        """Those that can be written now; they came at one time, so that a dataset's name means the same in all."""
+        known = cache(lambda submission: cache(submission.known))
+        drafted = []
+        for wanted in together:
+            try:
+                if wanted.draft is None and wanted.spec is not None:
+                    if not wanted.submission.is_familiar(wanted.spec, known(wanted.submission)):
+                        self._readers.submit(self._look_through, wanted, wanted.spec)
+                        continue
+                    wanted.draft = wanted.submission.draft(wanted.spec, known(wanted.submission))
+            except (EngineError, WorkerError) as error:
+                wanted.outcome.set_exception(error)
+            if wanted.draft is not None:
+                drafted.append((wanted, wanted.draft))
+        return drafted
+
+    def _look_through(self, wanted: Wanted, spec: JobSpec) -> None:
+        """Check a spec whose data has to be read for that; then it goes with the next transaction."""
+        try:
+            wanted.draft = wanted.submission.draft(spec)
+        except Exception as error:  # as above
+            wanted.outcome.set_exception(error)
+        else:
+            self._queue.put(wanted)
+
+    def _write(self, drafted: Sequence[tuple[Wanted, Draft]]) -> None:
+        if not drafted:
+            return
+        try:
+            self._artifacts.refuse_if_full(self._settings.disk_reserve_bytes)
+            outcomes = self._store.new_jobs.create(
+                [NewJob(draft, wanted.submission.principal, wanted.keyed) for wanted, draft in drafted],
+                max_queued=self._settings.max_queued,
+            )
+        except StorageFull as error:
+            outcomes = [error] * len(drafted)
+        for (wanted, _), outcome in zip(drafted, outcomes, strict=True):
+            if isinstance(outcome, Job):
+                self._publisher.publish(outcome.id, outcome.queue)
+                wanted.outcome.set_result(outcome)
+            else:
+                wanted.outcome.set_exception(outcome)
