@@ -13,7 +13,6 @@ from trainshed.client.address import hide_password
 from trainshed.client.errors import ProblemError, Unreachable
 from trainshed.client.page import Page
 from trainshed.client.retries import attempts
-from trainshed.client.types import JsonValue
 
 POLL_SECONDS = 20.0  # of one long poll: shorter than what proxies allow
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -27,7 +26,7 @@ Query = Mapping[str, Value]
 class Options(TypedDict, total=False):
     """What else a request may have."""
 
-    body: JsonValue
+    body: object  # what json.dumps takes
     content: Path | bytes
     headers: Mapping[str, str]
     timeout: float  # seconds, instead of the connection's
@@ -72,7 +71,7 @@ class Connection:
             after = cast(dict[str, Value], page[-1])[place]
 
     def create(
-        self, answer: type[T], path: str, body: JsonValue, query: Query | None = None, *, key: str | None = None
+        self, answer: type[T], path: str, body: object, query: Query | None = None, *, key: str | None = None
     ) -> T:
         """What a route made: once, however often the request has to be sent."""
         headers = {IDEMPOTENCY_KEY: key or uuid4().hex}

@@ -8,7 +8,7 @@ from typing import Literal
 from trainshed.client.connection import Connection, Query
 from trainshed.client.media_types import media_type_of
 from trainshed.client.page import Page
-from trainshed.client.types import DataReport, Dataset, DatasetUsage, JsonValue, Preview
+from trainshed.client.types import DataReport, Dataset, DatasetUsage, Preview
 
 
 class Datasets:
@@ -48,7 +48,7 @@ class Datasets:
         return self._connection.json(Preview, "GET", f"/v1/datasets/{reference}/preview", {"limit": limit})
 
     def check(
-        self, reference: str, *, target: str | None = None, split: Mapping[str, JsonValue] | None = None
+        self, reference: str, *, target: str | None = None, split: Mapping[str, object] | None = None
     ) -> DataReport:
         """What may be wrong with a dataset and with how it would be split, the gravest finding first."""
         query = {"target": target, "split": None if split is None else json.dumps(dict(split))}
@@ -61,7 +61,7 @@ class Datasets:
     def augmented(
         self,
         reference: str,
-        augment: Sequence[Mapping[str, JsonValue]],
+        augment: Sequence[Mapping[str, object]],
         *,
         rows: int = 8,
         draws: int = 8,

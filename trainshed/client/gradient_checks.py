@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from trainshed.client.connection import Connection
-from trainshed.client.types import GradientCheck, JsonValue
+from trainshed.client.types import GradientCheck
 
 
 class GradientChecks:
@@ -13,7 +13,7 @@ class GradientChecks:
         self._connection = connection
 
     def request(
-        self, job_id: str, wanted: Mapping[str, JsonValue] | None = None, *, key: str | None = None
+        self, job_id: str, wanted: Mapping[str, object] | None = None, *, key: str | None = None
     ) -> GradientCheck:
         """Queue a check: `{"at": "start", "epsilon": 1e-4, "sided": "one"}`; by default of the job's model."""
         return self._connection.create(GradientCheck, _path(job_id), dict(wanted or {}), key=key)

@@ -16,7 +16,6 @@ from trainshed.client.types import (
     Hyperparameters,
     Job,
     JsonObject,
-    JsonValue,
     LayersMeasured,
     MetricsRow,
     Prediction,
@@ -36,14 +35,14 @@ class Jobs:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def submit(self, spec: Mapping[str, JsonValue], *, key: str | None = None) -> Job:
+    def submit(self, spec: Mapping[str, object], *, key: str | None = None) -> Job:
         """Queue a training job; the `ProblemError` for a spec that cannot be trained points at its fields.
 
         Submitted again with the same `key` within a day, by this program or the next, it is still one job.
         """
         return self._connection.create(Job, "/v1/jobs", dict(spec), key=key)
 
-    def validate(self, spec: Mapping[str, JsonValue]) -> Validated:
+    def validate(self, spec: Mapping[str, object]) -> Validated:
         """What a spec would be as a job, and cost; nothing is queued."""
         query = {"validate_only": "true"}
         return self._connection.json(Validated, "POST", "/v1/jobs", query, body=dict(spec), repeatable=True)
@@ -130,7 +129,7 @@ class Jobs:
         return self._connection.json(Hyperparameters, "GET", f"/v1/jobs/{job_id}/hyperparameters")
 
     def change(
-        self, job_id: str, patch: Mapping[str, JsonValue], *, note: str | None = None, if_match: str | None = None
+        self, job_id: str, patch: Mapping[str, object], *, note: str | None = None, if_match: str | None = None
     ) -> Hyperparameters:
         """Change hyper-parameters by a merge patch of the spec, from the next epoch on.
 

@@ -12,7 +12,6 @@ from trainshed.client.types import (
     AliasChange,
     Drift,
     Explained,
-    JsonValue,
     Model,
     ModelCard,
     ModelPredictions,
@@ -30,7 +29,7 @@ class Models:
         self, name: str, job_id: str, *, checkpoint: int | None = None, key: str | None = None
     ) -> ModelVersion:
         """Make a job's model, or one of its checkpoints, the next version of a name."""
-        wanted: dict[str, JsonValue] = {"job": job_id} | ({} if checkpoint is None else {"checkpoint": checkpoint})
+        wanted: dict[str, object] = {"job": job_id} | ({} if checkpoint is None else {"checkpoint": checkpoint})
         return self._connection.create(ModelVersion, f"/v1/models/{name}/versions", wanted, key=key)
 
     def get(self, name: str) -> Model:
@@ -98,7 +97,7 @@ class Models:
         return self._connection.json(ModelPredictions, "POST", path, query, body=rows_body(rows), repeatable=True)
 
     def explain(
-        self, name: str, wanted: Mapping[str, JsonValue], *, alias: str | None = None, version: int | None = None
+        self, name: str, wanted: Mapping[str, object], *, alias: str | None = None, version: int | None = None
     ) -> Explained:
         """What each feature is worth on a dataset, `{"dataset": "iris"}`, or how the answer to one `row` moves."""
         query = {"alias": alias, "version": version}
