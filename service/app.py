@@ -25,7 +25,6 @@ from service.routes import routers
 from service.views.health import ServiceIndex
 from service.views.job_lists import JobLists
 from worker.backend import Backend
-from worker.domain.principals import LOCAL
 from worker.settings import Settings
 
 
@@ -52,7 +51,7 @@ def create_app(backend: Backend, settings: Settings, authenticator: Authenticato
     app.state.watchers = Watchers()
     app.state.settings = settings
     app.state.resolver = Resolver(Predictors(settings.max_predictor_bytes))
-    app.state.samples = FeatureSamples(backend.on_behalf_of(LOCAL))
+    app.state.samples = FeatureSamples()
     app.state.batcher = DynamicBatcher()
     app.state.pipeline = PredictionPipeline(app.state.batcher, app.state.samples)
     app.state.job_lists = JobLists()

@@ -29,6 +29,7 @@ FLUSH_SECONDS = 5.0
 class Reservoir:
     """A sample of equal chances (Vitter's algorithm R) of the rows of an hour."""
 
+    workspace: Workspace  # of one of those who ask
     since: float
     columns: tuple[str, ...]
     most: int
@@ -49,22 +50,21 @@ class Reservoir:
 class FeatureSamples:
     """The reservoirs of this process; thread-safe."""
 
-    def __init__(self, backend: Workspace, flush_seconds: float = FLUSH_SECONDS) -> None:
-        self._backend = backend
+    def __init__(self, flush_seconds: float = FLUSH_SECONDS) -> None:
         self._flush_seconds = flush_seconds
         self._process = uuid4().hex
         self._random = Random()  # noqa: S311 - a sample, no secret
-        self._reservoirs: dict[str, Reservoir] = {}
+        self._reservoirs: dict[tuple[str, str], Reservoir] = {}  # by tenant and name
         self._lock = Lock()
         self._writing = Lock()
         self._closed = Event()
         self._thread: Thread | None = None
         self._log = structlog.get_logger("feature_samples")
 
-    def offer(self, name: str, model: Model, rows: Rows) -> None:
+    def offer(self, workspace: Workspace, name: str, model: Model, rows: Rows) -> None:
         """Take some of these rows, which the model has just answered."""
         with self._lock:
-            reservoir = self._reservoir(name, model)
+            reservoir = self._reservoir(workspace, name, model)
             for number in range(len(rows)):
                 if (place := reservoir.place(self._random)) is not None:
                     reservoir.rows[place] = values(model, rows, number)
@@ -76,17 +76,17 @@ class FeatureSamples:
         """Write down what is new."""
         with self._writing:
             with self._lock:
-                due = [(name, one, one.seen, list(one.rows)) for name, one in self._reservoirs.items()]
-            for name, reservoir, seen, rows in due:
+                due = [(key, one, one.seen, list(one.rows)) for key, one in self._reservoirs.items()]
+            for key, reservoir, seen, rows in due:
                 if reservoir.written == seen:
                     continue
-                wanted = self._backend.models.keep_feature_sample(
-                    name, self._process, reservoir.since, seen=seen, columns=reservoir.columns, rows=rows
+                wanted = reservoir.workspace.models.keep_feature_sample(
+                    key[1], self._process, reservoir.since, seen=seen, columns=reservoir.columns, rows=rows
                 )
                 reservoir.written = seen
                 if not wanted:
                     with self._lock:
-                        self._reservoirs.pop(name, None)
+                        self._reservoirs.pop(key, None)
 
     def close(self) -> None:
         """Write down what is left."""
@@ -95,14 +95,15 @@ class FeatureSamples:
             self._thread.join(self._flush_seconds)
             self._try_flush()
 
-    def _reservoir(self, name: str, model: Model) -> Reservoir:
+    def _reservoir(self, workspace: Workspace, name: str, model: Model) -> Reservoir:
         """That of this hour and this model's features."""
         since, columns = time.time() // HOUR * HOUR, tuple(model.preprocessor.shapes)
-        known = self._reservoirs.get(name)
+        key = (workspace.principal.tenant, name)
+        known = self._reservoirs.get(key)
         if known is None or (known.since, known.columns) != (since, columns):
             width = sum(max(1, int(np.prod(shape))) for shape in model.preprocessor.shapes.values())
-            known = Reservoir(since, columns, max(1, min(MOST_ROWS, MOST_VALUES // width)))
-            self._reservoirs[name] = known
+            known = Reservoir(workspace, since, columns, max(1, min(MOST_ROWS, MOST_VALUES // width)))
+            self._reservoirs[key] = known
         return known
 
     def _run(self) -> None:

@@ -67,5 +67,5 @@ class PredictionPipeline:
     def _written(self, resolved: Resolved, exchange: Exchange[Content], rows: Rows, predicted: Predicted) -> Content:
         content = exchange.content(resolved, predicted)
         if resolved.sampled:  # only now: what could not be answered says nothing about those who ask
-            self._samples.offer(resolved.name, resolved.model, rows)
+            self._samples.offer(resolved.backend, resolved.name, resolved.model, rows)
         return content

@@ -33,6 +33,7 @@ class Meaning(NamedTuple):
 class Resolved(NamedTuple):
     """The model that answers a request."""
 
+    backend: Workspace  # of whoever asked
     name: str
     version: int
     model: Model
@@ -56,7 +57,7 @@ class Resolver:
         if meaning is not None and await self._revisions.is_newest(backend, name, meaning.revision):
             model = self.predictors.held(meaning.sha256)
             if model is not None:
-                return Resolved(name, meaning.version, model, meaning.sampled)
+                return Resolved(backend, name, meaning.version, model, meaning.sampled)
         return await run_in_threadpool(self.look_up, backend, name, reference)
 
     def look_up(self, backend: Workspace, name: str, reference: Reference) -> Resolved:
@@ -73,12 +74,13 @@ class Resolver:
             self._meanings.clear()
         meaning = Meaning(registered.revision, version.version, version.sha256, registered.drift)
         self._meanings[backend.principal.tenant, name, reference] = meaning
-        return Resolved(name, meaning.version, model, meaning.sampled)
+        return Resolved(backend, name, meaning.version, model, meaning.sampled)
 
     def look_up_job(self, backend: Workspace, job_id: str) -> Resolved:
         """The model that a job has kept, which never changes; raises UnknownJob, NoModel, ArtifactDamaged."""
         kept = backend.jobs.model(job_id)
-        return Resolved(job_id, 0, self.predictors.get(kept.sha256, lambda: backend.jobs.model_path(job_id)), False)
+        model = self.predictors.get(kept.sha256, lambda: backend.jobs.model_path(job_id))
+        return Resolved(backend, job_id, 0, model, False)
 
     def warm(self, backend: Workspace, version: ModelVersion) -> Model:
         """Have the version in memory before it is asked for; raises ArtifactDamaged."""
