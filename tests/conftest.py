@@ -39,7 +39,7 @@ REPOSITORY = Path(__file__).parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 LONGEST_FIRST = ("chaos", "stack", "worker", "service")  # folders: what starts processes must not be left to the end
 # Files that share what takes seconds to start: a whole stack, a PostgreSQL, and a compiler of CUDA's text.
-COMPANIES = {
+FILE_GROUPS = {
     "tests/engine/gpu/": "gpu",
     "tests/stack/": "stack",
     "tests/worker/test_store": "postgresql",
@@ -78,17 +78,17 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
 
 
-class InCompany(LoadFileScheduling):  # type: ignore[misc]
+class GroupedFileScheduling(LoadFileScheduling):  # type: ignore[misc]
     """pytest-xdist's scheduling of whole files, where some files go to one process together."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return next((company for start, company in COMPANIES.items() if file.startswith(start)), file)
+        return next((group for start, group in FILE_GROUPS.items() if file.startswith(start)), file)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> InCompany | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> GroupedFileScheduling | None:
     """Who takes which tests."""
-    return InCompany(config, log) if config.getoption("dist") == "loadfile" else None
+    return GroupedFileScheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

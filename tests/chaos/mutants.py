@@ -85,7 +85,7 @@ def sync_late() -> None:
     keep = artifacts.Artifacts.keep
     late: list[Path] = []
 
-    def hasty(self: artifacts.Artifacts, unfinished: Path, file: str) -> str:
+    def keep_before_sync(self: artifacts.Artifacts, unfinished: Path, file: str) -> str:
         fsync, os.fsync = os.fsync, lambda _: None
         try:
             sha256 = keep(self, unfinished, file)
@@ -98,4 +98,4 @@ def sync_late() -> None:
         late[:] = [self._root / file]
         return sha256
 
-    artifacts.Artifacts.keep = hasty  # type: ignore[method-assign]
+    artifacts.Artifacts.keep = keep_before_sync  # type: ignore[method-assign]

@@ -236,7 +236,7 @@ def random_faults(run: Chaos) -> Verdict:
     run.say(f"all quiet {time.monotonic() - struck:.0f} s after the last fault")
     for job_id, name in jobs.items():
         judge(run.verdict, run.backend, job_id, twins[name])
-    superfluous(run.verdict, run.opened, run.settings.data_dir)
+    superfluous(run.verdict, run.opened, run.settings)
     if waited := recoveries(run.backend, run.struck):
         run.say(
             f"a job whose worker was killed went on after {statistics.median(waited):.1f} s (median), "

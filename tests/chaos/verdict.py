@@ -1,6 +1,7 @@
 """What must be true of every job after the chaos, whatever happened to its workers."""
 
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,9 @@ from worker.domain.principals import LOCAL
 from worker.domain.work_items import Status
 from worker.errors import NoModel
 from worker.maintenance.orphans import sweep_orphans
+from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
+from worker.store import open_store
 from worker.workspace import Workspace
 
 TERMINAL = {"succeeded", "failed", "cancelled"}
@@ -121,10 +124,12 @@ def judge(verdict: Verdict, backend: Workspace, job_id: str, twin: dict[str, Any
         verdict.expect(twin is None or not job.done, f"{job_id} {job.state}: {job.error}")
 
 
-def superfluous(verdict: Verdict, opened: Backend, data_dir: Path) -> None:
+def superfluous(verdict: Verdict, opened: Backend, settings: Settings) -> None:
     """Files that no row names: a lost attempt may leave its last ones, which are swept, and a job in peace none."""
     backend = opened.on_behalf_of(LOCAL)
-    orphans = sweep_orphans(opened._store, Artifacts(data_dir), stale_seconds=0)
+    data_dir = settings.data_dir
+    with closing(open_store(settings)) as store:
+        orphans = sweep_orphans(store, Artifacts(data_dir), stale_seconds=0)
     verdict.figures["files that a kill left without a row, swept"] += len(orphans)
     for job_id, left in Counter(Path(orphan).parts[1] for orphan in orphans).items():
         lost = max(0, backend.jobs.get(job_id).attempt - 1)

@@ -1,4 +1,4 @@
-"""What holds with NumPy's products holds with MKL's: with those of a played one, and in `make accept` with Intel's."""
+"""What holds with NumPy's products holds with MKL's: with those of a fake one, and in `make accept` with Intel's."""
 
 import ctypes
 import shutil
@@ -20,31 +20,31 @@ from tests.engine.test_kernels import test_products_that_threads_divide_by_colum
 from tests.engine.test_kernels import test_whoever_takes_a_panel_makes_the_same_of_it as whoever_makes_the_same
 
 ROOT = Path(__file__).parents[2]
-PLAYED = Path(__file__).with_name("played_mkl.c")
+FAKE = Path(__file__).with_name("fake_mkl.c")
 INTELS = ROOT / ".venv-clients/lib"
 
 
 @pytest.fixture(scope="session")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+def fake(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
     """Builds an MKL that answers so when it is asked for reproducible products."""
 
     if (compiler := shutil.which("gcc")) is None:
-        pytest.skip("MKL is played by a library in C, and there is no gcc")
+        pytest.skip("MKL is faked by a library in C, and there is no gcc")
 
     @cache
     def build(refuses: int = 0) -> Path:
         path = tmp_path_factory.mktemp("mkl") / "libmkl_rt.so.0"
-        subprocess.run([compiler, "-O2", "-shared", "-fPIC", f"-DREFUSES={refuses}", PLAYED, "-o", path], check=True)
+        subprocess.run([compiler, "-O2", "-shared", "-fPIC", f"-DREFUSES={refuses}", FAKE, "-o", path], check=True)
         return path
 
     return build
 
 
-@pytest.fixture(params=["played", pytest.param("Intel's", marks=pytest.mark.clients)])
+@pytest.fixture(params=["fake", pytest.param("Intel's", marks=pytest.mark.clients)])
 def mkl(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Mkl:
     """Its products are the kernels' until the test ends."""
-    if request.param == "played":
-        path = request.getfixturevalue("played")()
+    if request.param == "fake":
+        path = request.getfixturevalue("fake")()
     else:
         path = next(INTELS.glob("libmkl_rt.*"), INTELS / "libmkl_rt.so, which `make clients` installs")
     for kind, address in blas.GEMM.items():
@@ -106,13 +106,13 @@ def product(mkl: Mkl, A: np.ndarray, B: np.ndarray, shift: int = 0) -> np.ndarra
     return C
 
 
-def test_it_is_asked_to_be_sequential_and_reproducible(played: Callable[..., Path]) -> None:
-    assert Mkl(played()).name == "MKL 1.2, branch 12"  # the played one answers 10 × threading layer + mode
+def test_it_is_asked_to_be_sequential_and_reproducible(fake: Callable[..., Path]) -> None:
+    assert Mkl(fake()).name == "MKL 1.2, branch 12"  # the fake one answers 10 × threading layer + mode
 
 
-def test_one_that_cannot_promise_the_same_bits_is_refused(played: Callable[..., Path]) -> None:
+def test_one_that_cannot_promise_the_same_bits_is_refused(fake: Callable[..., Path]) -> None:
     with pytest.raises(OSError, match="MKL_CBWR_Set answers 8"):
-        Mkl(played(8))
+        Mkl(fake(8))
 
 
 SAY = "from engine.kernels import blas; print(blas.used and blas.used.name, all(blas.GEMM.values()))"
@@ -123,7 +123,7 @@ SAY = "from engine.kernels import blas; print(blas.used and blas.used.name, all(
     [(True, "MKL 1.2, branch 12 True\n", ""), (False, "None True\n", "MKL is installed but not used: ")],
 )
 def test_it_is_used_where_it_is_installed_and_can_be_loaded(
-    tmp_path: Path, played: Callable[..., Path], sound: bool, said: str, warning: str
+    tmp_path: Path, fake: Callable[..., Path], sound: bool, said: str, warning: str
 ) -> None:
     """Where a package puts the library is written in its RECORD."""
     about = tmp_path / "site" / "mkl-1.2.dist-info"
@@ -131,7 +131,7 @@ def test_it_is_used_where_it_is_installed_and_can_be_loaded(
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mkl\nVersion: 1.2\n")
     (about / "RECORD").write_text("../lib/libmkl_core.so.0,,\n../lib/libmkl_rt.so.0,,\nmkl-1.2.dist-info/RECORD,,\n")
     (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "libmkl_rt.so.0").write_bytes(played().read_bytes() if sound else b"no library")
+    (tmp_path / "lib" / "libmkl_rt.so.0").write_bytes(fake().read_bytes() if sound else b"no library")
     told = subprocess.run(
         [sys.executable, "-P", "-c", SAY], cwd=ROOT, env={"PYTHONPATH": str(tmp_path / "site")}, check=True,
         capture_output=True, text=True,

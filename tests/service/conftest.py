@@ -73,7 +73,7 @@ def stored(backend: Workspace, settings: Settings) -> Snapshot:
 
 @pytest.fixture
 def work(settings: Settings) -> Iterator[Work]:
-    """The worker's part, played by hand: no process, but the worker's own store."""
+    """The worker's part, done by hand: no process, but the worker's own store."""
     with Work.on(settings) as hand:
         yield hand
 

@@ -1,4 +1,4 @@
-"""The worker's part, played by hand on the worker's own store."""
+"""The worker's part, done by hand on the worker's own store."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

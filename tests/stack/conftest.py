@@ -28,7 +28,7 @@ def eventually() -> Eventually:
     return until
 
 
-class Orphanage:
+class Subreaper:
     """Adopts every process whose parent ends, and knows which ones are new."""
 
     def __init__(self) -> None:
@@ -50,11 +50,11 @@ class Orphanage:
 
 
 @pytest.fixture
-def orphanage() -> Iterator[Orphanage]:
+def subreaper() -> Iterator[Subreaper]:
     """Within the test, orphans come to this process instead of to init."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     assert prctl(PR_SET_CHILD_SUBREAPER, 1) == 0
-    yield Orphanage()
+    yield Subreaper()
     assert prctl(PR_SET_CHILD_SUBREAPER, 0) == 0
 
 

@@ -12,7 +12,7 @@ TRAINSHED = [sys.executable, "-P", "-m", "trainshed"]
 
 
 @pytest.mark.accept
-def test_demo_trains_predicts_and_leaves_nothing_behind(orphanage, folder, environment) -> None:
+def test_demo_trains_predicts_and_leaves_nothing_behind(subreaper, folder, environment) -> None:
     demo = subprocess.run([*TRAINSHED, "demo"], env=environment, capture_output=True, text=True, timeout=300)
 
     assert demo.returncode == 0, demo.stdout + demo.stderr
@@ -22,7 +22,7 @@ def test_demo_trains_predicts_and_leaves_nothing_behind(orphanage, folder, envir
     assert "wrong" not in demo.stdout, "the gradient check found a difference"
     assert agreeing_predictions(demo.stdout) >= 9
 
-    assert orphanage.living() == {}
+    assert subreaper.living() == {}
     assert list(folder.iterdir()) == []
     assert str(folder) not in Path("/proc/net/unix").read_text()
     address = re.search(r"http://([\d.]+):(\d+)", demo.stdout)

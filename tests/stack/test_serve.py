@@ -38,14 +38,14 @@ def served(folder, environment, started) -> tuple[subprocess.Popen[str], str]:
 
 @pytest.mark.accept
 @pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM])
-def test_serve_stops_all_of_it_when_asked(way, served, folder, orphanage) -> None:
+def test_serve_stops_all_of_it_when_asked(way, served, folder, subreaper) -> None:
     process, url = served
     assert httpx.get(f"{url}/health/ready", timeout=CEILING).json()["ready"]
     process.send_signal(way)
     process.communicate(timeout=CEILING)
 
     assert process.returncode == (0 if way == signal.SIGINT else 128 + way)
-    assert orphanage.living() == {}
+    assert subreaper.living() == {}
     assert [path.name for path in folder.iterdir()] == ["data"]
     for log in (folder / "data" / "logs").iterdir():
         assert [json.loads(line)["event"] for line in log.read_text().splitlines()]
@@ -73,19 +73,19 @@ def test_a_second_serve_on_the_folder_is_refused_and_a_worker_finds_the_first(
 
 
 @pytest.mark.accept
-def test_a_killed_serve_leaves_no_process_and_no_socket(served, folder, orphanage, eventually) -> None:
+def test_a_killed_serve_leaves_no_process_and_no_socket(served, folder, subreaper, eventually) -> None:
     process, url = served
     assert httpx.get(f"{url}/health/ready", timeout=CEILING).is_success
     process.kill()
     process.communicate()
 
-    eventually(lambda: orphanage.living() == {})
+    eventually(lambda: subreaper.living() == {})
     assert str(folder) not in Path("/proc/net/unix").read_text()
     with pytest.raises(httpx.ConnectError):
         httpx.get(url, timeout=CEILING)
 
 
-def test_a_process_that_dies_is_reported_at_once_with_its_last_words(folder, orphanage) -> None:
+def test_a_process_that_dies_is_reported_at_once_with_its_last_words(folder, subreaper) -> None:
     (folder / "logs").mkdir()
     for role in ("api", "worker"):
         (folder / "logs" / f"{role}.log").write_text("of an earlier run\n")
@@ -93,19 +93,19 @@ def test_a_process_that_dies_is_reported_at_once_with_its_last_words(folder, orp
     said = r"^the (api|worker) ended with exit status 1: no PostgreSQL listens at 127\.0\.0\.1:1.*$"
     with pytest.raises(ChildDied, match=said), Stack(folder, environment=environment):
         pytest.fail("ready without its database")
-    assert orphanage.living() == {}
+    assert subreaper.living() == {}
 
 
-def test_a_stack_takes_the_port_before_it_starts_anything(orphanage) -> None:
+def test_a_stack_takes_the_port_before_it_starts_anything(subreaper) -> None:
     with socket.create_server(("127.0.0.1", 0)) as occupied:
         port = occupied.getsockname()[1]
         with pytest.raises(PortUnavailable, match=f"port {port} on 127.0.0.1"), Stack(port=port):
             pytest.fail("two servers on one port")
-    assert orphanage.living() == {}
+    assert subreaper.living() == {}
 
 
-def test_a_redis_that_does_not_answer_is_named(folder, orphanage) -> None:
+def test_a_redis_that_does_not_answer_is_named(folder, subreaper) -> None:
     stack = Stack(environment={"TRAINSHED_REDIS_URL": f"redis+socket://{folder}/nobody.sock"})
     with pytest.raises(BrokerUnavailable, match=f"unix://{folder}/nobody.sock"), stack:
         pytest.fail("ready without Redis")
-    assert orphanage.living() == {}
+    assert subreaper.living() == {}

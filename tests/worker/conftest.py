@@ -47,10 +47,10 @@ def until() -> Until:
 def settings(tmp_path: Path, empty_sqlite: Path, redis_url: str) -> Settings:
     """A folder of its own with empty tables in it, and leases that no clock ends."""
     shutil.copy(empty_sqlite, tmp_path / "trainshed.db")
-    return quick(tmp_path, redis_url=redis_url)
+    return quick_settings(tmp_path, redis_url=redis_url)
 
 
-def quick(data_dir: Path, **changes: object) -> Settings:
+def quick_settings(data_dir: Path, **changes: object) -> Settings:
     """Settings with which little is waited for, and no lease ends by itself: a busy machine may be late."""
     chosen: dict[str, object] = {
         "data_dir": data_dir,
@@ -147,7 +147,7 @@ def store(request: pytest.FixtureRequest, settings: Settings) -> TenantStore:
 
 
 @pytest.fixture
-def hasty(store: TenantStore, settings: Settings) -> TenantStore:
+def expiring(store: TenantStore, settings: Settings) -> TenantStore:
     """The same store, with leases that are over when they begin."""
     brief = settings.model_copy(update={"lease_seconds": -1.0})
     return Store(store.database, brief).on_behalf_of(LOCAL)
@@ -256,4 +256,4 @@ class Fleet:
 def fleet(tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
     """Fleets with changed settings; everything is stopped at the end."""
     with ExitStack() as exits:
-        yield lambda **changes: Fleet(quick(tmp_path, **changes), exits)
+        yield lambda **changes: Fleet(quick_settings(tmp_path, **changes), exits)

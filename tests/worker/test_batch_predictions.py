@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from worker.errors import (
 )
 from worker.process.child import WorkerProcess
 from worker.settings import Settings
-from worker.store import Store
+from worker.store import Store, open_store
 from worker.workspace import Workspace
 
 HEADER = "a,b,color,extra,y"
@@ -47,6 +48,18 @@ def upload(backend: Workspace, name: str, content: bytes) -> str:
     with backend.receive() as file:
         file.write(content)
         return backend.datasets.add(name, "text/csv", file)[0].id
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Nothing is swept but when a test says so."""
+    return settings.model_copy(update={"sweep_seconds": 3600.0})
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    with closing(open_store(settings)) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -146,49 +159,46 @@ def test_what_is_needed_cannot_be_deleted(backend: Workspace, process: WorkerPro
 
 
 def test_one_that_is_deleted_while_it_is_made_leaves_nothing(
-    backend: Workspace, process: WorkerProcess, model: str, settings: Settings
+    backend: Workspace, process: WorkerProcess, store: Store, model: str, settings: Settings
 ) -> None:
     batch = backend.batches.create(model, None, "small", "csv")
-    claim = process._store.work_items.claim(batch.id, "worker")
+    claim = store.work_items.claim(batch.id, "worker")
     assert claim is not None
     backend.batches.delete(model, batch.id)
     with pytest.raises(LeaseLost):
-        process._store.work_items.renew(claim, {"rows": 3})
+        store.work_items.renew(claim, {"rows": 3})
     process.work(batch.id)  # there is nothing to claim any more
     assert not list((settings.data_dir / "predictions").glob("*"))
 
 
 def test_a_worker_that_falls_silent_loses_it(
-    opened: Backend, backend: Workspace, process: WorkerProcess, model: str
+    backend: Workspace, process: WorkerProcess, store: Store, model: str
 ) -> None:
-    for sweeper in (opened._sweeper, process._sweeper):
-        sweeper.close()  # they would take the claims back that this test takes back
     batch = backend.batches.create(model, None, "small", "csv")
-    hasty = Store(
-        process._store.database, backend.settings.model_copy(update={"lease_seconds": -1.0, "max_attempts": 2})
+    expiring = Store(
+        store.database, backend.settings.model_copy(update={"lease_seconds": -1.0, "max_attempts": 2})
     ).work_items
-    late = hasty.claim(batch.id, "worker")
-    assert late is not None and (batch.id, batch.id) in hasty.expired()
-    assert hasty.expire(batch.id) is Status.QUEUED
+    late = expiring.claim(batch.id, "worker")
+    assert late is not None and (batch.id, batch.id) in expiring.expired()
+    assert expiring.expire(batch.id) is Status.QUEUED
     with pytest.raises(LeaseLost):
-        hasty.fail(late, Failure("late", "too late"))
+        expiring.fail(late, Failure("late", "too late"))
     process.work(batch.id)
     assert backend.batches.get(model, batch.id).state is Status.SUCCEEDED
     again = backend.batches.create(model, None, "small", "csv")
     for _ in range(2):
-        hasty.claim(again.id, "worker")
-    assert hasty.expire(again.id) is Status.FAILED
+        expiring.claim(again.id, "worker")
+    assert expiring.expire(again.id) is Status.FAILED
     error = backend.batches.get(model, again.id).error
     assert error is not None and error.code == "worker_lost"
 
 
 def test_one_whose_worker_the_kernel_ended_is_told_so_without_the_advice_for_trainings(
-    backend: Workspace, process: WorkerProcess, model: str
+    backend: Workspace, process: WorkerProcess, store: Store, model: str
 ) -> None:
     batch = backend.batches.create(model, None, "small", "csv")
     ended = subprocess.Popen([sys.executable, "-P", "-c", ""])
     ended.wait()
-    store = process._store
     store.workers.seen("worker_lost", host=socket.gethostname(), pid=ended.pid, queues=["cpu"], job_id=None)
     unknown = store.work_items.create(LOCAL, "of a newer version", {}, queue="cpu", priority=5, max_queued=9).id
     for item_id in (batch.id, unknown):

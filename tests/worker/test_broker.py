@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,6 +122,8 @@ def test_a_job_is_taken_at_once_while_the_broker_is_away(
 
 def test_nothing_is_left_of_a_backend_that_could_not_publish(settings: Settings, spec: Make) -> None:
     down = Settings.model_validate(settings.model_dump() | {"redis_url": "redis://127.0.0.1:1/0"})
+    before = set(threading.enumerate())
     with open_backend(down) as opened:
         opened.on_behalf_of(LOCAL).jobs.submit(spec())
-    assert not opened._publisher._thread.is_alive()
+        assert set(threading.enumerate()) > before
+    assert set(threading.enumerate()) <= before

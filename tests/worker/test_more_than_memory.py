@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine import JobSpec
-from tests.worker.conftest import quick
+from tests.worker.conftest import quick_settings
 from worker.backend import open_backend
 from worker.domain.ids import new_id
 from worker.domain.jobs import Job
@@ -51,7 +51,7 @@ def trained(backend: Workspace, broker: RedisAddress) -> Job:
 
 @pytest.mark.parametrize(("memory", "held"), [(1 << 20, "file"), (10 << 20, "rows"), (1 << 30, "memory")])
 def test_a_job_says_how_its_data_was_held(tmp_path: Path, redis_url: str, memory: int, held: str) -> None:
-    with open_backend(quick(tmp_path / "backend", redis_url=redis_url, max_data_bytes=memory)) as opened:
+    with open_backend(quick_settings(tmp_path / "backend", redis_url=redis_url, max_data_bytes=memory)) as opened:
         backend = opened.on_behalf_of(LOCAL)
         uploaded(backend, tmp_path)
         jobs = [trained(backend, opened.broker) for _ in range(2)]

@@ -11,8 +11,10 @@ from worker.backend import Backend
 from worker.domain.principals import LOCAL
 from worker.domain.work_items import Status, WorkItem
 from worker.errors import LeaseLost
+from worker.queue.notifier import Notifier
 from worker.settings import Settings
 from worker.storage import tables
+from worker.storage.artifacts import Artifacts
 from worker.store import Store, open_store
 from worker.work.context import Context
 from worker.work.kind import Kind, Running
@@ -54,17 +56,18 @@ def store(settings: Settings) -> Iterator[Store]:
 
 
 @pytest.fixture
-def attempt(store: Store, opened: Backend) -> Callable[..., WorkItem]:
+def attempt(store: Store, opened: Backend) -> Iterator[Callable[..., WorkItem]]:
     """Claims the item as a worker's process does, works on it, and gives what became of it."""
 
     def work(item_id: str, draining: bool = False) -> WorkItem:
         claim = store.work_items.claim_next(item_id, "worker", ["count"])
         assert claim is not None and claim.item_id == item_id
-        means = (opened.settings, store, opened._artifacts, opened._notifier)
+        means = (opened.settings, store, Artifacts(opened.settings.data_dir), notifier)
         attempt_at(claim, *means, draining=lambda: draining, kinds={"count": Count}).run()
         return store.work_items.get(LOCAL, item_id)
 
-    return work
+    with closing(Notifier(opened.broker)) as notifier:
+        yield work
 
 
 @pytest.fixture

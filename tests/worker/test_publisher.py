@@ -12,6 +12,7 @@ from worker.queue import publisher
 from worker.queue.broker import open_broker
 from worker.queue.celery_app import PREFIX, queue_name
 from worker.settings import Settings
+from worker.store import open_store
 
 QUEUE = f"{PREFIX}{queue_name('cpu')}"
 
@@ -26,7 +27,12 @@ def test_plenty_of_messages_are_enough_and_the_sweeper_adds_more_as_they_are_tak
     monkeypatch.setattr(publisher, "COUNT_EVERY", 1)
     monkeypatch.setattr(publisher, "ENOUGH_SECONDS", 0.1)
     alone = settings.model_copy(update={"redis_url": None})  # no other test's messages are counted
-    with open_broker(alone) as broker, open_backend(alone) as opened, closing(broker.client(1.0)) as redis:
+    with (
+        open_broker(alone) as broker,
+        open_backend(alone) as opened,
+        closing(broker.client(1.0)) as redis,
+        closing(open_store(alone)) as store,
+    ):
         backend = opened.on_behalf_of(LOCAL)
 
         def lying() -> int:
@@ -39,4 +45,4 @@ def test_plenty_of_messages_are_enough_and_the_sweeper_adds_more_as_they_are_tak
             assert lying() <= 3
             until(lying)
             taken.add(redis.rpop(QUEUE))  # as a worker does
-        until(lambda: opened._store.work_items.unpublished() == [])
+        until(lambda: store.work_items.unpublished() == [])

@@ -49,14 +49,16 @@ def test_a_version_outlives_its_job(backend: Workspace, train: Callable[[JobSpec
     assert version.environment is not None and version.card["training"]["stop_reason"] == "completed"  # type: ignore[index, call-overload]
 
 
-def test_a_checkpoint_is_a_version_too(backend: Workspace, train: Callable[[JobSpec], str], spec: Spec) -> None:
+def test_a_checkpoint_is_a_version_too(
+    backend: Workspace, train: Callable[[JobSpec], str], spec: Spec, settings: Settings
+) -> None:
     job_id = train(spec(training={"epochs": 4, "keep": "last"}))
     kept = backend.jobs.checkpoints(job_id)
     number = kept[0].number
     version, _ = backend.models.register("flowers", job_id, number)
     assert (version.checkpoint, version.version) == (number, 1)
     model = load(backend.models.version_path(version))
-    saved = Checkpoint.load(backend._artifacts.path(kept[0].file))
+    saved = Checkpoint.load(settings.data_dir / kept[0].file)
     for name, array in model.parameters.named().items():
         np.testing.assert_array_equal(array, saved.parameters[name])
     own = load(backend.jobs.model_path(job_id))

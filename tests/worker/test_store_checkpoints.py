@@ -70,9 +70,9 @@ def test_a_checkpoint_that_is_told_twice_is_one(store: TenantStore, queued: Call
     assert len(store.checkpoints.page(claim.item_id)) == 1
 
 
-def test_a_zombie_registers_no_checkpoint(store: TenantStore, hasty: TenantStore, queued: Callable[[], Job]) -> None:
+def test_a_zombie_registers_no_checkpoint(store: TenantStore, expiring: TenantStore, queued: Callable[[], Job]) -> None:
     job = queued()
-    old = taken(hasty, job)
+    old = taken(expiring, job)
     taken(store, job)
     for write in (
         lambda: store.training_log.checkpoint(old, saved("x", 1)),
@@ -87,13 +87,13 @@ def test_a_zombie_registers_no_checkpoint(store: TenantStore, hasty: TenantStore
 
 
 def test_every_epoch_stands_once_after_a_resumption(
-    store: TenantStore, hasty: TenantStore, queued: Callable[[], Job]
+    store: TenantStore, expiring: TenantStore, queued: Callable[[], Job]
 ) -> None:
     job = queued()
-    lost = taken(hasty, job)
-    trained(hasty, lost, range(1, 4))
-    hasty.training_log.checkpoint(lost, saved("3", 3))
-    trained(hasty, lost, range(4, 6), first_batch=4)
+    lost = taken(expiring, job)
+    trained(expiring, lost, range(1, 4))
+    expiring.training_log.checkpoint(lost, saved("3", 3))
+    trained(expiring, lost, range(4, 6), first_batch=4)
     assert store.work_items.expire(job.id) is Status.QUEUED
     again = taken(store, job)
     assert (store.jobs.get(again.item_id).epoch, store.jobs.get(again.item_id).warnings) == (3, 3)
@@ -138,14 +138,14 @@ def test_a_damaged_checkpoint_is_forgotten_with_what_lies_behind_the_one_before(
 
 
 def test_a_job_that_gets_further_each_time_may_lose_any_number_of_workers(
-    store: TenantStore, hasty: TenantStore, queued: Callable[[], Job]
+    store: TenantStore, expiring: TenantStore, queued: Callable[[], Job]
 ) -> None:
     job = queued()
     for epoch in range(1, 8):
-        hasty.training_log.checkpoint(taken(hasty, job), saved(str(epoch), epoch))
+        expiring.training_log.checkpoint(taken(expiring, job), saved(str(epoch), epoch))
         assert store.work_items.expire(job.id) is Status.QUEUED
     for expected in (Status.QUEUED, Status.FAILED):  # the last checkpoint's attempt was the first in a row
-        taken(hasty, job)
+        taken(expiring, job)
         assert store.work_items.expire(job.id) is expected
     failed = store.jobs.get(job.id).error
     assert failed is not None

@@ -19,10 +19,10 @@ def taken(store: TenantStore, job: Job) -> Claim:
 
 
 def test_writes_of_an_attempt_that_was_overtaken_are_refused(
-    store: TenantStore, hasty: TenantStore, queued: Callable[[], Job]
+    store: TenantStore, expiring: TenantStore, queued: Callable[[], Job]
 ) -> None:
     job = queued()
-    old = hasty.work_items.claim(job.id, "sleeper")
+    old = expiring.work_items.claim(job.id, "sleeper")
     assert old is not None
     new = taken(store, job)
     assert (old.attempt, new.attempt) == (1, 2)
@@ -43,12 +43,12 @@ def test_writes_of_an_attempt_that_was_overtaken_are_refused(
 
 
 def test_a_reclaimed_job_starts_over_and_keeps_its_story(
-    store: TenantStore, hasty: TenantStore, queued: Callable[[], Job]
+    store: TenantStore, expiring: TenantStore, queued: Callable[[], Job]
 ) -> None:
     job = queued()
-    lost = hasty.work_items.claim(job.id, "lost")
+    lost = expiring.work_items.claim(job.id, "lost")
     assert lost is not None
-    hasty.training_log.record(lost, 1, rows=[{"epoch": 1, "train_cost": 0.5}], reports=[{"at": "start"}], epoch=1)
+    expiring.training_log.record(lost, 1, rows=[{"epoch": 1, "train_cost": 0.5}], reports=[{"at": "start"}], epoch=1)
     assert store.work_items.expired() == [(job.id, job.id)]
     assert store.work_items.expire(job.id) is Status.QUEUED
     assert store.work_items.expire(job.id) is None
@@ -67,10 +67,12 @@ def test_a_reclaimed_job_starts_over_and_keeps_its_story(
     ]
 
 
-def test_a_job_that_loses_every_worker_fails(store: TenantStore, hasty: TenantStore, queued: Callable[[], Job]) -> None:
+def test_a_job_that_loses_every_worker_fails(
+    store: TenantStore, expiring: TenantStore, queued: Callable[[], Job]
+) -> None:
     job = queued()
     for expected in (Status.QUEUED, Status.QUEUED, Status.FAILED):
-        assert hasty.work_items.claim(job.id, "lost") is not None
+        assert expiring.work_items.claim(job.id, "lost") is not None
         assert store.work_items.expire(job.id) is expected
     failed = store.jobs.get(job.id)
     assert failed.error is not None
@@ -78,10 +80,10 @@ def test_a_job_that_loses_every_worker_fails(store: TenantStore, hasty: TenantSt
 
 
 def test_a_cancelled_job_of_a_lost_worker_ends_cancelled(
-    store: TenantStore, hasty: TenantStore, queued: Callable[[], Job]
+    store: TenantStore, expiring: TenantStore, queued: Callable[[], Job]
 ) -> None:
     job = queued()
-    assert hasty.work_items.claim(job.id, "lost") is not None
+    assert expiring.work_items.claim(job.id, "lost") is not None
     store.jobs.cancel(job.id)
     assert store.work_items.claim(job.id, "other") is None
     assert store.work_items.expire(job.id) is Status.CANCELLED

@@ -65,10 +65,10 @@ def test_a_pause_that_is_taken_back_is_none(store: TenantStore, queued: Callable
 
 @pytest.mark.parametrize("ending", ["released", "lost"])
 def test_a_pause_survives_its_worker(
-    store: TenantStore, hasty: TenantStore, queued: Callable[[], Job], ending: str
+    store: TenantStore, expiring: TenantStore, queued: Callable[[], Job], ending: str
 ) -> None:
     job = queued()
-    claim = hasty.work_items.claim(job.id, "worker")
+    claim = expiring.work_items.claim(job.id, "worker")
     assert claim is not None
     store.jobs.pause(job.id)
     if ending == "released":

@@ -78,10 +78,10 @@ def test_the_job_s_own_reports_and_the_checks_asked_for_stand_in_one_list(
 
 
 def test_a_job_that_starts_over_keeps_what_was_asked_for_under_its_number(
-    store: TenantStore, hasty: TenantStore, queued: Callable[[], Job], asked: Callable[..., GradientCheck]
+    store: TenantStore, expiring: TenantStore, queued: Callable[[], Job], asked: Callable[..., GradientCheck]
 ) -> None:
     job = queued()
-    lost = hasty.work_items.claim(job.id, "lost")
+    lost = expiring.work_items.claim(job.id, "lost")
     assert lost is not None
     store.training_log.record(lost, 1, reports=[REPORT])
     check = asked(job)
@@ -92,10 +92,10 @@ def test_a_job_that_starts_over_keeps_what_was_asked_for_under_its_number(
 
 
 def test_an_attempt_that_was_overtaken_keeps_no_report(
-    store: TenantStore, hasty: TenantStore, asked: Callable[..., GradientCheck]
+    store: TenantStore, expiring: TenantStore, asked: Callable[..., GradientCheck]
 ) -> None:
     check = asked()
-    old = hasty.work_items.claim(str(check.item_id), "sleeper")
+    old = expiring.work_items.claim(str(check.item_id), "sleeper")
     assert old is not None
     new = taken(store, check)
     with pytest.raises(LeaseLost):

@@ -53,10 +53,10 @@ def test_a_race_of_threads_for_an_item_has_one_winner(store: TenantStore, enqueu
 
 
 def test_writes_of_an_attempt_that_was_overtaken_are_refused(
-    store: TenantStore, hasty: TenantStore, enqueue: Queue
+    store: TenantStore, expiring: TenantStore, enqueue: Queue
 ) -> None:
     item_id = enqueue()
-    old = hasty.work_items.claim(item_id, "sleeper")
+    old = expiring.work_items.claim(item_id, "sleeper")
     assert old is not None
     new = taken(store, item_id)
     assert (old.attempt, new.attempt) == (1, 2)
@@ -74,10 +74,10 @@ def test_writes_of_an_attempt_that_was_overtaken_are_refused(
     assert store.work_items.get(LOCAL, item_id) == new.item
 
 
-def test_an_item_that_loses_every_worker_fails(store: TenantStore, hasty: TenantStore, enqueue: Queue) -> None:
+def test_an_item_that_loses_every_worker_fails(store: TenantStore, expiring: TenantStore, enqueue: Queue) -> None:
     item_id = enqueue()
     for expected in (Status.QUEUED, Status.QUEUED, Status.FAILED):
-        assert hasty.work_items.claim(item_id, "lost") is not None
+        assert expiring.work_items.claim(item_id, "lost") is not None
         assert [expired for expired, _ in store.work_items.expired()] == [item_id]
         assert store.work_items.expire(item_id) is expected
         assert store.work_items.expire(item_id) is None
@@ -87,14 +87,14 @@ def test_an_item_that_loses_every_worker_fails(store: TenantStore, hasty: Tenant
 
 
 def test_what_was_saved_is_no_setback_and_is_there_for_the_next_attempt(
-    store: TenantStore, hasty: TenantStore, enqueue: Queue
+    store: TenantStore, expiring: TenantStore, enqueue: Queue
 ) -> None:
     item_id = enqueue()
     for at in range(1, 6):
-        claim = hasty.work_items.claim(item_id, "lost")
+        claim = expiring.work_items.claim(item_id, "lost")
         assert claim is not None
         assert claim.item.progress == (None if at == 1 else {"at": at - 1})
-        hasty.work_items.save(claim, {"at": at})
+        expiring.work_items.save(claim, {"at": at})
         assert store.work_items.expire(item_id) is Status.QUEUED
 
 

@@ -196,11 +196,11 @@ def test_a_tenants_list_is_read_off_an_index(sqlite: Database, settings: Setting
         if "ORDER BY" in statement and not statement.startswith("EXPLAIN"):
             plan.extend(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values))
 
-    sa.event.listen(sqlite._reader, "before_cursor_execute", explain)
+    sa.event.listen(sa.Engine, "before_cursor_execute", explain)
     try:
         jobs.page(limit=9, after="job_1", state=state)
     finally:
-        sa.event.remove(sqlite._reader, "before_cursor_execute", explain)
+        sa.event.remove(sa.Engine, "before_cursor_execute", explain)
     by = "work_items_by_tenant (tenant=? AND kind=? AND id<?)"
     if state is not None:
         by = "work_items_by_state (kind=? AND state=? AND tenant=? AND id<?)"

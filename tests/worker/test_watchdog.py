@@ -12,7 +12,7 @@ import pytest
 
 from engine import JobSpec
 from tests.until import CEILING
-from tests.worker.conftest import quick
+from tests.worker.conftest import quick_settings
 from worker.backend import open_backend
 from worker.domain.principals import LOCAL
 from worker.domain.work_items import Signals, Status
@@ -75,7 +75,7 @@ def train(settings: Settings, job: str, how: How) -> None:
 def test_a_process_ends_when_its_work_does_not(
     tmp_path: Path, redis_url: str, spec: Make, how: How, limits: dict[str, float], state: Status, code: str | None
 ) -> None:
-    settings = quick(tmp_path, redis_url=redis_url, heartbeat_seconds=0.2, sweep_seconds=100, **limits)
+    settings = quick_settings(tmp_path, redis_url=redis_url, heartbeat_seconds=0.2, sweep_seconds=100, **limits)
     with open_backend(settings) as opened:
         backend = opened.on_behalf_of(LOCAL)
         job = backend.jobs.submit(spec())

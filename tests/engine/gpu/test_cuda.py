@@ -9,31 +9,31 @@ from engine.devices import gpu
 from engine.errors import OutOfMemory
 from engine.gpu.cuda import PLAIN_MATH, TF32_MATH, Gpu
 from tests.engine.gpu.compiled_text import COMPILER
-from tests.engine.gpu.played_cupy import Played
+from tests.engine.gpu.fake_cupy import FakeCupy
 from tests.engine.gpu.test_steps import ALL, BATCHES, DENSE, DROP, NORM, assert_same, trained
 from tests.engine.gpu.test_training import DEEP, assert_alike, events_on
 from tests.engine.jobs import prepared, spec_of, toy
 
-played = pytest.mark.skipif(COMPILER is None, reason="the text of the kernels is compiled as C++, and there is no g++")
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="the kernels are compiled as C++, and there is no g++")
 EVERYTHING = {"layers": [DENSE, NORM, *ALL[:4], DROP, DENSE, ALL[4], NORM, DROP], **BATCHES}
 
 
 @pytest.fixture
-def module(monkeypatch: pytest.MonkeyPatch) -> Played:
+def module(monkeypatch: pytest.MonkeyPatch) -> FakeCupy:
     for constant, value in {"THREADS": 16, "LANES": 4, "HEIGHT": 4, "MOST_PARTS": 3}.items():
         monkeypatch.setattr(engine.gpu.kernel, constant, value)
-    return Played()
+    return FakeCupy()
 
 
-@played
-def test_a_recorded_step_is_the_step(module: Played) -> None:
+@needs_compiler
+def test_a_recorded_step_is_the_step(module: FakeCupy) -> None:
     assert_same(lambda: Gpu(module, module), **EVERYTHING)
     spec = spec_of(**DEEP)
     assert_alike(events_on(Gpu(module, module), spec), events_on(None, spec))
 
 
-@played
-def test_every_batch_size_is_recorded_once_and_replayed_from_its_second_batch_on(module: Played) -> None:
+@needs_compiler
+def test_every_batch_size_is_recorded_once_and_replayed_from_its_second_batch_on(module: FakeCupy) -> None:
     trained(lambda: Gpu(module, module), measure=False, epochs=3, **EVERYTHING)
     # three epochs of 16 + 16 + 16 + 12, from two feeds in turn: the first step of each size is taken piece by piece
     first = {(feed, size) for epoch in range(3) for feed in [epoch % 2] for size in (16, 12)}
@@ -41,8 +41,8 @@ def test_every_batch_size_is_recorded_once_and_replayed_from_its_second_batch_on
     assert module.graphs == 3  # 12 comes a second time in one of the feeds only
 
 
-@played
-def test_nothing_waits_for_the_device_inside_an_epoch(module: Played) -> None:
+@needs_compiler
+def test_nothing_waits_for_the_device_inside_an_epoch(module: FakeCupy) -> None:
     def waits(epochs: int) -> int:
         before = len(module.streams)
         trained(lambda: Gpu(module, module), measure=False, epochs=epochs, **EVERYTHING)
@@ -51,17 +51,17 @@ def test_nothing_waits_for_the_device_inside_an_epoch(module: Played) -> None:
     assert waits(9) == waits(3)  # only what there is before and after the steps
 
 
-@played
-def test_products_are_rounded_as_the_spec_says(module: Played) -> None:
+@needs_compiler
+def test_products_are_rounded_as_the_spec_says(module: FakeCupy) -> None:
     for tf32, mode in ((False, PLAIN_MATH), (True, TF32_MATH)):
         trained(lambda: Gpu(module, module), epochs=1, tf32=tf32, **EVERYTHING)
         assert module.math[-1] == mode
 
 
-@played
+@needs_compiler
 def test_memory_that_cannot_be_had_is_told_with_figures() -> None:
-    module = Played(memory=1000)
-    with pytest.raises(OutOfMemory, match="of the memory of Played GPU") as error:
+    module = FakeCupy(memory=1000)
+    with pytest.raises(OutOfMemory, match="of the memory of Fake GPU") as error:
         events_on(Gpu(module, module), spec_of(), toy())
     assert error.value.needed > error.value.available == 1000
 

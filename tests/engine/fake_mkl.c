@@ -8,7 +8,7 @@ static int layer = -1, branch = -1;
 int MKL_Set_Threading_Layer(int wanted) { return layer = wanted; }
 int MKL_CBWR_Set(int wanted) { branch = wanted; return REFUSES; }
 int MKL_CBWR_Get_Auto_Branch(void) { return layer * 10 + branch; }
-void MKL_Get_Version_String(char *text, int length) { snprintf(text, length, "Played MKL Version 1.2-Product"); }
+void MKL_Get_Version_String(char *text, int length) { snprintf(text, length, "Fake MKL Version 1.2-Product"); }
 
 #define GEMM(NAME, NUMBER)                                                                                       \
     void NAME(int order, int ta, int tb, int64_t m, int64_t n, int64_t k, NUMBER alpha, const NUMBER *a,          \

@@ -1,4 +1,4 @@
-"""CuPy and cuBLAS as far as `engine.gpu.cuda` speaks to them, played by NumPy and a C++ compiler.
+"""CuPy and cuBLAS as far as `engine.gpu.cuda` speaks to them, imitated by NumPy and a C++ compiler.
 
 It stands up for the rules of a stream: work is done in the order it came, but what comes while a stream is captured is
 only written down, and done whenever the graph is launched; memory may not be taken meanwhile.
@@ -30,18 +30,18 @@ class DeviceArray(np.ndarray):
 
 
 class Stream:
-    """Streams of the same device; `played` counts what was done."""
+    """Streams of the same device; `cupy` counts what was done."""
 
-    def __init__(self, played: "Played", number: int) -> None:
-        self.played, self.ptr, self.written = played, number, None
+    def __init__(self, cupy: "FakeCupy", number: int) -> None:
+        self.cupy, self.ptr, self.written = cupy, number, None
         self.synchronized = 0
 
     def __enter__(self) -> "Stream":
-        self.played.current = self
+        self.cupy.current = self
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.played.current = None
+        self.cupy.current = None
 
     def do(self, work: Callable[[], None]) -> None:
         if self.written is None:
@@ -55,11 +55,11 @@ class Stream:
 
     def end_capture(self) -> Any:
         written, self.written = self.written or [], None
-        self.played.graphs += 1
+        self.cupy.graphs += 1
 
         def launch(stream: Stream) -> None:
             assert stream.written is None
-            self.played.launches += 1
+            self.cupy.launches += 1
             for work in written:
                 work()
 
@@ -73,7 +73,7 @@ class Stream:
         assert self.written is None
 
 
-class Played:
+class FakeCupy:
     """The module `cupy`, and cuBLAS beside it, on a device with so many bytes."""
 
     def __init__(self, memory: int = 1 << 40) -> None:
@@ -88,7 +88,7 @@ class Played:
             alloc_pinned_memory=bytearray,
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
             runtime=SimpleNamespace(
-                getDeviceProperties=lambda number: {"name": b"Played GPU"},
+                getDeviceProperties=lambda number: {"name": b"Fake GPU"},
                 memGetInfo=lambda: (self.memory - self.taken, self.memory),
                 memcpyAsync=self._copy,
             ),
