@@ -10,11 +10,12 @@ from engine.names import LONGEST
 from service.http.authentication import who
 from service.http.long_polls import Watchers
 from service.http.problems import Fault, RequestRefused, invalid
-from service.http.workspace import backend_of
+from service.http.workspace import backend_of, whole_backend_of
 from service.predictions.feature_samples import FeatureSamples
 from service.predictions.pipeline import PredictionPipeline
 from service.predictions.resolution import Resolver
 from service.views.job_lists import JobLists
+from worker.backend import Backend
 from worker.domain import names
 from worker.domain.ids import Prefix, id_pattern
 from worker.domain.jobs import Job
@@ -53,6 +54,7 @@ def samples_of(request: Request) -> FeatureSamples:
 
 
 BackendDep = Annotated[Workspace, Depends(backend_of)]
+WholeBackendDep = Annotated[Backend, Depends(whole_backend_of)]
 Who = Annotated[str, Depends(who)]
 WatchersDep = Annotated[Watchers, Depends(watchers_of)]
 ResolverDep = Annotated[Resolver, Depends(resolver_of)]

@@ -46,7 +46,7 @@ class DocumentedApi(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The document; made once."""
         if self.openapi_schema is None:
-            self.openapi_schema = openapi.made_for_generators(super().openapi(), self.state.backend.settings)
+            self.openapi_schema = openapi.made_for_generators(super().openapi(), self.state.settings)
         return super().openapi()
 
     def setup(self) -> None:

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
+from service.dependencies import WholeBackendDep
 from service.http.problems import Fault, ProblemResponse, documented
 from service.views.health import Alive, Ready
-from worker.backend import Backend
 
 router = APIRouter(prefix="/health", tags=["service"])
 
@@ -16,9 +16,8 @@ async def check_liveness() -> Alive:
 
 
 @router.get("/ready", response_model=Ready, responses=documented())
-def check_readiness(request: Request) -> Response | Ready:
+def check_readiness(request: Request, backend: WholeBackendDep) -> Response | Ready:
     """Redis and the database answer; a problem names the one that does not."""
-    backend: Backend = request.app.state.backend
     state = Ready.of(backend.health())
     if state.ready:
         return state

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from engine import Model, RowError
 from engine.json_pointer import pointer
-from service.dependencies import BackendDep, ModelName, ResolverDep, pipeline_of, resolver_of
+from service.dependencies import BackendDep, ModelName, ResolverDep, WholeBackendDep, pipeline_of, resolver_of
 from service.http import fast_json
 from service.http.openapi import BINARY, request_body
 from service.http.problems import RequestRefused, documented
@@ -29,7 +29,6 @@ from service.inference.signature import Rows, inputs_of, outputs_of, raw_rows
 from service.predictions import formats
 from service.predictions.pipeline import SMALL
 from service.predictions.resolution import Resolved
-from worker.backend import Backend
 from worker.workspace import Workspace
 
 router = StrictRouter("/v2", "inference")
@@ -132,9 +131,8 @@ async def check_server_liveness() -> ServerLive:
 
 
 @router.get("/health/ready", responses=documented())
-def check_server_readiness(request: Request) -> ServerReady:
+def check_server_readiness(backend: WholeBackendDep) -> ServerReady:
     """Models can be looked up."""
-    backend: Backend = request.app.state.backend
     backend.ping()
     return ServerReady()
 

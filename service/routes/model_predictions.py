@@ -12,7 +12,7 @@ from service.dependencies import ModelName, meant, pipeline_of, resolver_of, set
 from service.http.media_types import essence, unsupported
 from service.http.openapi import BINARY, TEXT, request_body
 from service.http.plain_route import PlainRoute, body_too_large, read_body
-from service.http.problems import Fault, RequestRefused, documented
+from service.http.problems import Fault, RequestRefused, documented, invalid
 from service.http.routing import StrictRouter
 from service.http.workspace import backend_of
 from service.predictions import formats
@@ -117,7 +117,7 @@ def refuse_top_k_of_values(model: Model, top_k: int | None) -> None:
         fault = Fault(
             pointer="/top_k", part="query", detail="picks labels, and this model predicts values; leave it out"
         )
-        raise RequestRefused(422, "invalid_request", "The request is not valid", fault.detail, [fault])
+        raise invalid([fault], detail=fault.detail)
 
 
 def media_type(request: Request) -> str:
