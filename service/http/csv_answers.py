@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import Depends, Header, Query, Request
@@ -13,11 +13,10 @@ from starlette.responses import Response
 from service.http.fields import Path
 from service.http.negotiation import preferred
 from service.http.openapi import TEXT
+from service.http.problems import Responses
 
 CSV = "text/csv"
 PIECE = 64 * 1024  # characters that are handed on at a time
-
-Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
 TABLE: Responses = {
     200: {

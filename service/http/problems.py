@@ -6,7 +6,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -17,6 +17,8 @@ import worker.errors as worker
 from service.http.root_path import route_path
 
 Part = Literal["body", "query", "path", "header"]
+Responses: TypeAlias = dict[int | str, dict[str, Any]]
+"""The `responses=` of a route: what is documented of each status."""
 
 STATUS: Mapping[type[Exception], int] = {
     engine.EngineError: 422,
@@ -153,7 +155,7 @@ def too_large(limit: int | None) -> str:
     return f"the body is larger than the {limit} bytes allowed here" if limit else "the body is too large"
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def documented(*statuses: int) -> Responses:
     """The `responses=` of a route: these statuses answer with a problem."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {

@@ -1,7 +1,7 @@
 """Predictions of registered models: rows as JSON, as CSV or as raw float32."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +12,7 @@ from service.dependencies import ModelName, meant, pipeline_of, resolver_of, set
 from service.http.media_types import essence, unsupported
 from service.http.openapi import BINARY, TEXT, request_body
 from service.http.plain_route import PlainRoute, body_too_large, read_body
-from service.http.problems import Fault, RequestRefused, documented, invalid
+from service.http.problems import Fault, RequestRefused, Responses, documented, invalid
 from service.http.routing import StrictRouter
 from service.http.workspace import backend_of
 from service.predictions import formats
@@ -54,7 +54,7 @@ BODY = request_body(
     {JSON: RowsBody, CSV: {**TEXT, "maxLength": MOST_TEXT}, FLOATS: BINARY},
     examples=EXAMPLES,
 )
-ANSWERS: dict[int | str, dict[str, Any]] = {
+ANSWERS: Responses = {
     200: {
         "headers": {"Trainshed-Model": {"schema": {"type": "string"}, "description": "name@version that answered"}},
         "content": {CSV: {"schema": TEXT}, FLOATS: {"schema": BINARY}},

@@ -1,7 +1,7 @@
 """Registered models: names, versions that never change, and the aliases that say which one is meant."""
 
 from contextlib import ExitStack
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from fastapi import Depends, Header, Path, Query, Response
 
@@ -15,7 +15,7 @@ from service.http.idempotency import Idempotent
 from service.http.listing import Listing
 from service.http.negotiation import preferred
 from service.http.openapi import TEXT
-from service.http.problems import documented
+from service.http.problems import Responses, documented
 from service.http.request_bodies import Strict
 from service.http.routing import StrictRouter
 from service.views.models import (
@@ -68,7 +68,6 @@ CardFormat = Annotated[Literal["json", "markdown"] | None, Query(description="ov
 Accept = Annotated[str, Header(include_in_schema=False)]
 ModelFields = Annotated[Selection, Depends(fields_of(ModelView))]
 VersionFields = Annotated[Selection, Depends(fields_of(ModelVersionView, spec=JobSpec))]
-Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
 FILE = downloads.described(MEDIA_TYPES.values(), 404, 422, 507)
 MARKDOWN = "text/markdown"
