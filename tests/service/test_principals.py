@@ -1,5 +1,6 @@
 """Two tenants and a stand-in that says who asks: what is one's is not there for the other, by whatever route."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from io import BytesIO
@@ -15,12 +16,14 @@ from service.http.authentication import Authenticator
 from service.http.client_timeouts import Patience
 from service.http.headers import header
 from service.http.problems import RequestRefused
+from service.predictions.revisions import Revisions
 from tests.service.contract import Contract
 from tests.service.running import Running, served
 from tests.service.shape import assert_problem
 from tests.until import CEILING, until
 from worker.backend import Backend
 from worker.domain.principals import Principal
+from worker.models.models_backend import ModelsBackend
 from worker.process.child import WorkerProcess
 from worker.settings import Settings
 
@@ -325,6 +328,27 @@ def test_models_of_one_name_answer_for_themselves(ask: Ask, trained: Callable[..
     listed = {name: {(one["name"], one["version"]) for one in entries} for name, entries in index.items()}
     assert listed["ann"] == listed["carol"] >= {("same", "1"), ("same", "2")}
     assert {version for name, version in listed["bob"] if name == "same"} == {"1"}
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in the loop", "in a thread"])
+def test_who_asks_together_is_not_told_of_anothers_changes(
+    ask: Ask, opened: Backend, trained: Callable[..., str], monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    for name in ("ann", "bob"):
+        trained(name, register_as="counted")
+    made(ask["ann"].put("/v1/models/counted", json={"drift": False}))  # a change more than bob's
+    monkeypatch.setattr(ModelsBackend, "answers_at_once", at_once)
+    workspaces = [opened.on_behalf_of(Principal(name, TENANTS[name])) for name in ("ann", "bob")]
+    now = [workspace.models.get("counted").revision for workspace in workspaces]
+
+    async def are_newest(numbers: list[int]) -> list[bool]:
+        revisions = Revisions()
+        asked = zip(workspaces, numbers, strict=True)
+        return await asyncio.gather(*(revisions.is_newest(one, "counted", number) for one, number in asked))
+
+    assert now[0] != now[1]
+    assert asyncio.run(are_newest(now)) == [True, True]
+    assert asyncio.run(are_newest(now[::-1])) == [False, False]
 
 
 def test_what_is_sampled_is_of_the_tenants_own_requests(ask: Ask, trained: Callable[..., str]) -> None:
