@@ -12,7 +12,7 @@ from service.views import job_lists
 from service.views.job_lists import JobLists
 from service.views.jobs import JobView
 from tests.service.work import Work
-from tests.worker.conftest import quick
+from tests.worker.conftest import quick_settings
 from worker.backend import open_backend
 from worker.domain.principals import LOCAL
 from worker.workspace import Workspace
@@ -22,7 +22,7 @@ SPEC = JobSpec.model_validate({"data": {"train": "iris", "target": "label"}})
 
 @pytest.fixture
 def backend(tmp_path: Path, redis_url: str) -> Iterator[Workspace]:
-    with open_backend(quick(tmp_path, redis_url=redis_url, sweep_seconds=60.0)) as opened:
+    with open_backend(quick_settings(tmp_path, redis_url=redis_url, sweep_seconds=60.0)) as opened:
         yield opened.on_behalf_of(LOCAL)
 
 
