@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from engine import JobSpec
-from tests.worker.conftest import quick
+from tests.worker.conftest import quick_settings
 from worker.backend import Backend, open_backend
 from worker.domain.jobs import Job
 from worker.domain.principals import LOCAL
@@ -22,7 +22,7 @@ def spec(name: str, **fields: object) -> JobSpec:
 
 @pytest.fixture
 def opened(tmp_path: Path, redis_url: str) -> Iterator[Backend]:
-    with open_backend(quick(tmp_path, redis_url=redis_url, max_queued=6, sweep_seconds=60.0)) as opened:
+    with open_backend(quick_settings(tmp_path, redis_url=redis_url, max_queued=6, sweep_seconds=60.0)) as opened:
         yield opened
 
 
@@ -93,7 +93,7 @@ def test_what_goes_wrong_with_all_is_said_to_all_and_the_next_are_served(
 
 
 def test_what_was_asked_for_before_the_end_is_answered(tmp_path: Path, redis_url: str) -> None:
-    with open_backend(quick(tmp_path, redis_url=redis_url, sweep_seconds=60.0)) as opened:
+    with open_backend(quick_settings(tmp_path, redis_url=redis_url, sweep_seconds=60.0)) as opened:
         backend = opened.on_behalf_of(LOCAL)
         wanted = [backend.jobs.submit_soon(spec(str(number))) for number in range(9)]
     assert {future.result(0).name for future in wanted} == {str(number) for number in range(9)}
