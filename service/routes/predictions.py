@@ -51,7 +51,10 @@ class JobExchange:
         return formats.refused(model, rows, error)
 
     def content(self, resolved: Resolved, predicted: formats.Predicted) -> bytes:
-        return formats.as_json(resolved.model, predicted)
+        try:
+            return formats.as_json(resolved.model, predicted)
+        except RowError as error:  # of numbers so large that what is predicted is not finite
+            raise formats.refused(resolved.model, self.given, error) from error
 
 
 @router.post(

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from engine import Model, load
-from engine.data import Table
 from tests.service.shape import assert_problem
 from worker.workspace import Workspace
 
@@ -160,14 +159,11 @@ def test_csv_is_answered_in_csv_and_typed_as_an_upload_is(adults: Registered) ->
     assert as_json.json()["predictions"] == expected
 
 
-def test_csv_means_what_it_means_in_an_upload(adults: Registered, client: httpx.Client, backend: Workspace) -> None:
+def test_csv_means_what_it_means_in_an_upload(adults: Registered, client: httpx.Client) -> None:
     answer = adults.send(HEADER.replace(",income", "") + ADULTS.replace(",<=50K", "").replace(",>50K", ""), "text/csv")
     assert answer.status_code == 200, answer.text
-    table = backend.datasets._library.load("adults").training.select(
-        adults.features
-    )  # what the same text became as an upload
-    head: Table = table.take(slice(0, 10))
-    expected = adults.model.answers(adults.model.preprocessor.features(head, np.float32))
+    rows = client.get("/v1/datasets/adults/preview?limit=10").json()["rows"]  # what the same text became as an upload
+    expected = adults.model.answers_to([{name: row[name] for name in adults.features} for row in rows])
     found = [float(row["probability_>50K"]) for row in csv.DictReader(io.StringIO(answer.text))]
     np.testing.assert_array_equal(np.array(found, np.float32), expected[:, 1])
 

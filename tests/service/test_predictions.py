@@ -76,6 +76,15 @@ def test_nan_in_a_row_is_refused_where_it_stands(client: httpx.Client, trained: 
     assert assert_problem(answer, 422)["errors"][0]["pointer"] == "/rows/1/1"
 
 
+def test_numbers_too_large_to_predict_from_are_refused_like_any_other_row(client: httpx.Client, trained: str) -> None:
+    large, short = (
+        assert_problem(client.post(f"/v1/jobs/{trained}/predict", json={"rows": rows}), 422)
+        for rows in ([[1e300, 3.5, 1.4, 0.2]], [FLOWERS[0][:3]])
+    )
+    assert large["errors"][0]["pointer"] == "/rows/0" and "too large" in large["detail"]
+    assert (large["code"], large["title"]) == (short["code"], short["title"])
+
+
 def test_a_model_is_read_once_however_many_ask(running: Running, client: httpx.Client, trained: str) -> None:
     client.post(f"/v1/jobs/{trained}/predict", json={"rows": FLOWERS})
     before = running.server.app.state.resolver.predictors.loads

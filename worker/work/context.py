@@ -49,7 +49,7 @@ class Context:
         if self.lease.control == "cancel":
             raise Cancelled
         if time.monotonic() > self.deadline:
-            raise TimeoutError(f"the {self.what} has run for longer than the {self.seconds:g} s allowed")
+            raise TimeoutError(f"the {self.what} has run for longer than the {self.seconds:g} s that it may")
 
     def heed(self) -> None:
         """Likewise; raises Drained and Paused, too, where the attempt is to end here and go on elsewhere or later."""
