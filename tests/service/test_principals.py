@@ -26,6 +26,7 @@ from worker.domain.principals import Principal
 from worker.models.models_backend import ModelsBackend
 from worker.process.child import WorkerProcess
 from worker.settings import Settings
+from worker.store import open_store
 
 HEADER = "x-asked-by"
 TENANTS = {"ann": "red", "carol": "red", "bob": "blue"}
@@ -260,10 +261,10 @@ def test_a_change_says_who_made_it(ask: Ask, hers: dict[str, str]) -> None:
 
 
 def test_a_worker_does_not_tell_for_whom_it_works(ask: Ask, opened: Backend, hers: dict[str, str]) -> None:
-    store = opened._store
-    store.workers.seen("worker_0", host="here", pid=1, queues=["cpu"], job_id=hers["job_id"])
-    told = {name: ask[name].get("/v1/workers").json()["data"] for name in ("ann", "bob")}
-    store.workers.gone("worker_0")
+    with closing(open_store(opened.settings)) as store:
+        store.workers.seen("worker_0", host="here", pid=1, queues=["cpu"], job_id=hers["job_id"])
+        told = {name: ask[name].get("/v1/workers").json()["data"] for name in ("ann", "bob")}
+        store.workers.gone("worker_0")
     jobs = {name: [one["job"] for one in data if one["id"] == "worker_0"] for name, data in told.items()}
     assert jobs == {"ann": [hers["job_id"]], "bob": [None]}
 

@@ -24,23 +24,25 @@ class RowDraws:
         for part in (seed, epoch, purpose):
             key = _mixed(((key ^ part) + GAMMA) & MASK)
         self._xp = xp
-        self._keys = xp.asarray(rows).astype(np.uint64)
-        self._keys += xp.uint64(1)
-        self._keys *= xp.uint64(GAMMA)
-        self._keys += xp.uint64(key)
-        _mix(self._keys, xp.empty_like(self._keys))
+        self.keys: NDArray[np.uint64] = xp.asarray(rows).astype(
+            np.uint64
+        )  # a row each: whatever is drawn follows from it
+        self.keys += xp.uint64(1)
+        self.keys *= xp.uint64(GAMMA)
+        self.keys += xp.uint64(key)
+        _mix(self.keys, xp.empty_like(self.keys))
 
     def __getitem__(self, chunk: slice) -> "RowDraws":
         """The same draws, of some of the rows."""
         part = copy(self)
-        part._keys = self._keys[chunk]
+        part.keys = self.keys[chunk]
         return part
 
     def uniform(self, count: int) -> NDArray[np.float32]:
         """(rows, count) multiples of 2⁻²⁴ in [0, 1): the upper 24 bits of every half of a hash."""
         xp = self._xp
         places = xp.arange(1, -(-count // 2) + 1, dtype=np.uint64) * xp.uint64(GAMMA)
-        hashes = self._keys[:, None] + places
+        hashes = self.keys[:, None] + places
         _mix(hashes, xp.empty_like(hashes))
         halves = hashes.view(np.uint32)
         halves >>= xp.uint32(8)
@@ -55,7 +57,7 @@ class RowDraws:
 
     def order(self) -> NDArray[np.intp]:
         """The rows' places in a random order that depends on which rows they are, not on how they are arranged."""
-        order: NDArray[np.intp] = self._xp.argsort(self._keys)
+        order: NDArray[np.intp] = self._xp.argsort(self.keys)
         return order
 
     def normal(self, count: int) -> NDArray[np.float32]:

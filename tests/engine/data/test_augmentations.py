@@ -178,7 +178,7 @@ def test_uniform_draws_are_uniform_and_normal_ones_normal() -> None:
 def test_the_first_hashes_are_those_of_the_published_generator() -> None:
     """SplitMix64 seeded with 0 begins with 0xe220a8397b1dcdaf, as its authors' C code has it."""
     draws = RowDraws(0, 1, 0, np.arange(1))
-    draws._keys[:] = 0
+    draws.keys[:] = 0
     upper = [0x7B1DCDAF >> 8, 0xE220A839 >> 8]  # the lower half comes first in memory
     np.testing.assert_array_equal(draws.uniform(2)[0] * 2**24, upper)
 
