@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from service.http.content_coding import LARGEST, Damaged, Decoder, chosen
-from tests.service.roads import CHANGING, Road
+from tests.service.endpoints import CHANGING, Endpoint
 from tests.service.shape import assert_problem
 from tests.service.stored import Snapshot
 from tests.service.work import Work
@@ -65,10 +65,10 @@ def test_a_request_sent_again_is_known_in_another_coding(client: httpx.Client) -
     assert second.headers["idempotent-replay"] == "true" and second.content == first.content
 
 
-@pytest.mark.parametrize("road", CHANGING, ids=str)
-def test_an_unknown_coding_is_refused_on_every_road(client: httpx.Client, road: Road) -> None:
+@pytest.mark.parametrize("endpoint", CHANGING, ids=str)
+def test_an_unknown_coding_is_refused_on_every_endpoint(client: httpx.Client, endpoint: Endpoint) -> None:
     for coding in ("br", "zstd", "gzip, gzip", "compress"):
-        answer = client.request(road.method, road.path, content=b"x", headers={"Content-Encoding": coding})
+        answer = client.request(endpoint.method, endpoint.path, content=b"x", headers={"Content-Encoding": coding})
         assert answer.status_code == 415 and answer.json()["code"] == "unsupported_content_encoding"
         assert repr(coding) in answer.json()["detail"]
         assert answer.headers["accept-encoding"] == "gzip, deflate"

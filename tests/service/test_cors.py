@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from service.http.client_timeouts import Patience
-from tests.service.roads import CHANGING, ROADS, Road
+from tests.service.endpoints import CHANGING, ENDPOINTS, Endpoint
 from tests.service.running import Running, served
 from tests.service.shape import assert_problem
 from worker.backend import Backend
@@ -32,32 +32,32 @@ def page(shared: Running) -> Iterator[httpx.Client]:
         yield client
 
 
-def preflight(client: httpx.Client, road: Road, **headers: str) -> httpx.Response:
-    asked = {"Access-Control-Request-Method": road.method, **headers}
-    return client.options(road.path, headers=asked)
+def preflight(client: httpx.Client, endpoint: Endpoint, **headers: str) -> httpx.Response:
+    asked = {"Access-Control-Request-Method": endpoint.method, **headers}
+    return client.options(endpoint.path, headers=asked)
 
 
-@pytest.mark.parametrize("road", ROADS, ids=str)
-def test_a_preflight_is_answered_on_every_road(page: httpx.Client, road: Road) -> None:
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
+def test_a_preflight_is_answered_on_every_endpoint(page: httpx.Client, endpoint: Endpoint) -> None:
     wanted = "content-type, idempotency-key, if-match, if-none-match, last-event-id, content-encoding"
-    allowed = preflight(page, road, **{"Access-Control-Request-Headers": wanted})
+    allowed = preflight(page, endpoint, **{"Access-Control-Request-Headers": wanted})
     assert allowed.status_code == 200
     assert allowed.headers["access-control-allow-origin"] == DASH
-    assert road.method in allowed.headers["access-control-allow-methods"]
-    foreign = preflight(page, road, Origin=EVIL)
-    assert_problem_under(foreign, 403, road)
+    assert endpoint.method in allowed.headers["access-control-allow-methods"]
+    foreign = preflight(page, endpoint, Origin=EVIL)
+    assert_problem_under(foreign, 403, endpoint)
     assert "access-control-allow-origin" not in foreign.headers
 
 
 @pytest.mark.parametrize("header", ["x-forwarded-host", "x-forwarded-prefix", "x-anything"])
 def test_a_preflight_for_a_header_that_is_not_ours_is_refused(page: httpx.Client, header: str) -> None:
-    answer = preflight(page, Road("GET", "/v1/jobs"), **{"Access-Control-Request-Headers": header})
+    answer = preflight(page, Endpoint("GET", "/v1/jobs"), **{"Access-Control-Request-Headers": header})
     assert "headers" in assert_problem(answer, 403)["detail"]
 
 
-def assert_problem_under(answer: httpx.Response, status: int, road: Road) -> None:
+def assert_problem_under(answer: httpx.Response, status: int, endpoint: Endpoint) -> None:
     """A problem, which has a member more under /v2."""
-    if road.path.startswith("/v2"):
+    if endpoint.path.startswith("/v2"):
         assert answer.status_code == status and answer.json()["error"]
     else:
         assert_problem(answer, status)
@@ -115,9 +115,9 @@ def test_other_origins_get_no_permission(page: httpx.Client) -> None:
         assert answer.status_code == 200 and "access-control-allow-origin" not in answer.headers
 
 
-@pytest.mark.parametrize("road", CHANGING, ids=str)
-def test_without_the_setting_no_preflight_is_answered(client: httpx.Client, road: Road) -> None:
-    answer = preflight(client, road, Origin=DASH)
+@pytest.mark.parametrize("endpoint", CHANGING, ids=str)
+def test_without_the_setting_no_preflight_is_answered(client: httpx.Client, endpoint: Endpoint) -> None:
+    answer = preflight(client, endpoint, Origin=DASH)
     assert answer.status_code == 405
     assert not [name for name in answer.headers if name.startswith("access-control-")]
 
@@ -127,6 +127,6 @@ def test_every_origin_may_be_allowed(settings: Settings, opened: Backend) -> Non
     with served(opened, chosen, Patience()) as service, httpx.Client(base_url=service.url) as client:
         for origin in (EVIL, "null"):
             assert client.get("/v1/jobs", headers={"Origin": origin}).headers["access-control-allow-origin"] == "*"
-            assert preflight(client, Road("DELETE", "/v1/jobs/job_0"), Origin=origin).status_code == 200
+            assert preflight(client, Endpoint("DELETE", "/v1/jobs/job_0"), Origin=origin).status_code == 200
         # A name of its own is not what the setting is about.
         assert client.get("/v1/jobs", headers={"Origin": EVIL, "Host": "evil.example"}).status_code == 421

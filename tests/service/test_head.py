@@ -5,7 +5,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.service.roads import READING, Road
+from tests.service.endpoints import READING, Endpoint
 from tests.service.running import Running
 from tests.service.work import Work
 from tests.until import until
@@ -14,9 +14,9 @@ OWN = ("date", "x-request-id")
 ACCEPTED = {"Accept-Encoding": "gzip"}
 
 
-@pytest.mark.parametrize("road", READING, ids=str)
-def test_head_has_the_headers_of_get_on_every_road(client: httpx.Client, road: Road) -> None:
-    got, head = client.get(road.path, headers=ACCEPTED), client.head(road.path, headers=ACCEPTED)
+@pytest.mark.parametrize("endpoint", READING, ids=str)
+def test_head_has_the_headers_of_get_on_every_endpoint(client: httpx.Client, endpoint: Endpoint) -> None:
+    got, head = client.get(endpoint.path, headers=ACCEPTED), client.head(endpoint.path, headers=ACCEPTED)
     assert (head.status_code, head.content) == (got.status_code, b"")
     for one in (got, head):
         for name in OWN:

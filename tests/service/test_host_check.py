@@ -1,4 +1,4 @@
-"""Requests that call the service by a name that is not its own are refused, whichever road they take."""
+"""Requests that call the service by a name that is not its own are refused, whichever endpoint they take."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from fastapi.routing import iter_route_contexts
 
 from service.http.client_timeouts import Patience
 from service.http.host_check import HostCheck, is_loopback
-from tests.service.roads import BESIDE, OTHER_METHODS, ROADS, TEMPLATES, Road
+from tests.service.endpoints import BESIDE, ENDPOINTS, OTHER_METHODS, TEMPLATES, Endpoint
 from tests.service.running import Running, served
 from tests.service.shape import assert_problem
 from tests.until import CEILING
@@ -21,8 +21,8 @@ from worker.workspace import Workspace
 REBOUND = {"Host": "evil.example:8000"}
 
 
-def asked(client: httpx.Client, road: Road, **headers: str) -> httpx.Response:
-    return client.request(road.method, road.path, headers={**REBOUND, **headers})
+def asked(client: httpx.Client, endpoint: Endpoint, **headers: str) -> httpx.Response:
+    return client.request(endpoint.method, endpoint.path, headers={**REBOUND, **headers})
 
 
 def test_no_route_is_left_out(running: Running) -> None:
@@ -32,14 +32,14 @@ def test_no_route_is_left_out(running: Running) -> None:
     assert {path for path in here if not path.startswith("/docs/assets")} <= known
 
 
-@pytest.mark.parametrize("road", ROADS + OTHER_METHODS, ids=str)
-def test_another_name_is_refused_on_every_road(client: httpx.Client, road: Road) -> None:
-    answer = asked(client, road)
-    if road.path.startswith("/health/"):
-        assert answer.status_code == (405 if road.method in ("OPTIONS", "QUERY") else 200)
-    elif road.method == "HEAD":
+@pytest.mark.parametrize("endpoint", ENDPOINTS + OTHER_METHODS, ids=str)
+def test_another_name_is_refused_on_every_endpoint(client: httpx.Client, endpoint: Endpoint) -> None:
+    answer = asked(client, endpoint)
+    if endpoint.path.startswith("/health/"):
+        assert answer.status_code == (405 if endpoint.method in ("OPTIONS", "QUERY") else 200)
+    elif endpoint.method == "HEAD":
         assert (answer.status_code, answer.content) == (421, b"")
-    elif road.path.startswith("/v2"):
+    elif endpoint.path.startswith("/v2"):
         assert answer.status_code == 421 and answer.json()["error"] == answer.json()["detail"]
     else:
         problem = assert_problem(answer, 421)
@@ -55,14 +55,16 @@ def test_the_short_ways_are_no_way_around(
     client.post("/v1/models/rebound/predict", json=rows).raise_for_status()
     jobs, predictions = backend.jobs.page(limit=1), running.server.app.state.batcher.requests
     inputs = [{"name": "input", "shape": [1, 4], "datatype": "FP32", "data": rows["rows"]}]
-    for road, body in (
-        (Road("POST", "/v1/models/rebound/predict"), rows),
-        (Road("POST", "/v2/models/rebound/infer"), {"inputs": inputs}),
-        (Road("POST", "/v1/jobs"), {"data": {"train": "iris", "target": "label"}}),
+    for endpoint, body in (
+        (Endpoint("POST", "/v1/models/rebound/predict"), rows),
+        (Endpoint("POST", "/v2/models/rebound/infer"), {"inputs": inputs}),
+        (Endpoint("POST", "/v1/jobs"), {"data": {"train": "iris", "target": "label"}}),
     ):
         headers = {**REBOUND, "Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
-        assert client.request(road.method, road.path, content=json.dumps(body), headers=headers).status_code == 421
-    assert asked(client, Road("GET", "/v1/jobs?limit=1")).status_code == 421
+        assert (
+            client.request(endpoint.method, endpoint.path, content=json.dumps(body), headers=headers).status_code == 421
+        )
+    assert asked(client, Endpoint("GET", "/v1/jobs?limit=1")).status_code == 421
     assert backend.jobs.page(limit=1) == jobs and running.server.app.state.batcher.requests == predictions
 
 
@@ -74,7 +76,7 @@ def test_what_a_page_can_add_does_not_help(client: httpx.Client) -> None:
         ("X-Forwarded-Prefix", "/health"),
         ("Origin", "http://localhost:8000"),
     ):
-        assert asked(client, Road("GET", "/v1/jobs"), **{name: value}).status_code == 421
+        assert asked(client, Endpoint("GET", "/v1/jobs"), **{name: value}).status_code == 421
 
 
 @pytest.mark.parametrize(

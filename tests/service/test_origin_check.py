@@ -1,4 +1,4 @@
-"""What may change something is refused when a page of another site sends it, whichever road it takes."""
+"""What may change something is refused when a page of another site sends it, whichever endpoint it takes."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from service.http.client_timeouts import Patience
-from tests.service.roads import CHANGING, READING, Road
+from tests.service.endpoints import CHANGING, READING, Endpoint
 from tests.service.running import Running, served
 from tests.service.shape import assert_problem
 from tests.service.stored import Snapshot
@@ -36,16 +36,16 @@ FOREIGN = [
 ]
 
 
-def send(client: httpx.Client, road: Road, kind: str, headers: dict[str, str]) -> httpx.Response:
+def send(client: httpx.Client, endpoint: Endpoint, kind: str, headers: dict[str, str]) -> httpx.Response:
     media_type, body = WITHOUT_PREFLIGHT[kind]
     named = {} if media_type is None else {"Content-Type": media_type}
-    return client.request(road.method, road.path, content=body, headers={**headers, **named})
+    return client.request(endpoint.method, endpoint.path, content=body, headers={**headers, **named})
 
 
-@pytest.mark.parametrize("road", CHANGING, ids=str)
-def test_a_page_of_another_site_is_refused_on_every_road(client: httpx.Client, road: Road) -> None:
+@pytest.mark.parametrize("endpoint", CHANGING, ids=str)
+def test_a_page_of_another_site_is_refused_on_every_endpoint(client: httpx.Client, endpoint: Endpoint) -> None:
     for kind in WITHOUT_PREFLIGHT:
-        answer = send(client, road, kind, FOREIGN[0])
+        answer = send(client, endpoint, kind, FOREIGN[0])
         assert answer.status_code == 403 and answer.json()["code"] == "cross_site_request", kind
         assert EVIL in answer.json()["detail"] and "TRAINSHED_CORS_ORIGINS" in answer.json()["detail"]
 
@@ -53,17 +53,17 @@ def test_a_page_of_another_site_is_refused_on_every_road(client: httpx.Client, r
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
 def test_however_the_browser_tells_it(client: httpx.Client, stored: Snapshot, headers: dict[str, str]) -> None:
     for kind in WITHOUT_PREFLIGHT:
-        assert_problem(send(client, Road("POST", "/v1/jobs"), kind, headers), 403)
-        assert_problem(send(client, Road("POST", "/v1/datasets?name=evil"), kind, headers), 403)
+        assert_problem(send(client, Endpoint("POST", "/v1/jobs"), kind, headers), 403)
+        assert_problem(send(client, Endpoint("POST", "/v1/datasets?name=evil"), kind, headers), 403)
     spec = {"data": {"train": "iris", "target": "label"}}  # by the short way, and as JSON, which a preflight would stop
     assert_problem(client.post("/v1/jobs", json=spec, headers=headers), 403)
     assert stored() == stored.before
 
 
-@pytest.mark.parametrize("road", READING, ids=str)
-def test_reading_is_left_to_the_browser_to_forbid(client: httpx.Client, road: Road) -> None:
+@pytest.mark.parametrize("endpoint", READING, ids=str)
+def test_reading_is_left_to_the_browser_to_forbid(client: httpx.Client, endpoint: Endpoint) -> None:
     """Nothing is changed by it, and without CORS a page gets to see nothing of it."""
-    with client.stream("GET", road.path, headers=FOREIGN[2]) as answer:
+    with client.stream("GET", endpoint.path, headers=FOREIGN[2]) as answer:
         assert answer.status_code != 403
         assert not [name for name in answer.headers if name.startswith("access-control-")]
         assert answer.headers["cross-origin-resource-policy"] == "same-origin"
@@ -108,7 +108,7 @@ def test_its_own_pages_and_what_is_no_browser_are_let_through(
 ) -> None:
     sent = {name: value.replace("HOST", running.url) for name, value in headers.items()}
     for kind in ("form", "text"):
-        assert send(client, Road("POST", "/v1/jobs"), kind, sent).status_code == 415
+        assert send(client, Endpoint("POST", "/v1/jobs"), kind, sent).status_code == 415
     spec = {"data": {"train": "iris", "target": "label"}}
     assert client.post("/v1/jobs?validate_only=true", json=spec, headers=sent).status_code == 200
 

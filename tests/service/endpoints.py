@@ -1,4 +1,4 @@
-"""Every road that a request can take: the methods and paths of all routes, and what is answered in front of them."""
+"""Every endpoint: the methods and paths of all routes, and what is answered in front of them."""
 
 import importlib
 import pkgutil
@@ -15,7 +15,7 @@ BESIDE = ("/", "/docs", "/openapi.json", "/docs/assets/swagger-ui.css", "/nothin
 
 
 @dataclass(frozen=True)
-class Road:
+class Endpoint:
     """A method and a path that a route matches; the ids in it are of nothing that is there."""
 
     method: str
@@ -44,9 +44,11 @@ TEMPLATES = sorted(
     if isinstance(route, APIRoute)
     for method in route.methods
 )
-ROADS = [Road(method, filled(path)) for method, path in TEMPLATES] + [Road("GET", path) for path in BESIDE]
-READING = [road for road in ROADS if road.method == "GET"]
-CHANGING = [road for road in ROADS if road.method != "GET"]
+ENDPOINTS = [Endpoint(method, filled(path)) for method, path in TEMPLATES] + [Endpoint("GET", path) for path in BESIDE]
+READING = [endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"]
+CHANGING = [endpoint for endpoint in ENDPOINTS if endpoint.method != "GET"]
 OTHER_METHODS = [
-    Road(method, path) for path in sorted({road.path for road in ROADS}) for method in ("HEAD", "OPTIONS", "QUERY")
+    Endpoint(method, path)
+    for path in sorted({one.path for one in ENDPOINTS})
+    for method in ("HEAD", "OPTIONS", "QUERY")
 ]
