@@ -1,6 +1,6 @@
 """Tenants: what is another's is not there, whoever asks for it and by whatever name; what is made bears a name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from tests.worker.conftest import queue_job
 from worker.domain.idempotency import Answer, KeyLease
+from worker.domain.ids import new_id
 from worker.domain.models import Registration
 from worker.domain.principals import Principal
 from worker.domain.work_items import Status
@@ -109,13 +110,13 @@ def test_a_worker_takes_what_comes_and_acts_for_whoever_made_it(
 def test_names_of_data_are_a_tenants_own(ann: TenantStore, bob: TenantStore) -> None:
     ids = {}
     for store, content in ((ann, "1"), (bob, "2")):
-        stored = StoredFile(f"ds_{content}", "table", 1, content, f"datasets/{content}", content)
+        stored = StoredFile(new_id("ds"), "table", 1, content, f"datasets/{content}", content)
         record, created = store.datasets.add(stored, media_type="text/csv", rows=1, summary={})
         assert created and (record.version, record.created_by) == (1, store.principal.name)
         ids[store.principal] = record.id
-        store.parameter_sets.add(replace(stored, id=f"ps_{content}", name="start"), {})
+        store.parameter_sets.add(replace(stored, id=stored.id.replace("ds", "ps"), name="start"), {})
         with pytest.raises(NameTaken):
-            store.parameter_sets.add(replace(stored, id=f"ps_{content}_again", name="start"), {})
+            store.parameter_sets.add(replace(stored, id=new_id("ps"), name="start"), {})
     for own, other in ((ann, BOB), (bob, ANN)):
         mine, others = ids[own.principal], ids[other]
         for reference in ("table", "table@1", mine):
@@ -160,7 +161,7 @@ def test_models_of_one_name_are_as_many_as_there_are_tenants(ann: TenantStore, b
 
 
 def test_a_batch_prediction_is_its_tenants(whole: Store, ann: TenantStore, bob: TenantStore) -> None:
-    stored = StoredFile("ds_1", "table", 1, "1", "datasets/1", "1")
+    stored = StoredFile(new_id("ds"), "table", 1, "1", "datasets/1", "1")
     dataset, _ = ann.datasets.add(stored, media_type="text/csv", rows=1, summary={})
     for store in (ann, bob):
         store.models.register(Registering(MODEL, lambda: None))
@@ -187,22 +188,38 @@ def test_a_key_means_nothing_to_another_principal(whole: Store, ann: TenantStore
     assert isinstance(replayed, Answer) and replayed.body == "hers"
 
 
-@pytest.mark.parametrize("state", [None, Status.QUEUED])
-def test_a_tenants_list_is_read_off_an_index(sqlite: Database, settings: Settings, state: Status | None) -> None:
-    """However many jobs others have: nothing is sorted, and nothing is passed over."""
-    jobs, plan = Store(sqlite, settings).on_behalf_of(ANN).jobs, []
+@pytest.fixture
+def plan(sqlite: Database) -> Iterator[list[str]]:
+    """How SQLite goes about each statement that is read from here on."""
+    steps: list[str] = []
 
     def explain(connection: sa.Connection, cursor: object, statement: str, values: object, *rest: object) -> None:
-        if "ORDER BY" in statement and not statement.startswith("EXPLAIN"):
-            plan.extend(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values))
+        if statement.startswith("SELECT"):
+            steps.extend(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values))
 
-    sa.event.listen(sa.Engine, "before_cursor_execute", explain)
-    try:
-        jobs.page(limit=9, after="job_1", state=state)
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", explain)
+    sa.event.listen(sqlite._reader, "before_cursor_execute", explain)
+    yield steps
+    sa.event.remove(sqlite._reader, "before_cursor_execute", explain)
+
+
+@pytest.mark.parametrize("state", [None, Status.QUEUED])
+def test_a_tenants_list_is_read_off_an_index(
+    sqlite: Database, settings: Settings, plan: list[str], state: Status | None
+) -> None:
+    """However many jobs others have: nothing is sorted, and nothing is passed over."""
+    Store(sqlite, settings).on_behalf_of(ANN).jobs.page(limit=9, after=new_id("job"), state=state)
     by = "work_items_by_tenant (tenant=? AND kind=? AND id<?)"
     if state is not None:
         by = "work_items_by_state (kind=? AND state=? AND tenant=? AND id<?)"
     assert f"SEARCH work_items USING INDEX {by}" in plan
-    assert not any("TEMP B-TREE" in step or "SCAN" in step for step in plan), plan
+    assert not any("TEMP B-TREE" in step for step in plan), plan
+
+
+@pytest.mark.parametrize("reference", ["table", "table@2", "ds_" + "0" * 32])
+def test_a_dataset_is_found_however_many_there_are(
+    sqlite: Database, settings: Settings, plan: list[str], reference: str
+) -> None:
+    Store(sqlite, settings).on_behalf_of(ANN).datasets.pinned(reference)
+    (step,) = plan
+    assert step.startswith("SEARCH datasets USING INDEX ")
+    assert "(id=?)" in step or "(tenant=? AND id=?)" in step or "(tenant=? AND name=?)" in step

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import sqlalchemy as sa
 from pydantic import JsonValue
 from sqlalchemy.exc import IntegrityError
 
+from worker.domain.ids import is_id
 from worker.domain.names import versioned
 from worker.domain.principals import Principal
 from worker.domain.records import DatasetRecord, DatasetUse, Page, PinnedDataset
@@ -76,7 +78,7 @@ class Datasets:
     def pinned(self, reference: str) -> PinnedDataset | None:
         """Which dataset `find` would find: without its summary, which is long."""
         with self._database.read() as connection:
-            row = connection.execute(PINNED, _meaning(self._tenant, reference)).first()
+            row = connection.execute(*_lookup(self._tenant, reference, "pin")).first()
         return None if row is None else PinnedDataset(row.id, row.sha256)
 
     def stored(self, reference: str) -> StoredFile | None:
@@ -168,29 +170,33 @@ def stored_file(row: sa.RowMapping) -> StoredFile:
 
 
 def _named(tenant: str, reference: str) -> sa.Select[tuple[object, ...]]:
-    return NAMED.params(_meaning(tenant, reference))
+    statement, values = _lookup(tenant, reference)
+    return statement.params(values)
 
 
-def _meaning(tenant: str, reference: str) -> dict[str, object]:
+def _lookup(
+    tenant: str, reference: str, columns: Literal["all", "pin"] = "all"
+) -> tuple[sa.Select[tuple[object, ...]], dict[str, object]]:
+    """By id, as `name@2`, or by name alone, which means the newest; no name looks like an id."""
+    if is_id("ds", reference):
+        return IDENTIFIED[columns], {"tenant": tenant, "reference": reference}
     name, version = versioned(reference)
-    return {"tenant": tenant, "reference": reference, "name": name, "version": version}
+    return NAMED[columns], {"tenant": tenant, "name": name, "version": version}
 
 
-def _whichever() -> sa.Select[tuple[object, ...]]:
-    """By id, as `name@2`, or by name alone, which means the newest."""
-    columns, version = tables.datasets.c, sa.bindparam("version", type_=sa.Integer)
-    own = columns.tenant == sa.bindparam("tenant")  # in both branches, so that each can go by an index
-    called = sa.and_(
-        own, columns.name == sa.bindparam("name"), sa.or_(version.is_(sa.null()), columns.version == version)
-    )
-    identified = sa.and_(own, columns.id == sa.bindparam("reference"))
-    query = sa.select(tables.datasets).where(sa.or_(identified, called))
-    return query.order_by(columns.version.desc()).limit(1)
+def _looked_up(query: sa.Select[tuple[object, ...]]) -> dict[str, sa.Select[tuple[object, ...]]]:
+    return {"all": query, "pin": query.with_only_columns(COLUMNS.id, COLUMNS.sha256)}
 
 
-# Made once: making a statement takes longer than carrying it out.
-NAMED = _whichever()
-PINNED = NAMED.with_only_columns(tables.datasets.c.id, tables.datasets.c.sha256)
+# Made once: making a statement takes longer than carrying it out. Two, as one with OR looks through all of a tenant's.
+COLUMNS, VERSION = tables.datasets.c, sa.bindparam("version", type_=sa.Integer)
+OWN = sa.select(tables.datasets).where(COLUMNS.tenant == sa.bindparam("tenant"))
+IDENTIFIED = _looked_up(OWN.where(COLUMNS.id == sa.bindparam("reference")))
+NAMED = _looked_up(
+    OWN.where(COLUMNS.name == sa.bindparam("name"), sa.or_(VERSION.is_(sa.null()), COLUMNS.version == VERSION))
+    .order_by(COLUMNS.version.desc())
+    .limit(1)
+)
 
 
 def _is_name(tenant: str, name: str) -> sa.ColumnElement[bool]:
