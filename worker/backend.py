@@ -22,7 +22,7 @@ from worker.storage.artifacts import Artifacts
 from worker.store import Store, open_store
 from worker.workspace import Workspace
 
-MOST_WORKSPACES = 1000  # that are kept: one more is made anew when its principal comes back
+MOST_WORKSPACES = 256  # that are kept, each with what it has looked through; one more is made anew when it is asked for
 
 
 def open_backend(settings: Settings, broker: RedisAddress | None = None) -> "Backend":

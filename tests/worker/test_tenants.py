@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.worker.conftest import queue_job
+from worker.backend import Backend
 from worker.domain.idempotency import Answer, KeyLease
 from worker.domain.ids import new_id
 from worker.domain.models import Registration
@@ -223,3 +224,9 @@ def test_a_dataset_is_found_however_many_there_are(
     (step,) = plan
     assert step.startswith("SEARCH datasets USING INDEX ")
     assert "(id=?)" in step or "(tenant=? AND id=?)" in step or "(tenant=? AND name=?)" in step
+
+
+def test_a_workspace_is_made_once_for_each_principal(opened: Backend) -> None:
+    mine = opened.on_behalf_of(ANN)
+    assert mine is opened.on_behalf_of(Principal("ann", "red")) and mine.principal == ANN
+    assert mine is not opened.on_behalf_of(CAROL)
