@@ -1,7 +1,8 @@
-"""The newest revisions of the registered models, read from the store for every request.
+"""The newest revisions of the registered models, as of every request.
 
-SQLite is asked in the event loop, as it answers in ten microseconds, once for all requests that came in one turn of the
-loop. PostgreSQL is asked in a thread, and whoever comes while it is goes with the next question.
+SQLite's writes are counted: while their number is the same nothing has to be read, and if it is not, SQLite answers in
+ten microseconds, in the event loop. PostgreSQL is asked in a thread, and whoever comes meanwhile goes with the next
+question.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from worker.errors import StoreUnavailable
 from worker.workspace import Workspace
 
+MOST_KNOWN = 10_000  # models
 PATIENCE = 1.0
 """Seconds that a request waits for the store, and for which a store that did not answer is not asked again."""
 
@@ -26,7 +28,7 @@ class Revisions:
     """Of one event loop."""
 
     def __init__(self) -> None:
-        self._turn: dict[Key, int | None] = {}  # read in this turn of the loop
+        self._known: dict[Key, tuple[int, int | None]] = {}  # with the number of writes before it was read
         self._questions: dict[Key, asyncio.Task[int | None]] = {}  # that have not been asked yet
         self._asking = asyncio.Lock()
         self._away_until = 0.0
@@ -37,15 +39,15 @@ class Revisions:
 
         While the store does not answer it counts as such: nobody can have been told of another one then.
         """
-        key = backend.principal.tenant, name
-        if key in self._turn:
-            return self._turn[key] == revision
-        if backend.models.answers_at_once:
+        models, key = backend.models, (backend.principal.tenant, name)
+        writes = models.writes
+        if writes is not None and (known := self._known.get(key)) is not None and known[0] == writes:
+            return known[1] == revision
+        if models.answers_at_once:
             with suppress(StoreUnavailable):  # it is busy just now: a thread can wait
-                newest = backend.models.revision_at_once(name)
-                if not self._turn:
-                    asyncio.get_running_loop().call_soon(self._turn.clear)
-                self._turn[key] = newest
+                newest = models.revision_at_once(name)
+                if writes is not None:
+                    self._remember(key, writes, newest)
                 return newest == revision
         if monotonic() < self._away_until:
             return True
@@ -56,6 +58,11 @@ class Revisions:
             self._away_until = monotonic() + PATIENCE
             self._log.warning("not_asked", model=name, error=str(error) or "the store does not answer")
             return True
+
+    def _remember(self, key: Key, writes: int, newest: int | None) -> None:
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[key] = writes, newest
 
     async def _asked(self, backend: Workspace, name: str) -> int | None:
         """The answer to a question that is asked from now on, by this request or by one that came with it."""

@@ -90,6 +90,11 @@ class ModelsBackend:
         """Whether `revision_at_once` may be asked."""
         return self._store.models.answers_at_once
 
+    @property
+    def writes(self) -> int | None:
+        """A number: while it is the same no model has changed. None where nobody can tell without asking."""
+        return self._store.models.writes
+
     def revision(self, name: str) -> int | None:
         """How far the model has changed; None where it is not there."""
         return self._store.models.revision(name)

@@ -62,6 +62,11 @@ class Database:
         with _translated(), self._reader.begin() as connection:
             yield connection
 
+    @property
+    def writes(self) -> int | None:
+        """A number that changes with every write to SQLite; None while one is under way, and for PostgreSQL."""
+        return None if self._lock is None else self._lock.writes
+
     def read_at_once(self, statement: str, values: Sequence[object]) -> tuple[object, ...] | None:
         """A row of SQLite's, in ten microseconds, as an event loop needs it; waits for nobody.
 

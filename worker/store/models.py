@@ -103,6 +103,11 @@ class Models:
         """Whether the database is so near that an event loop may ask it: `revision_at_once`."""
         return self._database.kind == "sqlite"
 
+    @property
+    def writes(self) -> int | None:
+        """A number: while it is the same no model has changed. None where nobody can tell without asking."""
+        return self._database.writes
+
     def revision(self, name: str) -> int | None:
         """How far the model has changed; None where it is not there."""
         with self._database.read() as connection:
