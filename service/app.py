@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from os import environ
 
 from fastapi import FastAPI, Request
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import Scope
 
 from service.http import docs, error_handlers, openapi
@@ -14,7 +15,7 @@ from service.http.authentication import Authenticator, LocalAuthenticator
 from service.http.body_limit import BodyLimitProblems
 from service.http.front import behind_front
 from service.http.long_polls import Watchers
-from service.http.plain_route import PlainRoute
+from service.http.plain_route import PlainRoute, PlainRoutes
 from service.http.response_encoding import ResponseEncoding
 from service.predictions.dynamic_batching import DynamicBatcher
 from service.predictions.feature_samples import FeatureSamples
@@ -53,11 +54,17 @@ def create_app(backend: Backend, settings: Settings, authenticator: Authenticato
     app.state.resolver = Resolver(Predictors(settings.max_predictor_bytes))
     app.state.samples = FeatureSamples()
     app.state.batcher = DynamicBatcher()
-    app.state.pipeline = PredictionPipeline(app.state.batcher, app.state.samples)
+    app.state.pipeline = PredictionPipeline(
+        app.state.resolver, app.state.batcher, app.state.samples, settings.max_predict_bytes
+    )
     app.state.job_lists = JobLists()
     app.add_middleware(BodyLimitProblems)
-    app.add_middleware(ResponseEncoding)
     error_handlers.install(app)
+    for router, max_body_bytes in routers(settings):
+        if router.route_class is PlainRoute:  # in no router of their own, which would match every request twice
+            app.router.routes.extend(router.routes)
+        else:
+            app.include_router(router, max_body_size=max_body_bytes)
     docs.install(app)
 
     @app.get("/", tags=["service"])
@@ -65,12 +72,12 @@ def create_app(backend: Backend, settings: Settings, authenticator: Authenticato
         """Where things are."""
         return ServiceIndex.at(request.scope["root_path"], app.version)
 
-    for router, max_body_bytes in routers(settings):
-        if router.route_class is PlainRoute:  # in no router of their own, which would match every request twice
-            app.router.routes.extend(router.routes)
-        else:
-            app.include_router(router, max_body_size=max_body_bytes)
-    app.middleware_stack = behind_front(app.build_middleware_stack(), settings, authenticator or LocalAuthenticator())
+    routed = PlainRoutes(app.router.routes, app.build_middleware_stack(), app.exception_handlers)
+    app.middleware_stack = behind_front(
+        ServerErrorMiddleware(ResponseEncoding(routed), error_handlers.on_crash),
+        settings,
+        authenticator or LocalAuthenticator(),
+    )
     return app
 
 

@@ -318,10 +318,8 @@ def process_with_port(module: str, *arguments: str) -> Iterator[int]:
 
 
 def asked_bytes(body: bytes, path: str = "/v1/models/mnist/predict?alias=live") -> bytes:
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def requests(folder: Path, port: int, path: str, bodies: list[bytes]) -> Path:

@@ -3,6 +3,8 @@
 Where the scope has the limit is private ground of starlette, tried with 1.10.
 """
 
+from collections.abc import Awaitable
+
 from starlette.datastructures import Headers
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,17 +18,20 @@ class BodyLimitProblems:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         replaced = False
 
-        async def answer(message: Message) -> None:
+        def answer(message: Message) -> Awaitable[None]:
             nonlocal replaced
             if message["type"] == "http.response.start" and message["status"] == 413:
                 replaced = Headers(raw=message["headers"]).get("content-type", "").startswith("text/plain")
                 if replaced:
                     detail = too_large(scope.get(MAX_BODY_SIZE_SCOPE_KEY))
-                    await ProblemResponse.of(scope, 413, detail)(scope, receive, send)
-            if not replaced:
-                await send(message)
+                    return ProblemResponse.of(scope, 413, detail)(scope, receive, send)
+            return nothing() if replaced else send(message)
 
-        await self.app(scope, receive, answer)
+        return self.app(scope, receive, answer)
+
+
+async def nothing() -> None:
+    """What is sent in place of the rest."""

@@ -32,15 +32,24 @@ TABLE: Responses = {
 """The `responses=` of a route that answers in CSV, too."""
 
 
+Format = Annotated[Literal["json", "csv"] | None, Query(description="overrides the Accept header")]
+"""The query parameter."""
+
+
 async def csv_wanted(
-    format: Annotated[Literal["json", "csv"] | None, Query(description="overrides the Accept header")] = None,
+    format: Format = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> bool:
     """Whether the answer is to be CSV; otherwise it is JSON."""
-    return format == "csv" or (format is None and prefers_csv(accept))
+    return wants_csv(format, accept)
 
 
 CsvWanted = Annotated[bool, Depends(csv_wanted)]
+
+
+def wants_csv(format: str | None, accept: str) -> bool:
+    """The same of the parameter and the header."""
+    return format == "csv" or (format is None and prefers_csv(accept))
 
 
 def prefers_csv(accept: str) -> bool:

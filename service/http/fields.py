@@ -5,7 +5,7 @@ The answer is made as always, and the rest of it left out; of an answer in CSV t
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Query
@@ -33,12 +33,14 @@ class Selection:
         """The view itself, or JSON with the selected fields of it; of a list, with those of every entry."""
         if not self.paths:
             return view
+        return Response(self.select(view), media_type="application/json")
+
+    def select(self, view: BaseModel) -> bytes:
+        """The view as JSON, with the selected fields of it; of a list, with those of every entry."""
         document = from_json(view.model_dump_json())
         if isinstance(view, Listing):
-            content = self.select_entries(document)
-        else:
-            content = to_json(selected(document, self.tree()))
-        return Response(content, media_type="application/json")
+            return self.select_entries(document)
+        return to_json(selected(document, self.tree()))
 
     def select_entries(self, document: dict[str, Any]) -> bytes:
         """A list as JSON, with the selected fields of every entry."""
@@ -68,26 +70,39 @@ def selected(value: Any, tree: Mapping[str, Any]) -> Any:
     return value
 
 
-def fields_of(
-    view: type[BaseModel], **inside: type[BaseModel]
-) -> Callable[[str | None], Coroutine[Any, Any, Selection]]:
-    """A dependency: the query parameter `fields`, read as fields of the view or of every entry of a list of it.
+Fields = Annotated[
+    str | None,
+    Query(
+        max_length=4096,
+        description="only these fields, comma-separated; a dot leads into an object or every entry of a list",
+        examples=["id,state,result.test.accuracy"],
+    ),
+]
+"""The query parameter."""
+
+
+def fields_reader(view: type[BaseModel], **inside: type[BaseModel]) -> Callable[[str | None], Selection]:
+    """What reads the parameter as fields of the view or of every entry of a list of it.
 
     `inside` names the models of fields that the view passes on as they are stored; in those that it does not name any
     field may be asked for.
     """
 
-    async def read(
-        fields: Annotated[
-            str | None,
-            Query(
-                max_length=4096,
-                description="only these fields, comma-separated; a dot leads into an object or every entry of a list",
-                examples=["id,state,result.test.accuracy"],
-            ),
-        ] = None,
-    ) -> Selection:
+    @lru_cache(maxsize=256)  # most clients ask the same all the time
+    def read(fields: str | None) -> Selection:
         return Selection() if fields is None else parsed(fields, view, inside)
+
+    return read
+
+
+def fields_of(
+    view: type[BaseModel], **inside: type[BaseModel]
+) -> Callable[[str | None], Coroutine[Any, Any, Selection]]:
+    """The same as a dependency."""
+    read_fields = fields_reader(view, **inside)
+
+    async def read(fields: Fields = None) -> Selection:
+        return read_fields(fields)
 
     return read
 

@@ -52,12 +52,14 @@ class DynamicBatcher:
 
     def _wait_or_start(self, key: int, before: int, until: float | None) -> None:
         """Start unless the last turn brought more requests than there were before it."""
-        loop, now = asyncio.get_running_loop(), len(self._waiting[key][1])
-        until = until or loop.time() + MOST_SECONDS
-        if now > before and loop.time() < until:
-            loop.call_soon(self._wait_or_start, key, now, until)
-        else:
-            self._start(key)
+        now = len(self._waiting[key][1])
+        if now > before:
+            loop = asyncio.get_running_loop()
+            until = until or loop.time() + MOST_SECONDS
+            if loop.time() < until:
+                loop.call_soon(self._wait_or_start, key, now, until)
+                return
+        self._start(key)
 
     def _start(self, key: int) -> None:
         model, batch = self._waiting.pop(key)
@@ -66,7 +68,7 @@ class DynamicBatcher:
             return
         self.products += 1
         self.requests += len(batch)
-        rows = sum(len(waiting.X) for waiting in batch)
+        rows = len(batch[0].X) if len(batch) == 1 else sum(len(waiting.X) for waiting in batch)
         if 2 * model.network.layout.weights * max(rows, 16) <= INLINE:
             hand_out(batch, predict_together(model, batch))
             return

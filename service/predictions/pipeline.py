@@ -13,7 +13,7 @@ from service.http.problems import RequestRefused
 from service.predictions.dynamic_batching import DynamicBatcher
 from service.predictions.feature_samples import FeatureSamples
 from service.predictions.formats import Predicted, Rows
-from service.predictions.resolution import Resolved
+from service.predictions.resolution import Resolved, Resolver
 
 SMALL = 32 * 1024
 """Bytes of a body that is answered in the event loop: handing it to a thread takes longer than the answer."""
@@ -38,7 +38,9 @@ class Exchange(Protocol[Content_co]):
 class PredictionPipeline:
     """Of one event loop."""
 
-    def __init__(self, batcher: DynamicBatcher, samples: FeatureSamples) -> None:
+    def __init__(self, resolver: Resolver, batcher: DynamicBatcher, samples: FeatureSamples, max_bytes: int) -> None:
+        self.resolver = resolver
+        self.max_bytes = max_bytes  # of a request
         self._batcher = batcher
         self._samples = samples
 

@@ -15,8 +15,6 @@ from service.predictions.formats import Rows
 
 JSON, CSV, FLOATS = "application/json", "text/csv", "application/octet-stream"
 MOST_ROWS = 100_000
-FRACTIONS = (b".", b"e", b"E")
-LETTERS = (b"t", b"f", b"n")  # of true, false and null: what is not a number
 
 
 class RowsBody(BaseModel):
@@ -62,14 +60,15 @@ def read_numbers(model: Model, body: bytes) -> NDArray[np.generic] | None:
 
     None for any others. What is wrong with rows is said of those that `read_json` reads.
     """
-    if not model.preprocessor.is_plain or body.count(b'"') != 2 or any(letter in body for letter in LETTERS):
+    # of true, false and null: one search for each letter takes a tenth of the time of one for all
+    if not model.preprocessor.is_plain or body.count(b'"') != 2 or b"t" in body or b"f" in body or b"n" in body:
         return None
     document = fast_json.parsed(body)
     rows = document["rows"] if isinstance(document, dict) and document.keys() == {"rows"} else None
     if not isinstance(rows, list) or not 0 < len(rows) <= MOST_ROWS or any(type(row) is not list for row in rows):
         return None
     try:
-        array = _array(rows, whole=not any(mark in body for mark in FRACTIONS))
+        array = _array(rows, whole=not (b"." in body or b"e" in body or b"E" in body))
     except (ValueError, OverflowError, TypeError):  # rows of several lengths, nested unequally, or huge numbers
         return None
     nested = [shape for shape in model.preprocessor.shapes.values() if shape]

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from engine import Model, RowError
 from engine.json_pointer import pointer
-from service.dependencies import BackendDep, ModelName, ResolverDep, WholeBackendDep, pipeline_of, resolver_of
+from service.dependencies import BackendDep, ModelName, ResolverDep, WholeBackendDep, pipeline_of
 from service.http import fast_json
 from service.http.openapi import BINARY, request_body
 from service.http.problems import RequestRefused, documented
@@ -183,10 +183,11 @@ def check_model_readiness(
 @router.post("/models/{name}/versions/{version}/infer", name="infer_with_version", **INFERENCE)
 async def infer_with_model(request: Request, name: ModelName, version: Version | None = None) -> Response:
     """Predict from tensors, in JSON or as bytes behind it; without a version by the newest."""
-    resolved = await resolver_of(request).resolve(backend_of(request), name, reference(version))
+    pipeline = pipeline_of(request)
+    resolved = await pipeline.resolver.resolve(backend_of(request), name, reference(version))
     body = await body_of(request)
     exchange = TensorExchange(body, json_length(request))
-    return response(await pipeline_of(request).predict(resolved, exchange, len(body)))
+    return response(await pipeline.predict(resolved, exchange, len(body)))
 
 
 class TensorExchange:

@@ -1,17 +1,17 @@
 """Predictions of registered models: rows as JSON, as CSV or as raw float32."""
 
-from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from engine import Model, RowError
-from service.dependencies import ModelName, meant, pipeline_of, resolver_of, settings_of
+from service.dependencies import ModelName, meant, pipeline_of
+from service.http.headers import header
 from service.http.media_types import essence, unsupported
 from service.http.openapi import BINARY, TEXT, request_body
-from service.http.plain_route import PlainRoute, body_too_large, read_body
+from service.http.plain_route import Content, PlainRoute, QueryModel, body_too_large, read_body
 from service.http.problems import Fault, RequestRefused, Responses, documented, invalid
 from service.http.routing import StrictRouter
 from service.http.workspace import backend_of
@@ -23,14 +23,19 @@ from service.views.view import Object
 
 router = StrictRouter("/v1/models", "models", PlainRoute)
 
+FORMS = tuple((form, form.encode()) for form in (JSON, CSV, FLOATS))
+CONTENT_TYPES = {
+    JSON: (b"content-type", b"application/json"),
+    CSV: (b"content-type", b"text/csv; charset=utf-8"),
+    FLOATS: (b"content-type", b"application/octet-stream"),
+}
+
 MOST_TEXT = 16 * 1024 * 1024
 """Bytes of JSON or CSV: as Python's objects they take many times their size."""
 
 
-class PredictQuery(BaseModel):
+class PredictQuery(QueryModel):
     """Which version answers, and how much of what it says."""
-
-    model_config = ConfigDict(frozen=True)
 
     alias: str | None = Field(None, max_length=64, description="the version that this alias means")
     version: int | None = Field(None, ge=1, le=2**31 - 1, description="this version; without either the newest")
@@ -62,8 +67,7 @@ ANSWERS: Responses = {
 }
 
 
-@dataclass(frozen=True)
-class RowsExchange:
+class RowsExchange(NamedTuple):
     """Rows in a body of one of three media types, predictions in one of three forms."""
 
     kind: str
@@ -99,16 +103,17 @@ async def predict_with_model(request: Request, name: ModelName, query: Annotated
     The answer comes as the rows did, JSON, CSV or, if `Accept` names application/octet-stream, float32.
     """
     reference = meant(query.alias, query.version)
-    resolved = await resolver_of(request).resolve(backend_of(request), name, reference)
+    pipeline = pipeline_of(request)
+    resolved = await pipeline.resolver.resolve(backend_of(request), name, reference)
     kind = media_type(request)
     form = answer_form(request, kind)
-    body = await read_body(request, settings_of(request).max_predict_bytes)
+    body = await read_body(request, pipeline.max_bytes)
     if kind != FLOATS and len(body) > MOST_TEXT:
         raise body_too_large(MOST_TEXT)
     refuse_top_k_of_values(resolved.model, query.top_k)
     exchange = RowsExchange(kind, form, body, query.top_k)
-    content = await pipeline_of(request).predict(resolved, exchange, len(body))
-    return Response(content, media_type=form, headers={"Trainshed-Model": f"{resolved.name}@{resolved.version}"})
+    content = await pipeline.predict(resolved, exchange, len(body))
+    return Content(content, (b"trainshed-model", f"{resolved.name}@{resolved.version}".encode()), CONTENT_TYPES[form])
 
 
 def refuse_top_k_of_values(model: Model, top_k: int | None) -> None:
@@ -122,7 +127,8 @@ def refuse_top_k_of_values(model: Model, top_k: int | None) -> None:
 
 def media_type(request: Request) -> str:
     """What the body says that it is."""
-    kind = essence(request.headers.get("content-type", ""))
+    sent = header(request.scope, b"content-type") or b""
+    kind = JSON if sent == b"application/json" else essence(sent.decode("latin-1"))
     if kind not in (JSON, CSV, FLOATS):
         raise unsupported(kind, (JSON, CSV, FLOATS))
     return kind
@@ -130,8 +136,10 @@ def media_type(request: Request) -> str:
 
 def answer_form(request: Request, kind: str) -> str:
     """What the answer is to be: what `Accept` names, or what suits the body."""
-    accepted = request.headers.get("accept", "")
-    for form in (JSON, CSV, FLOATS):
-        if form in accepted:
+    accepted = header(request.scope, b"accept")
+    if accepted is None or accepted == b"*/*":
+        return CSV if kind == CSV else JSON
+    for form, name in FORMS:
+        if name in accepted:
             return form
     return CSV if kind == CSV else JSON

@@ -1,7 +1,6 @@
 """Predictions from a job's model."""
 
-from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import Body, Request
 from fastapi.concurrency import run_in_threadpool
@@ -9,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
 from engine import Model, RowError
-from service.dependencies import BackendDep, ExistingJob, pipeline_of, resolver_of
+from service.dependencies import BackendDep, ExistingJob, pipeline_of
 from service.http.problems import RequestRefused, documented
 from service.http.request_bodies import Strict
 from service.http.routing import StrictRouter
@@ -38,8 +37,7 @@ EXAMPLES = {
 }
 
 
-@dataclass(frozen=True)
-class JobExchange:
+class JobExchange(NamedTuple):
     """Rows that have been read already, predictions as JSON."""
 
     given: formats.Rows
@@ -67,7 +65,8 @@ async def predict_with_job(
     backend: BackendDep,
 ) -> Response:
     """Predict with the model that a succeeded job kept."""
-    resolved = await run_in_threadpool(resolver_of(request).look_up_job, backend, job.id)
+    pipeline = pipeline_of(request)
+    resolved = await run_in_threadpool(pipeline.resolver.look_up_job, backend, job.id)
     size = int(request.headers.get("content-length", MOST_BYTES))
-    content = await pipeline_of(request).predict(resolved, JobExchange(body.rows), size)
+    content = await pipeline.predict(resolved, JobExchange(body.rows), size)
     return Response(content, media_type="application/json")

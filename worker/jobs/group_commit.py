@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
+from time import monotonic
 from typing import Self
 
 from engine import EngineError, JobSpec
@@ -22,6 +23,9 @@ from worker.storage.artifacts import Artifacts
 from worker.store import Draft, NewJob, Store
 
 MOST = 64  # in one transaction: the first of them should not wait for long
+COMMIT_DELAY = 0.002
+"""Seconds that a transaction waits for as many as went into the one before: clients that were answered ask again."""
+
 READERS = 4
 """Threads that look through data which no job has asked for before: what needs none does not wait behind it."""
 
@@ -84,14 +88,26 @@ class GroupCommit:
         self._answer_until_closed()
 
     def _answer_until_closed(self) -> None:
+        before = 1
         while (first := self._queue.get()) is not None:
-            together = [first]
-            while len(together) < MOST and not self._queue.empty():
-                if (another := self._queue.get()) is None:
-                    self._queue.put(None)  # once more, for the loop to end
-                    break
-                together.append(another)
+            together = self._gather(first, before)
+            before = len(together)
             self._answer([wanted for wanted in together if wanted.is_awaited])
+
+    def _gather(self, first: Wanted, before: int) -> list[Wanted]:
+        """Those that go together: what has come, and, where several did the last time, who is about to come again."""
+        together, until = [first], monotonic() + COMMIT_DELAY
+        while len(together) < MOST:
+            left = until - monotonic() if len(together) < before else 0
+            try:
+                another = self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait()
+            except Empty:
+                break
+            if another is None:
+                self._queue.put(None)  # once more, for the loop to end
+                break
+            together.append(another)
+        return together
 
     def _answer(self, together: Sequence[Wanted]) -> None:
         try:

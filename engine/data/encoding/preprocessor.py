@@ -297,10 +297,10 @@ class Preprocessor:
                     block = np.divide(given, divisor, out=made, dtype=np.float32)
                 else:
                     block = self.normalizer.apply(given.astype(np.float64), self.statistics)
-                if not np.isfinite(block).all():
+                if (divisor is None or rows.dtype != np.uint8) and not np.isfinite(block).all():
                     _check_finite(given, start, "holds NaN or infinity; send finite numbers")
-                if block is not made:
                     _check_finite(block, start, "holds numbers that are not finite once scaled")
+                if block is not made:
                     made[...] = block
         return x
 
