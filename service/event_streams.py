@@ -9,8 +9,9 @@ from service.http.error_handlers import Over
 from service.http.long_polls import Watchers
 from service.views.events import EventView
 from service.views.jobs import JobView
+from worker.domain.events import Event
 from worker.domain.jobs import Job
-from worker.domain.records import Event, Page
+from worker.domain.paging import Page
 from worker.workspace import Workspace
 
 PAGE = 100

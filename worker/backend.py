@@ -7,8 +7,8 @@ from typing import Self
 
 import structlog
 
+from worker.domain.fleet import Condition
 from worker.domain.principals import Principal
-from worker.domain.records import Condition
 from worker.jobs.group_commit import GroupCommit
 from worker.maintenance.sweeper import Sweeper
 from worker.process.fleet import health_of

@@ -17,7 +17,7 @@ from starlette.types import Message, Receive
 from service.http.forms import hash_of
 from service.http.root_path import route_path
 from service.http.workspace import backend_of
-from worker.domain.idempotency import Answer, KeyedRequest, KeyLease
+from worker.domain.idempotency import KeyedRequest, KeyLease, StoredResponse
 from worker.errors import KeyReused, StoreError
 
 HEADER = "Idempotency-Key"
@@ -82,7 +82,7 @@ async def answered_once(request: Request, handle: Callable[[Receive], Awaitable[
         return await handle(request.receive)  # there is no key, or the route refuses it
     backend, hashed = backend_of(request), HashedBody(request)
     begun = await run_in_threadpool(backend.idempotency_keys.begin, key, route_path(request.scope))
-    if isinstance(begun, Answer):
+    if isinstance(begun, StoredResponse):
         async for _ in Request(request.scope, hashed).stream():
             pass
         if hashed.sha256 != begun.sha256:
@@ -102,6 +102,6 @@ async def answered_once(request: Request, handle: Callable[[Receive], Awaitable[
     body = bytes(response.body).decode()
     with suppress(StoreError):  # what was created is written down, and found when it is asked again
         await run_in_threadpool(
-            backend.idempotency_keys.answer, begun, Answer(hashed.sha256, response.status_code, headers, body)
+            backend.idempotency_keys.answer, begun, StoredResponse(hashed.sha256, response.status_code, headers, body)
         )
     return response

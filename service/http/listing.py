@@ -4,7 +4,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from worker.domain.records import Page
+from worker.domain.paging import Page
 
 Entry = TypeVar("Entry", bound=BaseModel)
 

@@ -45,7 +45,7 @@ class InferenceResponse(BaseModel):
     outputs: list[ResponseOutput]
 
 
-class Answer(NamedTuple):
+class EncodedResponse(NamedTuple):
     """A body, its media type, and how many of its bytes are JSON where others follow."""
 
     body: bytes
@@ -53,7 +53,7 @@ class Answer(NamedTuple):
     json_bytes: int | None
 
 
-def written(resolved: Resolved, request: DecodedRequest, answers: NDArray[np.floating]) -> Answer:
+def written(resolved: Resolved, request: DecodedRequest, answers: NDArray[np.floating]) -> EncodedResponse:
     """The answer to a request, of a model's answers to its rows; refused for an output that there is not."""
     check_finite(answers)
     tensors = outputs(resolved.model, answers)
@@ -79,8 +79,8 @@ def written(resolved: Resolved, request: DecodedRequest, answers: NDArray[np.flo
         }
     )
     if not parts:
-        return Answer(head, JSON, None)
-    return Answer(b"".join([head, *parts]), OCTETS, len(head))
+        return EncodedResponse(head, JSON, None)
+    return EncodedResponse(b"".join([head, *parts]), OCTETS, len(head))
 
 
 def _chosen(

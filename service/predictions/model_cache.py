@@ -34,7 +34,7 @@ class Predictors:
         with self._lock:
             return sum(size(model) for model in self._models.values())
 
-    def held(self, sha256: str) -> Model | None:
+    def find(self, sha256: str) -> Model | None:
         """The model if it is in memory; waits for nothing."""
         with self._lock:
             return self._models.get(sha256)

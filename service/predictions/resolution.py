@@ -55,7 +55,7 @@ class Resolver:
         """
         meaning = self._meanings.get((backend.principal.tenant, name, reference))
         if meaning is not None and await self._revisions.is_newest(backend, name, meaning.revision):
-            model = self.predictors.held(meaning.sha256)
+            model = self.predictors.find(meaning.sha256)
             if model is not None:
                 return Resolved(backend, name, meaning.version, model, meaning.sampled)
         return await run_in_threadpool(self.look_up, backend, name, reference)

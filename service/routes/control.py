@@ -14,7 +14,7 @@ from service.http.routing import StrictRouter
 from service.views.checkpoints import CheckpointView
 from service.views.events import TimelineView
 from service.views.jobs import JobView
-from worker.domain.records import Page
+from worker.domain.paging import Page
 
 router = StrictRouter("/v1/jobs/{job_id}", "control")
 

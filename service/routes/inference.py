@@ -22,7 +22,7 @@ from service.http.problems import RequestRefused, documented
 from service.http.routing import StrictRouter
 from service.http.workspace import backend_of
 from service.inference import repository
-from service.inference.answer import JSON, OCTETS, Answer, InferenceResponse, written
+from service.inference.answer import JSON, OCTETS, EncodedResponse, InferenceResponse, written
 from service.inference.refusal import refused
 from service.inference.request import DecodedRequest, InferenceRequest, read
 from service.inference.signature import Rows, inputs_of, outputs_of, raw_rows
@@ -207,7 +207,7 @@ class TensorExchange:
     def refusal(self, model: Model, rows: formats.Rows, error: RowError) -> RequestRefused:
         return refused("/inputs", str(error))
 
-    def content(self, resolved: Resolved, predicted: formats.Predicted) -> Answer:
+    def content(self, resolved: Resolved, predicted: formats.Predicted) -> EncodedResponse:
         try:
             return written(resolved, self._asked, predicted)
         except RowError as error:
@@ -225,7 +225,7 @@ async def body_of(request: Request) -> bytes | bytearray:
     return body
 
 
-def response(answer: Answer) -> Response:
+def response(answer: EncodedResponse) -> Response:
     """The answer with the headers that say how to read it; it goes out compressed if that is asked for, tensors too."""
     headers = {"Vary": "Accept-Encoding"}
     if answer.json_bytes is not None:

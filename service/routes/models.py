@@ -29,7 +29,7 @@ from service.views.models import (
     NewVersion,
 )
 from worker.domain.models import ModelVersion
-from worker.domain.records import Page
+from worker.domain.paging import Page
 from worker.models.card import markdown
 from worker.models.registry import ModelFormat
 from worker.workspace import Workspace

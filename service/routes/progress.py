@@ -17,7 +17,7 @@ from service.http.problems import documented
 from service.http.routing import StrictRouter
 from service.views.events import EventView
 from service.views.measurements import LayersMeasuredView, MetricsPage
-from worker.domain.records import DatedRow
+from worker.domain.measurements import DatedRow
 
 router = StrictRouter("/v1/jobs/{job_id}", "progress")
 

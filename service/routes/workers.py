@@ -5,7 +5,7 @@ from service.http.listing import Listing
 from service.http.problems import documented
 from service.http.routing import StrictRouter
 from service.views.workers import WorkerView
-from worker.domain.records import Page
+from worker.domain.paging import Page
 
 router = StrictRouter("/v1/workers", "service")
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import AliasPath, Field
 
 from service.views.view import Object, View
-from worker.domain.records import DatasetRecord, DatasetUsage, DatasetUse
+from worker.domain.datasets import DatasetRecord, DatasetUsage, DatasetUse
 from worker.domain.work_items import Status
 
 

@@ -7,10 +7,8 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from service.views.view import Object, View
+from worker.domain.events import Event
 from worker.domain.jobs import Job, Period
-from worker.domain.records import (
-    Event,
-)
 from worker.domain.work_items import Status
 
 

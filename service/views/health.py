@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from service.views.view import View
-from worker.domain.records import Condition
+from worker.domain.fleet import Condition
 
 
 class ConditionView(View[Condition]):

@@ -3,7 +3,8 @@
 from pydantic import Field
 
 from service.views.view import Object, View
-from worker.domain.records import DatedRow, LayersMeasured, Page
+from worker.domain.measurements import DatedRow, LayersMeasured
+from worker.domain.paging import Page
 
 METRICS_ROW = {
     "epoch": 1,

@@ -6,7 +6,7 @@ from datetime import datetime
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from service.views.view import Object, SpecObject, View
-from worker.domain.models import Alias, AliasChange, Change, ModelVersion, RegisteredModel
+from worker.domain.models import Alias, AliasChange, ChangeKind, ModelVersion, RegisteredModel
 
 
 class ModelView(View[RegisteredModel]):
@@ -87,7 +87,7 @@ class AliasChangeView(View[AliasChange]):
 
     number: int = Field(description="counts a model's changes from 1")
     alias: str
-    change: Change
+    change: ChangeKind
     version: int | None = Field(description="what it means since; null: it was removed")
     previous: int | None = Field(description="what it meant before; null: it was new")
     who: str = Field(description="changed it: a name, or an address where nobody has to say a name")

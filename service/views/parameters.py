@@ -6,7 +6,7 @@ from datetime import datetime
 from pydantic import Field
 
 from service.views.view import View
-from worker.domain.records import ParameterSet
+from worker.domain.parameter_sets import ParameterSet
 
 
 class ParameterSetView(View[ParameterSet]):

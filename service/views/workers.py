@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from service.views.view import View
-from worker.domain.records import WorkerRecord
+from worker.domain.fleet import WorkerRecord
 
 
 class WorkerView(View[WorkerRecord]):

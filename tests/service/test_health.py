@@ -5,7 +5,7 @@ import pytest
 
 from tests.service.shape import assert_problem
 from worker.backend import Backend
-from worker.domain.records import Condition
+from worker.domain.fleet import Condition
 
 
 def test_a_service_that_answers_is_alive(client: httpx.Client) -> None:

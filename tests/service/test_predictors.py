@@ -49,7 +49,7 @@ def test_the_model_that_was_not_used_for_longest_goes_first(saved: Callable[[int
     for key in ("a", "b", "a", "c", "a", "b"):
         predictors.get(key, path(key))
     assert read == ["a", "b", "c", "b"]
-    assert predictors.held("c") is None and predictors.held("a") is not None
+    assert predictors.find("c") is None and predictors.find("a") is not None
     assert predictors.bytes == 2 * one
 
 
@@ -60,9 +60,9 @@ def test_room_is_counted_in_bytes(saved: Callable[[int], Path]) -> None:
     for key in "abc":
         predictors.get(key, lambda: saved(1))
     predictors.get("large", lambda: saved(100_000))  # for which the others make room
-    assert [key for key in ("a", "b", "c", "large") if predictors.held(key)] == ["large"]
+    assert [key for key in ("a", "b", "c", "large") if predictors.find(key)] == ["large"]
     predictors.get("larger", lambda: saved(100_001))  # more than there is room for, and needed all the same
-    assert predictors.held("larger") is not None and predictors.held("large") is None
+    assert predictors.find("larger") is not None and predictors.find("large") is None
 
 
 def test_of_threads_that_want_one_model_one_reads_it(saved: Callable[[int], Path]) -> None:
@@ -82,11 +82,11 @@ def test_of_threads_that_want_one_model_one_reads_it(saved: Callable[[int], Path
     with ThreadPoolExecutor(4) as threads:
         models = list(threads.map(get, range(4)))
     assert len(read) == predictors.loads == 1
-    assert {id(model) for model in models} == {id(predictors.held("a"))}
+    assert {id(model) for model in models} == {id(predictors.find("a"))}
 
 
 def test_a_model_that_cannot_be_read_may_be_asked_for_again(saved: Callable[[int], Path]) -> None:
     predictors = Predictors()
     with pytest.raises(FileNotFoundError):
         predictors.get("a", lambda: Path("nowhere.safetensors"))
-    assert predictors.get("a", lambda: saved(1)) is predictors.held("a")
+    assert predictors.get("a", lambda: saved(1)) is predictors.find("a")

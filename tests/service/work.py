@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from worker.domain.records import MetricsRow
+from worker.domain.measurements import MetricsRow
 from worker.domain.work_items import Claim, Failure
 from worker.settings import Settings
 from worker.store import NewEvent, Store, open_store

@@ -13,8 +13,8 @@ from safetensors.numpy import save
 from engine import JobSpec, SpecError
 from engine.errors import DataError
 from worker.backend import open_backend
+from worker.domain.datasets import DatasetRecord
 from worker.domain.principals import LOCAL
-from worker.domain.records import DatasetRecord
 from worker.errors import (
     ArtifactDamaged,
     DatasetInUse,

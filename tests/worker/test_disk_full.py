@@ -12,8 +12,8 @@ import pytest
 
 from engine import JobSpec
 from worker.domain.jobs import Saved
+from worker.domain.measurements import MetricsRow
 from worker.domain.principals import LOCAL
-from worker.domain.records import MetricsRow
 from worker.domain.work_items import Claim
 from worker.errors import StorageFull, StoreError
 from worker.settings import Settings

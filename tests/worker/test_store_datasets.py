@@ -2,9 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from worker.domain.datasets import DatasetRecord
 from worker.domain.ids import new_id
 from worker.domain.names import versioned
-from worker.domain.records import DatasetRecord
 from worker.store import StoredFile, TenantStore
 
 

@@ -7,14 +7,14 @@ import pytest
 import sqlalchemy as sa
 
 from tests.worker.conftest import queue_job
-from worker.domain.idempotency import Answer, KeyedRequest, KeyLease
+from worker.domain.idempotency import KeyedRequest, KeyLease, StoredResponse
 from worker.errors import KeyInFlight, KeyReused
 from worker.storage import tables
 from worker.store import Draft, TenantStore
 from worker.store.idempotency_keys import forget_keys
 
 ROUTE = "/v1/jobs"
-ANSWER = Answer("a" * 64, 201, {"location": "/v1/jobs/x"}, "{}")
+ANSWER = StoredResponse("a" * 64, 201, {"location": "/v1/jobs/x"}, "{}")
 
 
 def begun(store: TenantStore, key: str = "key") -> KeyLease:

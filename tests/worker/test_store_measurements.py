@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from worker.domain.jobs import Job
-from worker.domain.records import DatedRow
+from worker.domain.measurements import DatedRow
 from worker.errors import NoModel
 from worker.store import NewEvent, TenantStore
 

@@ -9,16 +9,16 @@ from worker.domain.ids import new_id
 from worker.domain.jobs import Job, Saved
 from worker.domain.work_items import Claim, Signals, Status
 from worker.errors import IllegalMove, RevisionChanged, UnknownCheckpoint, UnknownJob
-from worker.store import Change, Draft, SavedModel, TenantStore
+from worker.store import Draft, NewRevision, SavedModel, TenantStore
 
 
 def spec_with(rate: float, epochs: int = 5) -> dict[str, object]:
     return {"optimizer": {"learning_rate": rate}, "training": {"epochs": epochs}}
 
 
-def change(rate: float, epochs: int = 5) -> Change:
+def change(rate: float, epochs: int = 5) -> NewRevision:
     pointer = "/optimizer/learning_rate"
-    return Change({"optimizer": {"learning_rate": rate}}, {pointer: 0.1}, {pointer: rate}, spec_with(rate, epochs))  # type: ignore[arg-type]  # plain JSON
+    return NewRevision({"optimizer": {"learning_rate": rate}}, {pointer: 0.1}, {pointer: rate}, spec_with(rate, epochs))  # type: ignore[arg-type]  # plain JSON
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from tests.worker.conftest import queue_job
 from worker.backend import Backend
-from worker.domain.idempotency import Answer, KeyLease
+from worker.domain.idempotency import KeyLease, StoredResponse
 from worker.domain.ids import new_id
 from worker.domain.models import Registration
 from worker.domain.principals import Principal
@@ -25,11 +25,11 @@ from worker.errors import (
 )
 from worker.settings import Settings
 from worker.storage.database import Database
-from worker.store import Change, Draft, Store, StoredFile, TenantStore
+from worker.store import Draft, NewRevision, Store, StoredFile, TenantStore
 from worker.store.models import Registering
 
 ANN, BOB, CAROL = Principal("ann", "red"), Principal("bob", "blue"), Principal("carol", "red")
-CHANGE = Change({}, {}, {}, {"training": {"epochs": 1}})
+CHANGE = NewRevision({}, {}, {}, {"training": {"epochs": 1}})
 MODEL = Registration("m", "job_1", None, "models/x", "a" * 64, "b" * 64, 7, {}, "c" * 64, {}, None, None, {})
 Drafted = Callable[..., Draft]
 
@@ -180,13 +180,13 @@ def test_a_batch_prediction_is_its_tenants(whole: Store, ann: TenantStore, bob: 
 def test_a_key_means_nothing_to_another_principal(whole: Store, ann: TenantStore) -> None:
     begun = ann.idempotency_keys.begin("key", "/v1/jobs")
     assert isinstance(begun, KeyLease)
-    ann.idempotency_keys.answer(begun, Answer("a", 201, {}, "hers"))
+    ann.idempotency_keys.answer(begun, StoredResponse("a", 201, {}, "hers"))
     for other in (BOB, CAROL):  # of another tenant, and of the same one
         lease = whole.on_behalf_of(other).idempotency_keys.begin("key", "/v1/jobs")
         assert isinstance(lease, KeyLease)
         whole.on_behalf_of(other).idempotency_keys.abandon(lease)
     replayed = ann.idempotency_keys.begin("key", "/v1/jobs")
-    assert isinstance(replayed, Answer) and replayed.body == "hers"
+    assert isinstance(replayed, StoredResponse) and replayed.body == "hers"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from engine.data import DataSpec, FractionSplit, dataset_references
 from engine.data.checks import DataReport, report_of, report_without_target
 from engine.data.splits import AnySplit
 from worker.datasets.library import DatasetLibrary
-from worker.domain.records import DatasetRecord
+from worker.domain.datasets import DatasetRecord
 from worker.errors import StoreError
 from worker.store import TenantStore
 

@@ -9,12 +9,8 @@ from engine.data.checks import DataReport
 from engine.data.splits import AnySplit
 from worker.datasets.data_checks import DataChecks
 from worker.datasets.library import DatasetLibrary
-from worker.domain.paging import Pages, page_after
-from worker.domain.records import (
-    DatasetRecord,
-    DatasetUsage,
-    Page,
-)
+from worker.domain.datasets import DatasetRecord, DatasetUsage
+from worker.domain.paging import Page, Pages, page_after
 from worker.settings import Settings
 from worker.storage.uploads import Upload
 from worker.store import TenantStore

@@ -12,9 +12,10 @@ from engine.data.augmentation.augmented_sheet import augmented_sheet
 from engine.data.formats.formats import FORMATS
 from engine.data.formats.incoming import Incoming
 from engine.data.storage.stored import store
+from worker.domain.datasets import DatasetRecord, DatasetUsage, PinnedDataset
 from worker.domain.ids import new_id
 from worker.domain.names import checked, possible
-from worker.domain.records import DatasetRecord, DatasetUsage, Page, PinnedDataset
+from worker.domain.paging import Page
 from worker.errors import InvalidPage, NameTaken, UnknownDataset, UnsupportedMediaType
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts, room

@@ -25,7 +25,7 @@ class KeyedRequest:
 
 
 @dataclass(frozen=True)
-class Answer:
+class StoredResponse:
     """What a request was answered with."""
 
     sha256: str  # of the request

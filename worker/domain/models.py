@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from pydantic import JsonValue
 
-Change = Literal["set", "rollback", "removed"]
+ChangeKind = Literal["set", "rollback", "removed"]
 """What can happen to an alias."""
 
 
@@ -71,8 +72,18 @@ class AliasChange:
 
     number: int  # counts a model's changes from 1
     alias: str
-    change: Change
+    change: ChangeKind
     version: int | None
     previous: int | None
     who: str  # changed it
     at: datetime
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """The model of a job that succeeded."""
+
+    job_id: str
+    path: Path
+    sha256: str
+    weights_sha256: str

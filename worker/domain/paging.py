@@ -1,9 +1,20 @@
 """Pages of lists: how long one may be, and what may stand behind `after`."""
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from worker.domain.ids import Prefix, is_id
 from worker.errors import InvalidPage, UnknownJob
+
+Entry = TypeVar("Entry", covariant=True)
+
+
+@dataclass(frozen=True)
+class Page(Generic[Entry]):
+    """Some entries, and whether there are more behind them."""
+
+    data: tuple[Entry, ...]
+    has_more: bool
 
 
 @dataclass(frozen=True)

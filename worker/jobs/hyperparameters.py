@@ -9,7 +9,7 @@ from engine import JobSpec, SpecError
 from engine.hyperparameters import changeable, changes
 from worker.domain.jobs import Job, Revision
 from worker.jobs.submission import Submission
-from worker.store import Change, TenantStore
+from worker.store import NewRevision, TenantStore
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Steering:
                 "/training/epochs", f"{spec.training.epochs} epochs are fewer than the {job.epoch} finished"
             )
         self._submission.check(spec, self._store.jobs.inputs(job.id)["dataset"])
-        change = Change(
+        change = NewRevision(
             patch=patch,
             before={pointer: _json(values[0]) for pointer, values in differ.items()},
             after={pointer: _json(values[1]) for pointer, values in differ.items()},

@@ -13,17 +13,13 @@ from pydantic import JsonValue
 from engine import GradientCheckSpec, JobSpec
 from engine.diagnosis import Diagnosis, diagnose
 from engine.smoothing import with_smoothed_costs
+from worker.domain.events import Event
 from worker.domain.gradient_checks import GradientCheck, refuse_unless_kept
 from worker.domain.idempotency import KeyedRequest
 from worker.domain.jobs import Checkpoint, Job, JobVersion
-from worker.domain.paging import Pages, column_number, known_job_id, page_after
-from worker.domain.records import (
-    DatedRow,
-    Event,
-    LayersMeasured,
-    ModelRecord,
-    Page,
-)
+from worker.domain.measurements import DatedRow, LayersMeasured
+from worker.domain.models import ModelRecord
+from worker.domain.paging import Page, Pages, column_number, known_job_id, page_after
 from worker.domain.work_items import Status
 from worker.errors import (
     InvalidPage,

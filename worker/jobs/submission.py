@@ -12,10 +12,10 @@ from engine.data.preparation import divided, feature_names, learned_target, reso
 from engine.initializers import Given
 from engine.training import check_training, resolved
 from worker.datasets.library import DatasetLibrary, data_hash
+from worker.domain.datasets import PinnedDataset
 from worker.domain.ids import is_id
 from worker.domain.jobs import Job
 from worker.domain.names import ID
-from worker.domain.records import PinnedDataset
 from worker.domain.work_items import Status
 from worker.errors import UnknownCheckpoint, UnknownJob
 from worker.jobs.inputs import refuse_if_gone

@@ -7,10 +7,7 @@ from worker.datasets.library import DatasetLibrary
 from worker.domain.batch_predictions import BatchPrediction
 from worker.domain.idempotency import KeyedRequest
 from worker.domain.ids import is_id, new_id
-from worker.domain.paging import Pages, page_after
-from worker.domain.records import (
-    Page,
-)
+from worker.domain.paging import Page, Pages, page_after
 from worker.errors import (
     NoResult,
     UnknownBatch,

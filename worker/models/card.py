@@ -13,8 +13,8 @@ from pydantic import JsonValue
 
 from engine import JobSpec, Model
 from engine.diagnosis import diagnose
+from worker.domain.datasets import DatasetRecord
 from worker.domain.jobs import Job
-from worker.domain.records import DatasetRecord
 
 if TYPE_CHECKING:
     from jinja2 import Template

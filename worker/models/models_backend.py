@@ -11,10 +11,7 @@ from engine.table_answers import check_columns
 from worker.datasets.library import DatasetLibrary
 from worker.domain.models import Alias, AliasChange, ModelVersion, RegisteredModel
 from worker.domain.names import checked_alias
-from worker.domain.paging import Pages, column_number
-from worker.domain.records import (
-    Page,
-)
+from worker.domain.paging import Page, Pages, column_number
 from worker.models.drift import Drift, drift_of
 from worker.models.registry import ModelFormat, ModelRegistry, known_name
 from worker.settings import Settings

@@ -11,7 +11,8 @@ from engine.data.storage.tensor_file import map_tensors, write_tensors
 from engine.foreign_weights import Origin
 from worker.domain.ids import new_id
 from worker.domain.names import checked, possible
-from worker.domain.records import Page, ParameterSet
+from worker.domain.paging import Page
+from worker.domain.parameter_sets import ParameterSet
 from worker.errors import NameTaken, UnknownParameters, UnsupportedMediaType
 from worker.parameters.files import MEDIA_TYPES, Tensors, read_parameters
 from worker.settings import Settings

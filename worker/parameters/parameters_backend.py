@@ -1,11 +1,8 @@
 """The backend's parameter sets: initial parameters that people bring along."""
 
 from engine.foreign_weights import Origin
-from worker.domain.paging import Pages, page_after
-from worker.domain.records import (
-    Page,
-    ParameterSet,
-)
+from worker.domain.paging import Page, Pages, page_after
+from worker.domain.parameter_sets import ParameterSet
 from worker.parameters.library import ParameterLibrary
 from worker.settings import Settings
 from worker.storage.uploads import Upload

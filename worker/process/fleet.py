@@ -1,9 +1,6 @@
 """The fleet: the workers that were seen lately, and whether what all lean on answers."""
 
-from worker.domain.records import (
-    Condition,
-    WorkerRecord,
-)
+from worker.domain.fleet import Condition, WorkerRecord
 from worker.errors import (
     StoreUnavailable,
 )

@@ -3,7 +3,7 @@
 import socket
 from contextlib import closing
 
-from worker.domain.records import WorkerRecord
+from worker.domain.fleet import WorkerRecord
 from worker.settings import Settings
 from worker.storage.database import find_database
 from worker.store.workers import Workers

@@ -22,7 +22,7 @@ from worker.store.model_aliases import ModelAliases
 from worker.store.models import Models
 from worker.store.new_jobs import Draft, NewJob, NewJobs
 from worker.store.parameter_sets import ParameterSets
-from worker.store.revisions import Change, Revisions
+from worker.store.revisions import NewRevision, Revisions
 from worker.store.training_log import SavedModel, TrainingLog
 from worker.store.work_items import WorkItems
 from worker.store.workers import Workers
@@ -33,10 +33,10 @@ __all__ = [
     "MODEL",
     "PREDICT_BATCH",
     "TRAIN",
-    "Change",
     "Draft",
     "NewEvent",
     "NewJob",
+    "NewRevision",
     "SavedModel",
     "Store",
     "StoredFile",

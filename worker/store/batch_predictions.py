@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from worker.domain.batch_predictions import BatchPrediction
+from worker.domain.datasets import DatasetRecord
 from worker.domain.idempotency import KeyedRequest
 from worker.domain.models import ModelVersion
+from worker.domain.paging import Page
 from worker.domain.principals import Principal
-from worker.domain.records import DatasetRecord, Page
 from worker.domain.work_items import Failure, Status
 from worker.errors import UnknownBatch, UnknownDataset
 from worker.storage import tables

@@ -8,10 +8,11 @@ import sqlalchemy as sa
 from pydantic import JsonValue
 from sqlalchemy.exc import IntegrityError
 
+from worker.domain.datasets import DatasetRecord, DatasetUse, PinnedDataset
 from worker.domain.ids import is_id
 from worker.domain.names import versioned
+from worker.domain.paging import Page
 from worker.domain.principals import Principal
-from worker.domain.records import DatasetRecord, DatasetUse, Page, PinnedDataset
 from worker.domain.work_items import LIVE
 from worker.errors import DatasetInUse, NameTaken
 from worker.storage import tables
@@ -44,7 +45,7 @@ class Datasets:
     ) -> tuple[DatasetRecord, bool]:
         """Make the next version of the name known; the newest itself, and False, where it has the same content."""
         with self._database.write() as connection:
-            versions = _locked_name(connection, self._tenant, stored.name)
+            versions = _lock_name(connection, self._tenant, stored.name)
             newest = connection.execute(_named(self._tenant, stored.name)).mappings().first()
             if newest is not None and newest["sha256"] == stored.sha256:  # whatever archive or format it came in
                 return _record(newest), False
@@ -203,7 +204,7 @@ def _is_name(tenant: str, name: str) -> sa.ColumnElement[bool]:
     return sa.and_(tables.dataset_names.c.tenant == tenant, tables.dataset_names.c.name == name)
 
 
-def _locked_name(connection: sa.Connection, tenant: str, name: str) -> int:
+def _lock_name(connection: sa.Connection, tenant: str, name: str) -> int:
     """How many versions the name has had; nobody else makes one until the transaction ends."""
     names = tables.dataset_names
     locking = sa.select(names.c.versions).where(_is_name(tenant, name)).with_for_update()

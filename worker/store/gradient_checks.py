@@ -8,8 +8,8 @@ from pydantic import JsonValue
 from worker.domain.gradient_checks import GradientCheck
 from worker.domain.idempotency import KeyedRequest
 from worker.domain.ids import new_id
+from worker.domain.paging import Page
 from worker.domain.principals import Principal
-from worker.domain.records import Page
 from worker.domain.work_items import Claim, Failure, Status
 from worker.errors import UnknownCheck
 from worker.storage import tables

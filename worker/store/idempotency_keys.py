@@ -7,7 +7,7 @@ behind what the next attempt finds.
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from worker.domain.idempotency import Answer, KeyedRequest, KeyLease
+from worker.domain.idempotency import KeyedRequest, KeyLease, StoredResponse
 from worker.domain.principals import Principal
 from worker.errors import KeyInFlight, KeyReused
 from worker.storage import tables
@@ -28,7 +28,7 @@ class IdempotencyKeys:
         self._database = database
         self._principal = principal
 
-    def begin(self, key: str, route: str) -> KeyLease | Answer:
+    def begin(self, key: str, route: str) -> KeyLease | StoredResponse:
         """The right to answer, or the answer that was given; raises KeyInFlight while somebody else has the right."""
         try:
             with self._database.write() as connection:
@@ -36,10 +36,10 @@ class IdempotencyKeys:
         except IntegrityError as error:  # PostgreSQL: the same key began at this very moment
             raise KeyInFlight(key) from error
 
-    def _begin(self, connection: sa.Connection, key: str, route: str) -> KeyLease | Answer:
+    def _begin(self, connection: sa.Connection, key: str, route: str) -> KeyLease | StoredResponse:
         now = self._database.now(connection)
         this = _is(self._principal, key, route)
-        row = _locked(connection, this)
+        row = _lock_row(connection, this)
         if row is not None and row["created_at"] < now - KEPT_SECONDS:
             connection.execute(sa.delete(tables.idempotency_keys).where(this))
             row = None
@@ -49,7 +49,7 @@ class IdempotencyKeys:
             connection.execute(sa.insert(tables.idempotency_keys).values(**whose, **first))
             return KeyLease(self._principal, key, route, 1)
         if row["status"] is not None:
-            return Answer(row["body_sha256"], row["status"], row["headers"], row["body"])
+            return StoredResponse(row["body_sha256"], row["status"], row["headers"], row["body"])
         if row["lease_until"] > now:
             raise KeyInFlight(key)
         attempt = row["attempt"] + 1
@@ -57,7 +57,7 @@ class IdempotencyKeys:
         connection.execute(sa.update(tables.idempotency_keys).where(this).values(**values))
         return KeyLease(self._principal, key, route, attempt)
 
-    def answer(self, key_lease: KeyLease, answer: Answer) -> None:
+    def answer(self, key_lease: KeyLease, answer: StoredResponse) -> None:
         """Keep the answer, unless a later attempt has taken over."""
         with self._database.write() as connection:
             connection.execute(
@@ -94,7 +94,7 @@ def created_before(connection: sa.Connection, keyed: KeyedRequest | None) -> str
     """
     if keyed is None:
         return None
-    row = _locked(connection, _leased(keyed.key_lease))
+    row = _lock_row(connection, _leased(keyed.key_lease))
     if row is None or row["attempt"] != keyed.key_lease.attempt:
         raise KeyInFlight(keyed.key_lease.key)
     if row["created_id"] is not None and row["body_sha256"] != keyed.sha256:
@@ -120,6 +120,6 @@ def _leased(key_lease: KeyLease) -> sa.ColumnElement[bool]:
     return _is(key_lease.principal, key_lease.key, key_lease.route)
 
 
-def _locked(connection: sa.Connection, this: sa.ColumnElement[bool]) -> sa.RowMapping | None:
+def _lock_row(connection: sa.Connection, this: sa.ColumnElement[bool]) -> sa.RowMapping | None:
     query = sa.select(tables.idempotency_keys).where(this).with_for_update()
     return connection.execute(query).mappings().first()

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from pydantic import JsonValue
 
 from worker.domain.jobs import Job, JobVersion
+from worker.domain.paging import Page
 from worker.domain.principals import Principal
-from worker.domain.records import Page
 from worker.domain.work_items import Control, Status
 from worker.errors import ControlPending, IllegalMove, JobInUse, NothingToKeep
 from worker.storage import tables

@@ -6,8 +6,10 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import JsonValue
 
+from worker.domain.events import Event
+from worker.domain.measurements import DatedRow, LayersMeasured, MetricsRow
+from worker.domain.paging import Page
 from worker.domain.principals import Principal
-from worker.domain.records import DatedRow, Event, LayersMeasured, MetricsRow, Page
 from worker.errors import NoModel
 from worker.storage import tables
 from worker.storage.database import Database

@@ -2,9 +2,9 @@
 
 import sqlalchemy as sa
 
-from worker.domain.models import Alias, AliasChange, Change
+from worker.domain.models import Alias, AliasChange, ChangeKind
+from worker.domain.paging import Page
 from worker.domain.principals import Principal
-from worker.domain.records import Page
 from worker.errors import NoEarlierVersion
 from worker.storage import tables
 from worker.storage.database import Database
@@ -118,7 +118,7 @@ class ModelAliases:
         connection: sa.Connection,
         model: ModelKey,
         alias: str,
-        change: Change,
+        change: ChangeKind,
         version: int | None,
         row: sa.RowMapping | None,
         back_to: int | None,

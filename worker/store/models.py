@@ -8,8 +8,8 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
 from worker.domain.models import ModelVersion, RegisteredModel, Registration
+from worker.domain.paging import Page
 from worker.domain.principals import Principal
-from worker.domain.records import Page
 from worker.domain.work_items import LIVE
 from worker.errors import UnknownModel, VersionInUse
 from worker.storage import tables
@@ -189,7 +189,7 @@ def register_in(
     """Register inside a transaction that is under way: the version's number, and whether it is new."""
     registration = registering.registration
     model = ModelKey(principal.tenant, registration.name)
-    versions = _locked_name(connection, model, principal, now)
+    versions = _lock_name(connection, model, principal, now)
     checkpoint = registration.checkpoint
     same = sa.select(sa.func.max(VERSIONS.version)).where(
         model.matches(tables.model_versions),
@@ -207,7 +207,7 @@ def register_in(
     return versions + 1, True
 
 
-def _locked_name(connection: sa.Connection, model: ModelKey, principal: Principal, now: float) -> int:
+def _lock_name(connection: sa.Connection, model: ModelKey, principal: Principal, now: float) -> int:
     """How many versions the name has had; nobody else changes the model until the transaction ends."""
     locking = sa.select(MODELS.versions).where(model.matches(tables.registered_models)).with_for_update()
     versions: int | None = connection.scalar(locking)

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from worker.domain.paging import Page
+from worker.domain.parameter_sets import ParameterSet
 from worker.domain.principals import Principal
-from worker.domain.records import Page, ParameterSet
 from worker.storage import tables
 from worker.storage.database import Database
 from worker.store.datasets import StoredFile, name_taken, stored_file

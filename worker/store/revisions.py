@@ -21,7 +21,7 @@ COLUMNS = tables.revisions.c
 
 
 @dataclass(frozen=True)
-class Change:
+class NewRevision:
     """A revision that has been checked and not yet stored."""
 
     patch: Mapping[str, JsonValue]
@@ -40,7 +40,7 @@ class Revisions:
         self._principal = principal
         self._tenant = principal.tenant
 
-    def add(self, job_id: str, wanted: Change, *, after: int) -> Revision:
+    def add(self, job_id: str, wanted: NewRevision, *, after: int) -> Revision:
         """Store a change that was made on top of revision `after`.
 
         Raises RevisionChanged when that is no longer the newest, IllegalMove when the job is done.

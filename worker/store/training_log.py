@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pydantic import JsonValue
 
 from worker.domain.jobs import Progress, Registered, Saved, Stage
-from worker.domain.records import LayersMeasured, MetricsRow
+from worker.domain.measurements import LayersMeasured, MetricsRow
 from worker.domain.work_items import Claim, Signals, Status
 from worker.storage import tables
 from worker.storage.database import Database

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from worker.domain.fleet import WorkerRecord
 from worker.domain.principals import Principal
-from worker.domain.records import WorkerRecord
 from worker.storage import tables
 from worker.storage.database import Database
 from worker.store.job_records import SEEN_SECONDS

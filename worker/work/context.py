@@ -61,7 +61,7 @@ class Context:
 
     def save(self, progress: Document) -> None:
         """Keep where the next attempt is to go on, and tell whoever waits."""
-        self.lease.held(self.store.work_items.save(self.claim, progress))
+        self.lease.note_renewal(self.store.work_items.save(self.claim, progress))
         self.notify()
 
     def report(self, progress: Document) -> None:
@@ -70,7 +70,7 @@ class Context:
             return
         self._reported_at = time.monotonic()
         with suppress(StoreError):  # the watchdog renews as well, and knows when it is over
-            self.lease.held(self.store.work_items.renew(self.claim, progress))
+            self.lease.note_renewal(self.store.work_items.renew(self.claim, progress))
             self.notify()
 
     def notify(self) -> None:

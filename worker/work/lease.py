@@ -26,7 +26,7 @@ class Lease:
         """Whether another attempt may have begun."""
         return self._refused or time.monotonic() - self._held_at > self._seconds
 
-    def held(self, signals: Signals) -> None:
+    def note_renewal(self, signals: Signals) -> None:
         """The store has just confirmed the lease, and told what somebody wants."""
         self._held_at = time.monotonic()
         self.control, self.revision = signals.control, signals.revision

@@ -9,7 +9,7 @@ import structlog
 from pydantic import JsonValue
 
 from worker.domain.jobs import Progress, Stage
-from worker.domain.records import LayersMeasured, MetricsRow
+from worker.domain.measurements import LayersMeasured, MetricsRow
 from worker.errors import StoreError
 from worker.store import NewEvent
 from worker.work.context import Context
@@ -102,6 +102,6 @@ class Outbox:
             warnings=batch.warnings,
             progress=batch.progress,
         )
-        self._context.lease.held(signals)
+        self._context.lease.note_renewal(signals)
         if batch.events or batch.rows:
             self._context.notify()

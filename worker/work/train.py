@@ -36,7 +36,7 @@ from engine import (
 )
 from worker.datasets.data_checks import DataChecks
 from worker.domain.jobs import CheckpointKind, Job
-from worker.domain.records import LayersMeasured
+from worker.domain.measurements import LayersMeasured
 from worker.domain.work_items import Failure, Status, WorkItem
 from worker.errors import StoreError, StoreUnavailable, WorkerError
 from worker.jobs.inputs import JobInputs
@@ -207,7 +207,7 @@ class Train(Kind[Finished]):
             controls.unsaved = True
             return None
         if signals is not None:
-            context.lease.held(signals)
+            context.lease.note_renewal(signals)
         controls.unsaved = False
         if kind == "control" and controls.drained_at is not None:
             raise Drained

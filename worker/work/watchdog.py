@@ -79,7 +79,7 @@ class Watchdog:
             self._log.warning("work_stalled", seconds=round(stalled))
             return
         try:
-            self._lease.held(self._renew())
+            self._lease.note_renewal(self._renew())
             self._renewed_at = now
         except LeaseLost:
             self._lease.refused()
