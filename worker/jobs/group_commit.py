@@ -12,11 +12,11 @@ from threading import Thread
 from time import monotonic
 from typing import Self
 
-from engine import EngineError, JobSpec
+from engine import JobSpec
 from worker.domain.idempotency import KeyedRequest
 from worker.domain.jobs import Job
-from worker.errors import StorageFull, WorkerError
-from worker.jobs.submission import Submission
+from worker.errors import StorageFull
+from worker.jobs.submission import Known, Submission
 from worker.queue.publisher import Publisher
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
@@ -110,29 +110,29 @@ class GroupCommit:
         return together
 
     def _answer(self, together: Sequence[Wanted]) -> None:
+        """Make jobs of those that are drafted, or can be at once."""
+        known = cache(lambda submission: cache(submission.known))  # they came at one time: a name means the same in all
+        for wanted in together:
+            if wanted.draft is None and wanted.spec is not None:
+                self._draft(wanted, wanted.spec, known(wanted.submission))
+        drafted = [(wanted, wanted.draft) for wanted in together if wanted.draft is not None]
         try:
-            self._write(self._drafted(together))
+            self._write(drafted)
         except Exception as error:  # a fault of ours is raised where it is waited for, and the thread goes on
-            for wanted in together:
+            for wanted, _ in drafted:
                 if not wanted.outcome.done():
                     wanted.outcome.set_exception(error)
 
-    def _drafted(self, together: Sequence[Wanted]) -> list[tuple[Wanted, Draft]]:
-        """Those that can be written now; they came at one time, so that a dataset's name means the same in all."""
-        known = cache(lambda submission: cache(submission.known))
-        drafted = []
-        for wanted in together:
-            try:
-                if wanted.draft is None and wanted.spec is not None:
-                    if not wanted.submission.is_familiar(wanted.spec, known(wanted.submission)):
-                        self._readers.submit(self._look_through, wanted, wanted.spec)
-                        continue
-                    wanted.draft = wanted.submission.draft(wanted.spec, known(wanted.submission))
-            except (EngineError, WorkerError) as error:
-                wanted.outcome.set_exception(error)
-            if wanted.draft is not None:
-                drafted.append((wanted, wanted.draft))
-        return drafted
+    def _draft(self, wanted: Wanted, spec: JobSpec, known: Known) -> None:
+        """Check the spec; where data has to be read for that, in a thread that nobody else waits for."""
+        submission = wanted.submission
+        try:
+            if submission.is_familiar(spec, known):
+                wanted.draft = submission.draft(spec, known)
+            else:
+                self._readers.submit(self._look_through, wanted, spec)
+        except Exception as error:  # as above
+            wanted.outcome.set_exception(error)
 
     def _look_through(self, wanted: Wanted, spec: JobSpec) -> None:
         """Check a spec whose data has to be read for that; then it goes with the next transaction."""
