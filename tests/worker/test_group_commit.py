@@ -1,6 +1,7 @@
 """Jobs that are asked for while others are written are written together, and each has its own answer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
@@ -97,3 +98,21 @@ def test_what_was_asked_for_before_the_end_is_answered(tmp_path: Path, redis_url
         backend = opened.on_behalf_of(LOCAL)
         wanted = [backend.jobs.submit_soon(spec(str(number))) for number in range(9)]
     assert {future.result(0).name for future in wanted} == {str(number) for number in range(9)}
+
+
+def test_one_that_is_looked_through_in_no_time_is_written_once(
+    opened: Backend, backend: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader may be done before the thread that asked it goes on."""
+
+    def at_once(self: object, read: Callable[..., None], *arguments: object) -> None:
+        read(*arguments)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", at_once)
+    gate = Gate(opened, monkeypatch)
+    gate.go.set()
+    unread = [spec(name, data={"train": "wine", "target": "label"}) for name in ("one", "other")]
+    wanted = [backend.jobs.submit_soon(one) for one in unread]
+    assert {future.result(60).name for future in wanted} == {"one", "other"}
+    assert backend.jobs.submit(spec("after")).name == "after"
+    assert sorted(str(name) for names in gate.together for name in names) == ["after", "one", "other"]

@@ -35,7 +35,7 @@ class Wanted:
     """A job that somebody waits for: a spec, or a draft once it is checked, and what becomes of it."""
 
     submission: Submission
-    spec: JobSpec | None
+    spec: JobSpec
     draft: Draft | None
     keyed: KeyedRequest | None
     outcome: Future[Job] = field(default_factory=Future)
@@ -73,9 +73,9 @@ class GroupCommit:
         """The job of a spec, or what is raised instead of one; returns at once."""
         return self._want(Wanted(submission, spec, None, keyed))
 
-    def create(self, submission: Submission, draft: Draft, keyed: KeyedRequest | None) -> Future[Job]:
-        """The same of a draft, which is checked already."""
-        return self._want(Wanted(submission, None, draft, keyed))
+    def create(self, submission: Submission, spec: JobSpec, draft: Draft, keyed: KeyedRequest | None) -> Future[Job]:
+        """The same of a spec whose draft is checked already."""
+        return self._want(Wanted(submission, spec, draft, keyed))
 
     def _want(self, wanted: Wanted) -> Future[Job]:
         self._queue.put(wanted)
@@ -112,10 +112,11 @@ class GroupCommit:
     def _answer(self, together: Sequence[Wanted]) -> None:
         """Make jobs of those that are drafted, or can be at once."""
         known = cache(lambda submission: cache(submission.known))  # they came at one time: a name means the same in all
+        drafted: list[tuple[Wanted, Draft]] = []
         for wanted in together:
-            if wanted.draft is None and wanted.spec is not None:
-                self._draft(wanted, wanted.spec, known(wanted.submission))
-        drafted = [(wanted, wanted.draft) for wanted in together if wanted.draft is not None]
+            draft = wanted.draft or self._draft_at_once(wanted, known(wanted.submission))
+            if draft is not None:
+                drafted.append((wanted, draft))
         try:
             self._write(drafted)
         except Exception as error:  # a fault of ours is raised where it is waited for, and the thread goes on
@@ -123,21 +124,21 @@ class GroupCommit:
                 if not wanted.outcome.done():
                     wanted.outcome.set_exception(error)
 
-    def _draft(self, wanted: Wanted, spec: JobSpec, known: Known) -> None:
-        """Check the spec; where data has to be read for that, in a thread that nobody else waits for."""
-        submission = wanted.submission
+    def _draft_at_once(self, wanted: Wanted, known: Known) -> Draft | None:
+        """The draft; None where it is refused, or comes later, as data has to be read for it."""
+        submission, spec = wanted.submission, wanted.spec
         try:
             if submission.is_familiar(spec, known):
-                wanted.draft = submission.draft(spec, known)
-            else:
-                self._readers.submit(self._look_through, wanted, spec)
+                return submission.draft(spec, known)
+            self._readers.submit(self._look_through, wanted)
         except Exception as error:  # as above
             wanted.outcome.set_exception(error)
+        return None
 
-    def _look_through(self, wanted: Wanted, spec: JobSpec) -> None:
+    def _look_through(self, wanted: Wanted) -> None:
         """Check a spec whose data has to be read for that; then it goes with the next transaction."""
         try:
-            wanted.draft = wanted.submission.draft(spec)
+            wanted.draft = wanted.submission.draft(wanted.spec)
         except Exception as error:  # as above
             wanted.outcome.set_exception(error)
         else:

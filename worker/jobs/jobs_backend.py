@@ -85,8 +85,9 @@ class JobsBackend:
 
     def rerun(self, job_id: str, keyed: KeyedRequest | None = None) -> Job:
         """Queue a job once more, with the same spec, seed, data and changes; raises InputGone."""
-        draft = self._submission.again(self.get(job_id))
-        return self._group_commit.create(self._submission, draft, keyed).result()
+        job = self.get(job_id)
+        spec, draft = JobSpec.model_validate(job.spec), self._submission.again(job)
+        return self._group_commit.create(self._submission, spec, draft, keyed).result()
 
     def get(self, job_id: str) -> Job:
         """The job as it is now; raises UnknownJob."""
