@@ -23,7 +23,7 @@ from worker.storage.artifacts import Artifacts
 from worker.store import Draft, NewJob, Store
 
 MOST = 64  # in one transaction: the first of them should not wait for long
-COMMIT_DELAY = 0.002
+COMMIT_DELAY = 0.003
 """Seconds that a transaction waits for as many as went into the one before: clients that were answered ask again."""
 
 READERS = 4

@@ -1,6 +1,7 @@
 """The jobs as their owners see them: made, looked at, paused, resumed, stopped, cancelled, deleted."""
 
 from collections.abc import Collection
+from functools import cache
 from itertools import islice
 
 import sqlalchemy as sa
@@ -34,13 +35,10 @@ class Jobs:
 
     def page(self, *, limit: int, after: str | None, state: Status | None) -> Page[JobVersion]:
         """Jobs older than `after`, newest first, each without its contents."""
-        query = VERSIONS.limit(limit + 1)
-        if after is not None:
-            query = query.where(ITEMS.id < after)
-        if state is not None:
-            query = query.where(ITEMS.state == state.value)
+        query = versions(older=after is not None, in_state=state is not None)
+        asked = {"tenant": self._tenant, "limit": limit + 1, "after": after, "state": state and state.value}
         with self._database.read() as connection:
-            rows = connection.execute(query, {"tenant": self._tenant}).all()
+            rows = connection.execute(query, asked).all()
             live = served(connection, self._database.now(connection))
         found = (JobVersion(row.id, row.version, waiting_reason(Status(row.state), row.queue, live)) for row in rows)
         return Page(tuple(islice(found, limit)), has_more=len(rows) > limit)
@@ -164,12 +162,19 @@ class Jobs:
         return found
 
 
-VERSIONS = (
-    sa.select(tables.jobs.c.id, tables.jobs.c.version, ITEMS.state, ITEMS.queue)
-    .select_from(JOIN)
-    .where(ITEMS.tenant == sa.bindparam("tenant"), ITEMS.kind == KIND)
-    .order_by(ITEMS.id.desc())
-)
+@cache  # to put a statement together takes longer than to carry it out
+def versions(*, older: bool, in_state: bool) -> sa.Select[tuple[str, int, str, str]]:
+    """The newest jobs of a tenant: all, those older than `after`, those in a state."""
+    query = (
+        sa.select(tables.jobs.c.id, tables.jobs.c.version, ITEMS.state, ITEMS.queue)
+        .select_from(JOIN)
+        .where(ITEMS.tenant == sa.bindparam("tenant"), ITEMS.kind == KIND)
+        .order_by(ITEMS.id.desc())
+        .limit(sa.bindparam("limit"))
+    )
+    if older:
+        query = query.where(ITEMS.id < sa.bindparam("after"))
+    return query.where(ITEMS.state == sa.bindparam("state")) if in_state else query
 
 
 def _request_control(connection: sa.Connection, row: sa.RowMapping, now: float, control: Control) -> None:
