@@ -11,6 +11,8 @@ def unless_unchanged(request: Request, response: Response) -> Response:
     if request.method != "GET" or response.status_code != 200 or isinstance(response, StreamingResponse | FileResponse):
         return response
     fresh = {"ETag": tag_of(bytes(response.body)), "Cache-Control": "no-cache"}
+    if "vary" in response.headers:
+        fresh["Vary"] = response.headers["vary"]
     if is_held(request, fresh["ETag"]):
         return Response(status_code=304, headers=fresh)
     response.headers.update(fresh)

@@ -8,6 +8,7 @@ fastapi, tried with 0.165.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache, partial
+from http import HTTPStatus
 from typing import Any, TypeVar, get_type_hints
 from urllib.parse import parse_qsl
 
@@ -176,6 +177,6 @@ async def read_body(request: Request, most: int) -> bytes:
     raise ClientDisconnect
 
 
-def body_too_large(most: int) -> RequestRefused:
+def body_too_large(most: int, title: str = HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase) -> RequestRefused:
     """The refusal of a body of more bytes."""
-    return RequestRefused(413, "content_too_large", "Content Too Large", too_large(most))
+    return RequestRefused(413, "content_too_large", title, too_large(most))

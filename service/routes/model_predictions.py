@@ -109,7 +109,7 @@ async def predict_with_model(request: Request, name: ModelName, query: Annotated
     form = answer_form(request, kind)
     body = await read_body(request, pipeline.max_bytes)
     if kind != FLOATS and len(body) > MOST_TEXT:
-        raise body_too_large(MOST_TEXT)
+        raise body_too_large(MOST_TEXT, "Content Too Large")
     refuse_top_k_of_values(resolved.model, query.top_k)
     exchange = RowsExchange(kind, form, body, query.top_k)
     content = await pipeline.predict(resolved, exchange, len(body))

@@ -103,3 +103,10 @@ def test_a_long_poll_returns_when_its_time_is_over(client: httpx.Client, job: Su
 def test_a_model_is_asked_too_early(client: httpx.Client, job: Submit) -> None:
     problem = assert_problem(client.post(f"/v1/jobs/{job()}/predict", json={"rows": [[1, 2, 3, 4]]}), 409)
     assert problem["code"] == "no_model" and "queued" in problem["detail"]
+
+
+def test_a_list_that_is_as_it_was_still_says_what_it_varies_with(client: httpx.Client) -> None:
+    known = client.get("/v1/jobs")
+    unchanged = client.get("/v1/jobs", headers={"If-None-Match": known.headers["etag"]})
+    assert unchanged.status_code == 304
+    assert "Accept" in known.headers["vary"] and "Accept" in unchanged.headers["vary"]
