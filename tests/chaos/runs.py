@@ -52,7 +52,7 @@ class Plan:
 
 LONG = {"length": 1.0, "kinds": ("few long epochs",)}
 AGAINST: dict[str, dict[str, Any]] = {
-    "fence_off": {"kills": 0, "freezes": 5, "at_once": 1, **LONG},  # the other worker is free to take the job over
+    "fence_off": {"kills": 0, "freezes": 15, "at_once": 1, **LONG},  # the other worker is free to take the job over
     "position_lost": {"kills": 12, "at_once": 2, **LONG},  # hit in the middle of an epoch
     "sweeper_off": {"kills": 4},
     "sync_late": {"kills": 25, **LONG},  # an eighth of the kills are power cuts
