@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from itertools import count
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from worker.domain.jobs import Job
 from worker.domain.measurements import DatedRow
 from worker.errors import NoModel
-from worker.store import NewEvent, TenantStore
+from worker.store import NewEvent, TenantStore, training_log
 
 
 @pytest.fixture
@@ -95,6 +96,19 @@ def test_a_row_has_the_time_when_its_epoch_ended(store: TenantStore, queued: Cal
     assert [row["at"] for row in store.measurements.thinned(claim.item_id, after=1, points=6)] == [
         row["at"] for row in page[1:]
     ]
+
+
+def test_no_epoch_is_older_than_the_one_before_though_the_writer_is_slow(
+    store: TenantStore, queued: Callable[[], Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = store.work_items.claim(queued().id, "worker")
+    assert claim is not None
+    end, looks = time.monotonic(), count()
+    monkeypatch.setattr(training_log.time, "monotonic", lambda: end + next(looks))  # a second passes at every look
+    rows = [{"epoch": epoch} for epoch in range(1, 6)]
+    store.training_log.record(claim, 1, rows=rows, ended=[end] * len(rows), epoch=5)
+    times = [str(row["at"]) for row in store.measurements.page(claim.item_id, after=0, limit=9).data]
+    assert times == sorted(times)
 
 
 def test_events_are_numbered_from_one_without_a_gap(store: TenantStore, queued: Callable[[], Job]) -> None:

@@ -66,10 +66,11 @@ class TrainingLog:
             row = self._items.hold(connection, claim)
             if batch <= row["batch"]:
                 return signals(row)
-            now = self._database.now(connection)
+            now, here = self._database.now(connection), time.monotonic()
             if rows:
-                # The ages are this process's to know, the time is the database's.
-                moments = [now - (time.monotonic() - end) for end in ended] or [now] * len(rows)
+                # The ages are this process's to know, the time is the database's. Each clock is read once: an epoch
+                # would be older than the one before it if the writer was held up between two looks.
+                moments = [now - (here - end) for end in ended] or [now] * len(rows)
                 dated = [_metrics(claim.item_id, line, at) for line, at in zip(rows, moments, strict=True)]
                 connection.execute(sa.insert(tables.metrics), dated)
                 if epochs:
