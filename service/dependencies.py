@@ -19,18 +19,12 @@ from worker.backend import Backend
 from worker.domain import names
 from worker.domain.ids import Prefix, id_pattern
 from worker.domain.jobs import Job
-from worker.settings import Settings
 from worker.workspace import Workspace
 
 
 def watchers_of(request: Request) -> Watchers:
     watchers: Watchers = request.app.state.watchers
     return watchers
-
-
-def settings_of(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
 
 
 def resolver_of(request: Request) -> Resolver:

@@ -48,7 +48,7 @@ class Authentication:
             try:
                 principal = await self.authenticator.principal_of(scope)
             except RequestRefused as refused:
-                await refusal(scope, refused)(scope, receive, send)
+                await ProblemResponse.of_refusal(scope, refused)(scope, receive, send)
                 return
             scope[PRINCIPAL] = principal
             structlog.contextvars.bind_contextvars(principal=principal.name)
@@ -59,19 +59,6 @@ def is_open(scope: Scope) -> bool:
     """Whether nobody has to say who asks: of a probe, and of a preflight, with which no browser sends credentials."""
     preflight = scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method") is not None
     return preflight or route_path(scope).startswith(OPEN)
-
-
-def refusal(scope: Scope, refused: RequestRefused) -> ProblemResponse:
-    """The refusal as a problem."""
-    return ProblemResponse.of(
-        scope,
-        refused.status_code,
-        str(refused.detail),
-        code=refused.code,
-        title=refused.title,
-        faults=refused.faults,
-        headers=refused.headers,
-    )
 
 
 def principal_of(connection: HTTPConnection) -> Principal:

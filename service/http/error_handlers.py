@@ -75,14 +75,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if isinstance(error, RequestRefused):
-        return ProblemResponse.of(
-            request,
-            error.status_code,
-            str(error.detail),
-            code=error.code,
-            title=error.title,
-            faults=as_sent(request, error.faults),
-        )
+        return ProblemResponse.of_refusal(request, error, as_sent(request, error.faults))
     path, headers, detail = request.scope["path"], dict(error.headers or {}), str(error.detail)
     if error.status_code == 404:
         detail = f"there is nothing at {path}; GET {request.scope['root_path']}/docs lists what there is"

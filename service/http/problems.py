@@ -124,6 +124,21 @@ class ProblemResponse(Response):
         retry = {"Retry-After": RETRY_AFTER[status]} if status in RETRY_AFTER else {}
         return cls(content, status, headers={**retry, **(headers or {})})
 
+    @classmethod
+    def of_refusal(
+        cls, scope: Mapping[str, Any], refused: RequestRefused, faults: Sequence[Fault] | None = None
+    ) -> "ProblemResponse":
+        """The refusal as a problem; with `faults` in place of its own where they are to be told otherwise."""
+        return cls.of(
+            scope,
+            refused.status_code,
+            str(refused.detail),
+            code=refused.code,
+            title=refused.title,
+            faults=refused.faults if faults is None else faults,
+            headers=refused.headers,
+        )
+
 
 def status_of(error: Exception) -> int:
     """That of its family; what a spec refers to and is not there is the spec's fault, not the path's."""

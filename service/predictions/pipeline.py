@@ -4,6 +4,7 @@ The model is resolved, the rows are read, small requests are batched dynamically
 the predictions are written in the form that was asked for.
 """
 
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from fastapi.concurrency import run_in_threadpool
@@ -48,22 +49,14 @@ class PredictionPipeline:
         """What the model answers to a request of so many bytes."""
         if size > SMALL:
             return await run_in_threadpool(self._whole, resolved, exchange)
-        model = resolved.model
-        rows = exchange.rows(model)
-        try:
-            X = model.inputs(rows)
-        except RowError as error:
-            raise exchange.refusal(model, rows, error) from error
-        return self._written(resolved, exchange, rows, await self._batcher.predict(model, X))
+        rows = exchange.rows(resolved.model)
+        X = make_of(rows, resolved.model.inputs, exchange, resolved.model)
+        return self._written(resolved, exchange, rows, await self._batcher.predict(resolved.model, X))
 
     def _whole(self, resolved: Resolved, exchange: Exchange[Content]) -> Content:
         """All of a large request, from its bytes to the answer's, in one thread."""
-        model = resolved.model
-        rows = exchange.rows(model)
-        try:
-            predicted = model.answers_to(rows)
-        except RowError as error:
-            raise exchange.refusal(model, rows, error) from error
+        rows = exchange.rows(resolved.model)
+        predicted = make_of(rows, resolved.model.answers_to, exchange, resolved.model)
         return self._written(resolved, exchange, rows, predicted)
 
     def _written(self, resolved: Resolved, exchange: Exchange[Content], rows: Rows, predicted: Predicted) -> Content:
@@ -71,3 +64,11 @@ class PredictionPipeline:
         if resolved.sampled:  # only now: what could not be answered says nothing about those who ask
             self._samples.offer(resolved.backend, resolved.name, resolved.model, rows)
         return content
+
+
+def make_of(rows: Rows, make: Callable[[Rows], Predicted], exchange: Exchange[object], model: Model) -> Predicted:
+    """What is made of rows; refused in the words of the exchange where one cannot be used."""
+    try:
+        return make(rows)
+    except RowError as error:
+        raise exchange.refusal(model, rows, error) from error
