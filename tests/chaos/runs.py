@@ -16,7 +16,7 @@ import psutil
 from engine import JobSpec
 from tests.chaos.load import specs, upload
 from tests.chaos.mutants import cut_the_power
-from tests.chaos.verdict import Verdict, judge, recoveries, superfluous, twin_of
+from tests.chaos.verdict import Verdict, all_events, judge, recoveries, superfluous, twin_of
 from tests.chaos.workers import Worker
 from worker.backend import open_backend
 from worker.domain.principals import LOCAL
@@ -30,6 +30,7 @@ Say = Callable[[str], None]
 LEASE = 2.0
 DRAIN_SECONDS = 240.0
 TWIN_SECONDS = 600.0
+TAKEOVER_SECONDS = 30.0  # for a job whose worker is frozen to be swept, claimed and resumed
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Plan:
 
 LONG = {"length": 1.0, "kinds": ("few long epochs",)}
 AGAINST: dict[str, dict[str, Any]] = {
-    "fence_off": {"kills": 0, "freezes": 15, "at_once": 1, **LONG},  # the other worker is free to take the job over
+    # one job at a time: the other worker is free to take it over, and it lasts until the first one writes again
+    "fence_off": {"kills": 0, "freezes": 3, "at_once": 1, **LONG, "length": 4.0},
     "position_lost": {"kills": 12, "at_once": 2, **LONG},  # hit in the middle of an epoch
     "sweeper_off": {"kills": 4},
     "sync_late": {"kills": 25, **LONG},  # an eighth of the kills are power cuts
@@ -172,17 +174,36 @@ class Chaos:
         return "a worker that trains"
 
     def freeze(self) -> str:
-        """Stop a worker and all that it does until its lease is long over, then let it go on."""
+        """Stop a worker and all that it does until another has gone on with its job, then let it go on."""
         if (victim := self.victim()) is None:
             return ""
-        pids = list(victim[0].pids())
+        worker, job_id = victim
+        attempt = self.backend.jobs.get(job_id).attempt
+        pids = list(worker.pids())
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
-        time.sleep(LEASE * 1.7)
+        taken_over = self._wait_until_taken_over(job_id, attempt)
         for pid in pids:
             if psutil.pid_exists(pid):
                 os.kill(pid, signal.SIGCONT)
-        return "frozen"
+        return "frozen until taken over" if taken_over else ""
+
+    def _wait_until_taken_over(self, job_id: str, attempt: int) -> bool:
+        """Whether a later attempt than this has resumed the job; not for ever, for every worker may be busy or dead."""
+        deadline = time.monotonic() + TAKEOVER_SECONDS
+        while time.monotonic() < deadline:
+            job = self.backend.jobs.get(job_id)
+            if job.done:
+                return False
+            if job.attempt > attempt and job.state is Status.RUNNING and self._resumed(job_id, job.attempt):
+                return True
+            time.sleep(0.05)
+        return False
+
+    def _resumed(self, job_id: str, attempt: int) -> bool:
+        return any(
+            event.type == "resumed" and event.attempt == attempt for event in all_events(self.backend, job_id)
+        )
 
     def wipe(self) -> str:
         """Kill Redis; its supervisor starts it again, empty."""
