@@ -201,9 +201,7 @@ class Chaos:
         return False
 
     def _resumed(self, job_id: str, attempt: int) -> bool:
-        return any(
-            event.type == "resumed" and event.attempt == attempt for event in all_events(self.backend, job_id)
-        )
+        return any(event.type == "resumed" and event.attempt == attempt for event in all_events(self.backend, job_id))
 
     def wipe(self) -> str:
         """Kill Redis; its supervisor starts it again, empty."""
