@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from pydantic import Field, TypeAdapter
 
 from engine.component import Component
+from engine.data.formats.picture_reading import PictureReading
 
 Values = NDArray[Any]
 Scalar = float | int | bool | str | None
@@ -19,6 +20,7 @@ class NumberType(Component):
     """Floats or integers; NaN is missing."""
 
     kind: Literal["number"] = "number"
+    classes: bool = False  # integers that stand for classes, however many there are
 
     def missing(self, values: Values) -> NDArray[np.bool_]:
         """Which of some stored values are missing."""
@@ -79,6 +81,8 @@ class TensorType(Component):
     """An array a row, such as an image; nothing is missing."""
 
     kind: Literal["tensor"] = "tensor"
+    picture: PictureReading | None = None  # where a row is a picture
+    booleans: bool = False  # true and false
 
     def missing(self, values: Values) -> NDArray[np.bool_]:
         return np.zeros(len(values), bool)

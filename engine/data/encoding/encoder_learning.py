@@ -52,9 +52,11 @@ def learn_encoders(table: Table, given: Options) -> tuple[AnyEncoder, ...]:
     sample = table.select(numbers).take(slice(None, None, step)).read() if numbers else None
     encoders: list[AnyEncoder] = []
     for name, option in options.items():
-        if option is None:
-            encoders.append(TensorEncoder(name=name, shape=table.shapes[name]))
-        elif name not in counts:
+        held = table.types[name]
+        if isinstance(held, TensorType):
+            shape = table.shapes[name]
+            encoders.append(TensorEncoder(name=name, shape=shape, picture=held.picture, booleans=held.booleans))
+        elif option is None or name not in counts:
             encoders.append(NumberEncoder(name=name))
         elif isinstance(option, NumberColumn) and sample is not None:
             counts[name].check()

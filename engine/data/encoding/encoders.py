@@ -20,6 +20,7 @@ from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, N
 from engine.data.encoding.column_options import BooleanColumn, CategoryColumn, NumberColumn
 from engine.data.encoding.conversions import NO, YES, as_boolean, as_category, as_number, number_label
 from engine.data.formats.cell_values import is_missing
+from engine.data.formats.picture_reading import PictureReading
 
 Values = NDArray[Any]
 Inputs = NDArray[np.float64]
@@ -32,6 +33,8 @@ class TensorEncoder(Component):
     type: Literal["tensor"] = "tensor"
     name: str
     shape: tuple[int, ...]
+    picture: PictureReading | None = None
+    booleans: bool = False
     indicator: Literal[False] = False
 
     @property

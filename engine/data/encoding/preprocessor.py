@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from pydantic import TypeAdapter
 
 from engine.data.column_types import AnyColumnType
+from engine.data.encoding.arrays import array_sent, flat_numbers
 from engine.data.encoding.column_options import AnyColumnOption
 from engine.data.encoding.encoder_learning import Options, learn_encoders
 from engine.data.encoding.encoders import AnyEncoder, BadValue, Encoder, NumberEncoder, TensorEncoder, shown
@@ -247,7 +248,7 @@ class Preprocessor:
         types: dict[str, AnyColumnType] = {}
         for encoder, column in zip(self.encoders, values, strict=True):
             if isinstance(encoder, TensorEncoder):
-                flat = [_flat(number, encoder.name, value, encoder.shape) for number, value in enumerate(column)]
+                flat = [array_sent(number, encoder.name, value, encoder) for number, value in enumerate(column)]
                 columns[encoder.name] = np.array(flat).reshape(len(rows), *encoder.shape)
                 continue
             try:
@@ -361,7 +362,7 @@ class Preprocessor:
         for encoder, field, value in given:
             try:
                 if isinstance(encoder, TensorEncoder):
-                    _flat(number, encoder.name, value, encoder.shape)
+                    array_sent(number, encoder.name, value, encoder)
                 else:
                     encoder.stored([value])
             except RowError as fault:
@@ -377,14 +378,18 @@ class Preprocessor:
     def _row(self, number: int, row: Row | NDArray[Any]) -> Array:
         if isinstance(row, Mapping):
             self._check_names(number, row)
-            values = [_flat(number, name, row[name], shape) for name, shape in self.shapes.items()]
-            return np.concatenate(values)
+            return np.concatenate([self._sent(number, encoder, row[encoder.name]) for encoder in self.encoders])
         self._check_list(number, row)
-        shapes = list(self.shapes.values())
-        size = sum(map(prod, shapes))
-        if len(shapes) == 1 and shapes[0] and len(row) != size:
-            return _flat(number, "", row, shapes[0])
-        return _flat(number, "", row, (size,))
+        (first, *others) = self.encoders
+        if isinstance(first, TensorEncoder) and not others:
+            is_value = len(row) == 1 and isinstance(row[0], str | bytes)
+            return array_sent(number, "", row[0] if is_value else row, first)
+        return flat_numbers(number, "", row, (self._numbers,))
+
+    def _sent(self, number: int, encoder: AnyEncoder, value: Any) -> Array:
+        if isinstance(encoder, TensorEncoder):
+            return array_sent(number, encoder.name, value, encoder)
+        return flat_numbers(number, encoder.name, value, encoder.shape)
 
 
 def _check_finite(rows: NDArray[Any], first: int, says: str) -> None:
@@ -392,32 +397,3 @@ def _check_finite(rows: NDArray[Any], first: int, says: str) -> None:
     if not np.isfinite(rows).all():
         number = first + int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
         raise RowError(number, "", f"row {number} {says}")
-
-
-def _flat(number: int, field: str, value: Any, shape: tuple[int, ...]) -> Array:
-    """The numbers of one value in C order, given nested in its shape or flat; RowError for anything else."""
-    where = f"row {number}" + (f", field {field!r}" if field else "")
-    size = prod(shape)
-    values = value.tolist() if isinstance(value, np.ndarray) else value
-    level: list[Any] = [values]
-    is_flat = bool(shape) and _length(values) == size and _length(values[0]) < 0
-    for extent in (size,) if is_flat else shape:
-        if not all(_length(item) == extent for item in level):
-            wanted = "x".join(map(str, shape)) + " numbers" + (", nested or flat" if len(shape) > 1 else "")
-            raise RowError(number, field, f"{where} is {shown(value)}; it takes an array of {wanted}")
-        level = [leaf for item in level for leaf in item]
-    strange = {kind for kind in map(type, level) if kind is bool or not issubclass(kind, int | float | np.number)}
-    if strange:
-        wrong = next(leaf for leaf in level if type(leaf) in strange)
-        raise RowError(number, field, f"{where} holds {shown(wrong)}; it takes numbers")
-    try:
-        flat = np.array(level, np.float64)
-    except OverflowError:
-        raise RowError(number, field, f"{where} holds an integer beyond float64; send a smaller one") from None
-    if not np.isfinite(flat).all():
-        raise RowError(number, field, f"{where} holds NaN or infinity; send finite numbers")
-    return flat
-
-
-def _length(value: Any) -> int:
-    return len(value) if isinstance(value, list | tuple) else -1

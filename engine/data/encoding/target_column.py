@@ -144,6 +144,8 @@ def kind_of(name: str, column: Column, loss: str, held: AnyColumnType | None = N
             return "classes"
         case BooleanType() if loss != "mean_squared_error":
             return "classes"
+        case NumberType(classes=True) if loss != "mean_squared_error":
+            return "classes"
         case _:
             pass
     if column.ndim > 2:
