@@ -12,7 +12,7 @@ from worker.backend import Backend
 from worker.domain.jobs import Job
 from worker.domain.principals import LOCAL
 from worker.domain.work_items import Status
-from worker.errors import NoModel
+from worker.errors import ArtifactDamaged, NoModel
 from worker.maintenance.orphans import sweep_orphans
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts
@@ -105,11 +105,7 @@ def judge(verdict: Verdict, backend: Workspace, job_id: str, twin: dict[str, Any
         f"{job_id}: a registered checkpoint was damaged",
     )
     if job.state is Status.SUCCEEDED:
-        model = backend.jobs.model(job_id)
-        verdict.expect(
-            backend.jobs.model_path(job_id).is_file() and load(model.path).weights_sha256 == model.weights_sha256,
-            f"{job_id}: the model is not the one that was stored",
-        )
+        verdict.expect(_is_whole(backend, job_id), f"{job_id}: the model is not the one that was stored")
         if twin is not None:
             found = twin_of(backend, job)
             differing = [name for name in twin if twin[name] != found[name]]
@@ -122,6 +118,16 @@ def judge(verdict: Verdict, backend: Workspace, job_id: str, twin: dict[str, Any
         except NoModel:
             pass
         verdict.expect(twin is None or not job.done, f"{job_id} {job.state}: {job.error}")
+
+
+def _is_whole(backend: Workspace, job_id: str) -> bool:
+    """Whether the job's model can be read, and is the one that was stored."""
+    model = backend.jobs.model(job_id)
+    try:
+        path = backend.jobs.model_path(job_id)
+    except ArtifactDamaged:
+        return False
+    return load(path).weights_sha256 == model.weights_sha256
 
 
 def superfluous(verdict: Verdict, opened: Backend, settings: Settings) -> None:
