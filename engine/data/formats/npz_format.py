@@ -9,7 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from math import prod
@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from engine.component import Component
-from engine.data.column_types import natural_type
+from engine.data.column_types import AnyColumnType, BooleanType, NumberType, TensorType
 from engine.data.dataset import PARTS, Dataset
 from engine.data.formats.incoming import Block, Incoming
 from engine.data.formats.limits import ReadLimits
+from engine.data.formats.picture import holds_pictures
+from engine.data.formats.picture_reading import PictureReading
 from engine.errors import DataError
 
 PAIRS = {f"{axis}{suffix}": (axis, part) for axis in "xy" for part, suffix in
@@ -69,11 +71,19 @@ class Header(NamedTuple):
 
 
 class NpzFormat(Component):
-    """x: one row an example, of any shape; y: one label, or one row of values, an example."""
+    """x: one row an example, of any shape; y: one label, or one row of values, an example.
+
+    Rows of y that have exactly one 1, and zeros beside it, are one-hot: such a row is the number of its class.
+    """
 
     type: Literal["npz"] = Field("npz", description="A NumPy archive with x and y, or x_train and y_train.")
     media_types: ClassVar[tuple[str, ...]] = ("application/x-npz",)
     endings: ClassVar[Mapping[str, str]] = {".npz": "application/x-npz"}
+    one_hot: bool | None = Field(
+        None,
+        description="whether a row of y is one-hot, and so a class; without it, where every row has exactly one 1 and "
+        "zeros beside it",
+    )
 
     def read(self, path: Path, limits: ReadLimits | None = None) -> Dataset:
         """Tables of the columns "x" and "label"; DataError names the array that cannot be used, and why."""
@@ -87,7 +97,18 @@ class NpzFormat(Component):
             for name, member in members.items():
                 with archive.open(member) as file:
                     headers[name] = _header(name, file, member.file_size, limits)
-        return {part: _incoming(path, limits, x, y) for part, (x, y) in _paired(headers).items()}
+        paired = _paired(headers)
+        classes = self._is_one_hot(path, limits, [y for _, y in paired.values()])
+        return {part: _incoming(path, limits, x, y, classes) for part, (x, y) in paired.items()}
+
+    def _is_one_hot(self, path: Path, limits: ReadLimits, ys: Sequence[Header]) -> bool:
+        """Whether the rows of y are classes; DataError where they are to be and one is none."""
+        if self.one_hot is False or (self.one_hot is None and not _lean(ys[0])):
+            return False
+        strange = next(filter(None, (_not_one_hot(path, limits, y) for y in ys)), None)
+        if strange and self.one_hot:
+            raise DataError(f"{strange}; leave one_hot out, or send one-hot rows")
+        return strange is None
 
 
 def read_arrays(path: Path, limits: ReadLimits, names: re.Pattern[str], wanted: str) -> dict[str, Values]:
@@ -288,18 +309,31 @@ def _paired(headers: dict[str, Header]) -> dict[str, tuple[Header, Header]]:
     return {part: (tables[part]["x"], tables[part]["y"]) for part in order}
 
 
-def _incoming(path: Path, limits: ReadLimits, x: Header, y: Header) -> Incoming:
+def _incoming(path: Path, limits: ReadLimits, x: Header, y: Header, classes: bool) -> Incoming:
     columns = {"x": x, "label": y}
+    types = {name: _type_of(header) for name, header in columns.items()}
+    dtypes = {name: header.dtype.newbyteorder("=") for name, header in columns.items()}
+    dtypes |= {name: np.dtype(np.float64) for name, kind in types.items() if isinstance(kind, BooleanType)}
+    shapes = {name: _lean(header) for name, header in columns.items()}
+    if classes:
+        types["label"], dtypes["label"], shapes["label"] = NumberType(classes=True), np.dtype(np.int32), ()
     return Incoming(
         rows=x.shape[0],
-        types={name: natural_type(header.dtype, (x.shape[0], *_lean(header))) for name, header in columns.items()},
-        dtypes={name: header.dtype.newbyteorder("=") for name, header in columns.items()},
-        shapes={name: _lean(header) for name, header in columns.items()},
-        blocks=partial(_blocks, path, limits, columns),
+        types=types,
+        dtypes=dtypes,
+        shapes=shapes,
+        blocks=partial(_blocks, path, limits, columns, classes),
     )
 
 
-def _blocks(path: Path, limits: ReadLimits, columns: dict[str, Header]) -> Iterator[Block]:
+def _type_of(header: Header) -> AnyColumnType:
+    booleans, shape = header.dtype.kind == "b", _lean(header)
+    if not shape:
+        return BooleanType() if booleans else NumberType()
+    return TensorType(picture=PictureReading() if holds_pictures(shape, header.dtype) else None, booleans=booleans)
+
+
+def _blocks(path: Path, limits: ReadLimits, columns: dict[str, Header], classes: bool) -> Iterator[Block]:
     """The same rows of x and y, read side by side."""
     size = max(1, BLOCK // max(header.stride for header in columns.values()))
     with _opened(path, limits, NAMES, ", ".join(PAIRS)) as (archive, members), ExitStack() as stack:
@@ -310,10 +344,32 @@ def _blocks(path: Path, limits: ReadLimits, columns: dict[str, Header]) -> Itera
             _header(header.name, file, member.file_size, limits)
             readers[name] = _rows(file, header, path.parent, size * header.stride)
         for pieces in zip(*readers.values(), strict=True):
-            yield {
+            block: dict[str, Values] = {
                 name: piece.reshape(len(piece), *_lean(columns[name]))
                 for name, piece in zip(columns, pieces, strict=True)
             }
+            if classes:
+                block["label"] = block["label"].argmax(axis=1).astype(np.int32)
+            yield block
+
+
+def _not_one_hot(path: Path, limits: ReadLimits, y: Header) -> str:
+    """What is wrong with the first row of y that is not one-hot; empty where all are."""
+    if not _lean(y):
+        return f"{y.name!r} has one value a row, and one-hot rows have one for each class"
+    with _opened(path, limits, NAMES, ", ".join(PAIRS)) as (archive, members), archive.open(members[y.name]) as file:
+        _header(y.name, file, members[y.name].file_size, limits)
+        start = 0
+        for rows in _rows(file, y, path.parent, BLOCK):
+            filled = np.count_nonzero(rows, axis=1)
+            strange = np.flatnonzero((filled != 1) | (np.count_nonzero(rows == 1, axis=1) != 1))
+            if strange.size:
+                return (
+                    f"{y.name!r} is not one 1 and zeros beside it in row {start + strange[0]}, counted from 0, but "
+                    f"{', '.join(map(str, rows[strange[0], :8].tolist()))}{', …' if rows.shape[1] > 8 else ''}"
+                )
+            start += len(rows)
+    return ""
 
 
 def _lean(header: Header) -> tuple[int, ...]:

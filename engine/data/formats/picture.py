@@ -41,10 +41,10 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 QUARTER = (5, 6, 7, 8)  # orientations that exchange width and height
-# What Pillow raises for pictures that are damaged, each met with damaged ones.
+# What Pillow raises for damaged pictures.
 DAMAGED = (
-    OSError, SyntaxError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, struct.error, zlib.error,
-    EOFError, AssertionError, MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning,
+    OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error, zlib.error, EOFError,
+    Image.DecompressionBombError, Image.DecompressionBombWarning,
 )  # fmt: skip
 
 Pixels = NDArray[np.uint8]
@@ -106,7 +106,8 @@ class Picture:
     def _array(self, shape: tuple[int, ...], white: int) -> Pixels:
         image = self._shallow(white) if self.is_deep else self._image
         image.load()
-        if turn := UPRIGHT.get(self._orientation):
+        turn = UPRIGHT.get(self._orientation)
+        if turn is not None:
             transparency = image.info.get("transparency")
             image = image.transpose(turn)
             if transparency is not None:

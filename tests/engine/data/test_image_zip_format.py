@@ -15,6 +15,7 @@ from PIL import Image
 from engine.data import NpzFormat, ReadLimits
 from engine.data.formats.image_zip_format import ImageZipFormat
 from engine.errors import DataError
+from tests.engine.data.pictures import KINDS, deep_png, photograph
 
 GRAY = np.arange(6 * 5 * 4, dtype=np.uint8).reshape(6, 5, 4)
 COLOR = np.arange(4 * 5 * 4 * 3, dtype=np.uint8).reshape(4, 5, 4, 3)
@@ -112,7 +113,7 @@ def test_gray_and_color_images_together_are_in_color_unless_asked_otherwise(tmp_
 
 
 def test_every_kind_of_png_becomes_bytes(tmp_path):
-    deep = Image.fromarray((GRAY[0].astype(np.uint16) << 8) | 77)
+    deep = Image.fromarray(GRAY[0].astype(np.uint16) * 5)
     indexed = Image.fromarray(GRAY[0]).convert("P")
     clear = Image.fromarray(np.dstack([GRAY[0]] * 3 + [np.zeros((5, 4), np.uint8)]), "RGBA")
     bits = Image.fromarray(GRAY[0] > 9)
@@ -122,7 +123,7 @@ def test_every_kind_of_png_becomes_bytes(tmp_path):
         "b/clear.png": png(clear),
         "b/bits.png": png(bits),
     }
-    x = read(tmp_path, packed(members), ImageZipFormat(mode="grayscale")).training.columns["x"]
+    x = read(tmp_path, packed(members), ImageZipFormat(mode="grayscale", white=5 * 255)).training.columns["x"]
     np.testing.assert_array_equal(x[0], GRAY[0])
     np.testing.assert_array_equal(x[1], GRAY[0])
     assert (x[2] == 255).all()  # what cannot be seen is white
@@ -141,8 +142,68 @@ def test_a_photograph_stands_upright(tmp_path):
     assert x[0][:, 10:].min() > 200 and x[0][:, :6].max() < 50
 
 
+def test_every_kind_of_image_may_be_in_one_archive_whatever_it_is_called(tmp_path):
+    members = {f"a/{n}.jpg": photograph(kind, COLOR[0]) for n, kind in enumerate(KINDS)} | {"b/0": png(COLOR[1])}
+    x = read(tmp_path, packed(members)).training.columns["x"]
+    for place, kind in enumerate(KINDS):
+        np.testing.assert_array_equal(x[place], Image.open(io.BytesIO(photograph(kind, COLOR[0]))).convert("RGB"))
+
+
+def test_photographs_of_phones_are_turned_before_their_sizes_are_compared(tmp_path):
+    kinds = {"a/1.jpg": "JPEG", "a/2.jpg": "MPO", "b/3.png": "PNG", "b/4.webp": "WEBP"}
+    members = {name: photograph(kind, COLOR[0], 8) for name, kind in kinds.items()}
+    assert read(tmp_path, packed(members)).training.shapes["x"] == (4, 5, 3)
+
+
+def test_images_of_few_of_sixteen_bits_are_scaled_by_the_greatest_value_of_all(tmp_path):
+    deep = [np.full((2, 3, 1), value) for value in (0, 700, 1400)]
+    content = packed({f"{place % 2}/{place}.png": deep_png(image) for place, image in enumerate(deep)})
+    training = read(tmp_path, content).training
+    assert [int(image.max()) for image in training.columns["x"]] == [0, 128, 255]
+    assert training.types["x"].picture.white == 1400
+    training = read(tmp_path, content, ImageZipFormat(white=2800)).training
+    assert [int(image.max()) for image in training.columns["x"]] == [0, 64, 128]
+    black = packed({f"{label}/1.png": deep_png(deep[0]) for label in "ab"})
+    assert read(tmp_path, black).training.columns["x"].max() == 0
+
+
+def test_names_with_backslashes_are_folders_as_windows_has_them(tmp_path):
+    members = {"set\\": b"", **{f"set\\{label}\\{n}.png": png(GRAY[n]) for n, label in enumerate("abab")}}
+    table = read(tmp_path, packed(members)).training
+    assert table.values("label") == ["a", "b", "a", "b"]
+    np.testing.assert_array_equal(table.columns["x"], GRAY[:4])
+
+
+@pytest.mark.parametrize(
+    ("train", "dev", "test"),
+    [("Train", "Val", "Test"), ("TRAINING", "Validation", "TESTING"), ("training ", "Dev", "test")],
+)
+def test_parts_are_known_in_any_case(tmp_path, train, dev, test):
+    places = [f"{train}/a", f"{train}/b", f"{dev}/b", f"{test}/a"]
+    dataset = read(tmp_path, packed({f"{place}/{n}.png": png(GRAY[n]) for n, place in enumerate(places)}))
+    assert {part: table.values("label") for part, table in dataset.parts.items()} == {
+        "train": ["a", "b"], "dev": ["b"], "test": ["a"],
+    }  # fmt: skip
+
+
+def test_class_folders_are_called_by_their_trimmed_names(tmp_path):
+    members = {" cat/1.png": png(GRAY[0]), "cat/2.png": png(GRAY[1]), "dog /3.png": png(GRAY[2])}
+    assert read(tmp_path, packed(members)).training.values("label") == ["cat", "cat", "dog"]
+
+
+def test_many_pixels_in_a_small_archive_are_refused_in_all(tmp_path):
+    """Each is padded, so that it alone is not more than it should be."""
+    image = png(np.zeros((3000, 3000), np.uint8)) + bytes(50_000)
+    content = packed({f"{n % 2}/{n}.png": image for n in range(40)}, zipfile.ZIP_DEFLATED)
+    with pytest.raises(DataError, match="more than 268435456 pixels in all"):
+        read(tmp_path, content, ImageZipFormat(size="1x1"))
+
+
 def test_what_desktops_leave_behind_is_passed_over(tmp_path):
-    litter = {"__MACOSX/a/._1.png": b"x", "a/.DS_Store": b"x", "a/Thumbs.db": b"x", "a/._1.png": b"x"}
+    litter = dict.fromkeys(
+        ["__MACOSX/a/._1.png", "a/.DS_Store", "a/Thumbs.db", "a/._1.png", "desktop.ini", "a/.hidden/1.png"], b"x"
+    )
+    litter["set/__MACOSX/1.png"] = b"x"
     assert read(tmp_path, packed({**litter, **TWO})).training.rows == 2
 
 
@@ -185,12 +246,21 @@ HOSTILE = {
     "a drive": (packed({**TWO, "C:/x/1.png": TWO["a/1.png"]}), "leads out of it"),
     "a backslash": (packed({**TWO, "a\\..\\..\\x.png": TWO["a/1.png"]}), "leads out of it"),
     "a symbolic link": (linked(), "symbolic link"),
-    "an archive within": (packed({**TWO, "a/more.zip": packed(TWO)}), "no archives within"),
-    "an archive called an image": (packed({**TWO, "a/more.png": packed(TWO)}), "'a/more.png' is no PNG image"),
-    "text": (packed({**TWO, "a/notes.txt": b"hello"}), "only PNG and JPEG"),
-    "a program": (packed({**TWO, "a/run.exe": b"MZ"}), "only PNG and JPEG"),
-    "another image format": (packed({**TWO, "a/3.png": png(GRAY[0], "BMP")}), "'a/3.png' is no PNG image"),
-    "an empty image": (packed({**TWO, "a/3.png": b""}), "'a/3.png' is no PNG image"),
+    "an archive within": (packed({**TWO, "a/more.zip": packed(TWO)}), "'a/more.zip' is no picture"),
+    "an archive called an image": (packed({**TWO, "a/more.png": packed(TWO)}), "'a/more.png' is no picture"),
+    "text": (packed({**TWO, "a/notes.txt": b"hello"}), "PNG, JPEG, WebP, BMP, GIF and TIFF"),
+    "a program": (packed({**TWO, "a/run.exe": b"MZ"}), "'a/run.exe' is no picture"),
+    "another image format": (packed({**TWO, "a/3.png": png(GRAY[0], "PPM")}), "'a/3.png' is no picture"),
+    "an empty image": (packed({**TWO, "a/3.png": b""}), "'a/3.png' is no picture"),
+    "parts without classes": (
+        packed({"Train/1.png": png(GRAY[0]), "Train/2.png": png(GRAY[1]), "TEST/3.png": png(GRAY[2])}),
+        "'Train' and 'TEST' are parts, and hold no folders of classes; .*train/cat/1.png",
+    ),
+    "a folder beside the parts": (
+        packed({"train/a/1.png": png(GRAY[0]), "train/b/2.png": png(GRAY[1]), "other/3.png": png(GRAY[2])}),
+        "'other' stands beside 'train'",
+    ),
+    "a backslash that climbs": (packed({**TWO, "\\\\host\\x.png": TWO["a/1.png"]}), "leads out of it"),
     "half an image": (packed({**TWO, "a/3.png": TWO["a/1.png"][:-20]}), "'a/3.png' is damaged"),
     "half a photograph": (packed({**TWO, "a/3.jpg": png(GRAY[0], "JPEG")[:-30]}), "'a/3.jpg' is damaged"),
     "an image with a broken header": (packed({**TWO, "a/3.png": TWO["a/1.png"][:20]}), "'a/3.png' is (no|damaged)"),
@@ -238,7 +308,7 @@ def test_a_zip_bomb_takes_no_memory(tmp_path, said):
         entry = content.index(b"PK\1\2")
         content[entry + 24 : entry + 28] = struct.pack("<I", 8)
     tracemalloc.start()
-    with pytest.raises(DataError, match="more than 200 times" if said == "true" else "damaged|no PNG"):
+    with pytest.raises(DataError, match="more than 200 times" if said == "true" else "damaged|no picture"):
         read(tmp_path, bytes(content))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from engine.data import Dataset, NpzFormat, ReadLimits, format_of
+from engine.data.column_types import BooleanType, NumberType, TensorType
 from engine.data.storage.stored import store
 from engine.errors import DataError
 
@@ -79,8 +80,9 @@ def test_what_numpy_saved_reads_back_equal(new_folder, x, fortran, compressed):
     save = np.savez_compressed if compressed else np.savez
     save(path, x=np.asfortranarray(x) if fortran else x, y=np.arange(len(x)))
     column = NpzFormat().read(path).parts["all"].columns["x"]
-    assert column.dtype.isnative and column.dtype.kind == x.dtype.kind
-    np.testing.assert_array_equal(column, x)
+    is_column = x.ndim == 1 or x.shape[1:] == (1,)
+    assert column.dtype.isnative and column.dtype.kind == ("f" if is_column and x.dtype == bool else x.dtype.kind)
+    np.testing.assert_array_equal(column, x[:, 0] if x.shape[1:] == (1,) else x)
 
 
 def test_parts_are_kept_and_images_remember_their_shape(tmp_path):
@@ -254,3 +256,50 @@ def test_a_long_array_reaches_its_file_a_few_rows_at_a_time(tmp_path, order):
     assert peak < rows.nbytes / 3
     assert np.array_equal(Dataset.load(tmp_path / "d").training.whole("x"), rows)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npz", "d"]
+
+
+def read(folder, content: bytes, form: NpzFormat | None = None):
+    path = folder / "a.npz"
+    path.write_bytes(content)
+    return (form or NpzFormat()).read(path)
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "<i8", "<f4", ">f8"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_one_hot_rows_are_the_numbers_of_their_classes(tmp_path, dtype, order):
+    classes = np.random.default_rng(1).integers(0, 26, 100)
+    y = np.asarray(np.eye(26)[classes].astype(dtype), order=order)
+    table = read(tmp_path, npz(x=np.zeros((100, 2)), y=y)).training
+    assert table.types["label"] == NumberType(classes=True)
+    np.testing.assert_array_equal(table.whole("label"), classes)
+    assert read(tmp_path, npz(x=np.zeros((100, 2)), y=y), NpzFormat(one_hot=False)).training.shapes["label"] == (26,)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [[1, 0], [0, 1], [1, 1], [0, 1]],  # labels beside each other
+        [[1, 0], [0, 1], [0, 0], [0, 1]],
+        [[1, 0], [0, 2], [1, 0], [0, 1]],
+        [[1, 0], [0, 1], [1, -0.5], [0, 1]],
+    ],
+)
+def test_rows_of_other_values_stay_rows(tmp_path, y):
+    content = npz(x_train=X, y_train=np.eye(2)[Y], x_test=X, y_test=np.array(y, np.float64))
+    assert read(tmp_path, content).training.shapes["label"] == (2,)
+    with pytest.raises(DataError, match=r"'y_test' is not one 1 and zeros beside it in row [12],"):
+        read(tmp_path, content, NpzFormat(one_hot=True))
+
+
+def test_plain_labels_are_not_called_one_hot(tmp_path):
+    with pytest.raises(DataError, match="'y' has one value a row"):
+        read(tmp_path, npz(x=X, y=Y), NpzFormat(one_hot=True))
+
+
+def test_booleans_are_true_and_false(tmp_path):
+    x, y = X > 5, np.array([True, False, True, False])
+    table = read(tmp_path, npz(x=x, y=y)).training
+    assert table.values("label") == [True, False, True, False]
+    assert table.values("x")[1] == [False, False, False] and table.types["x"] == TensorType(booleans=True)
+    one = read(tmp_path, npz(x=x[:, :1], y=y)).training
+    assert one.types["x"] == BooleanType() and one.values("x") == [False, False, True, True]
