@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from engine.data.checks import DataReport
 from engine.data.formats.formats import FORMATS
 from engine.data.formats.image_zip_format import SIZE
+from engine.data.formats.picture_reading import WHITE
 from engine.data.splits import Split
 from service.dependencies import After, BackendDep, Limit, Name, Reference
 from service.http import uploads
@@ -40,6 +41,18 @@ ImageMode = Annotated[
     Literal["auto", "grayscale", "color"] | None,
     Query(description="what the images of a zip become; auto: color where one of them is in color"),
 ]
+White = Annotated[
+    int | None,
+    Query(
+        ge=1,
+        le=WHITE,
+        description="the value that is white in images of 16 bits, such as 4095 where they use 12; else the greatest",
+    ),
+]
+OneHot = Annotated[
+    bool | None,
+    Query(description="whether the rows of an NPZ's `y` are one-hot, and so classes; else where all look like it"),
+]
 
 
 DatasetFields = Annotated[Selection, Depends(fields_of(DatasetView))]
@@ -62,8 +75,9 @@ class SplitQuery(BaseModel):
     openapi_extra=uploads.body(
         TABLES,
         "CSV: a header row, then rows. JSON: a list of flat objects, or one a line. NPZ: `x_train y_train "
-        "[x_dev y_dev] [x_test y_test]`, or `x y`; images keep their shape, the target column is `label`. Zip: PNG and "
-        "JPEG images in a folder for each class, perhaps in folders `train`, `dev`, `test`; columns `x`, `label`.",
+        "[x_dev y_dev] [x_test y_test]`, or `x y`; images keep their shape, the target column is `label`. Zip: images "
+        "(PNG, JPEG, WebP, BMP, GIF, TIFF) in a folder for each class, perhaps in folders `train`, `dev`, `test`; "
+        "columns `x`, `label`.",
     ),
 )
 async def upload_dataset(
@@ -73,14 +87,16 @@ async def upload_dataset(
     name: Name,
     size: ImageSize = None,
     mode: ImageMode = None,
+    white: White = None,
+    one_hot: OneHot = None,
 ) -> DatasetView:
     """Upload a dataset: a file whose media type says which format it has, as the raw body or in a form.
 
     Other content under a name that is there becomes the name's next version: the name means the newest, `name@2` the
     second, and jobs go on with the one that they were submitted with.
     """
-    asked = {"size": size, "mode": mode}
-    options = {option: value for option, value in asked.items() if value is not None}
+    asked = {"size": size, "mode": mode, "white": white, "one_hot": one_hot}
+    options = {option: str(value) for option, value in asked.items() if value is not None}
     record, created = await uploads.received(
         request, backend, TABLES, lambda media_type, file: backend.datasets.add(name, media_type, file, options)
     )

@@ -60,6 +60,8 @@ ARGUMENTS: dict[str, Any] = {
     "top_k": 2,
     "version": 2,
     "wanted": {},
+    "white": 4095,
+    "one_hot": False,
 }
 
 
