@@ -21,7 +21,8 @@ class DatasetView(View[DatasetRecord]):
     rows: int
     summary: Object = Field(
         description="rows per part; per column its `type`, `missing`, `distinct` (null: more than 10 000), and for "
-        "numbers `min`, `max`, `mean`, `std` and a `histogram` (`edges`, `counts`), for categories the `top` ten"
+        "numbers `min`, `max`, `mean`, `std` and a `histogram` (`edges`, `counts`), for categories the `top` ten; "
+        "`guesses`: what the file did not say, each with the query parameter that settles it"
     )
     created_by: str = Field(description="the principal that made it")
     created_at: datetime

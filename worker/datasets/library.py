@@ -154,7 +154,7 @@ class DatasetLibrary:
             with room():
                 store(path, incoming)
             dataset = Dataset.load(path)
-            summary = dataset.summary()
+            summary = {**dataset.summary(), "guesses": _guesses(incoming)}
             sha256 = self._artifacts.keep(path, file)
         stored = StoredFile(dataset_id, name, upload_bytes, upload_sha256, file, sha256)
         rows = sum(table.rows for table in dataset.parts.values())
@@ -166,6 +166,11 @@ class DatasetLibrary:
         if not created:  # the same was stored a moment ago
             self._artifacts.discard(file)
         return record, created
+
+
+def _guesses(incoming: Mapping[str, Incoming]) -> list[JsonValue]:
+    """What was guessed about the file, as JSON, once for all its parts."""
+    return [guess.model_dump(mode="json") for guess in dict.fromkeys(g for t in incoming.values() for g in t.guesses)]
 
 
 def data_hash(pinned: Mapping[str, PinnedDataset]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.column_types import AnyColumnType
+from engine.data.formats.guess import Guess
 from engine.data.table import Table
 
 Block = Mapping[str, NDArray[Any]]
@@ -40,7 +41,7 @@ class Incoming:
     """What a file holds, and its rows in blocks of arrays, every column in its final dtype and codes.
 
     shapes are those of one value, as in `Table.shapes`. `blocks` reads the file anew at each call and keeps
-    one block in memory; it raises DataError where the file cannot be used.
+    one block in memory; it raises DataError where the file cannot be used. `guesses` are what the format was not told.
     """
 
     rows: int
@@ -48,6 +49,7 @@ class Incoming:
     dtypes: Mapping[str, np.dtype[Any]]
     shapes: Mapping[str, tuple[int, ...]]
     blocks: Callable[[], Iterator[Block]]
+    guesses: tuple[Guess, ...] = ()
 
     @classmethod
     def of(cls, table: Table) -> "Incoming":
