@@ -150,7 +150,11 @@ def read_query(model: type[Query], query: bytes) -> Query:
 async def read_document(request: Request) -> object:
     """The JSON document of a body; raises as other routes do where there is none, or none that is sent as JSON."""
     settings: Settings = request.app.state.settings
-    body = await read_body(request, settings.max_body_bytes)
+    return await document_of(request, await read_body(request, settings.max_body_bytes))
+
+
+async def document_of(request: Request, body: bytes) -> object:
+    """The same of a body that was read."""
     kind, _, subtype = essence(request.headers.get("content-type", "")).partition("/")
     if body and not (kind == "application" and (subtype == "json" or subtype.endswith("+json"))):
         return body

@@ -34,7 +34,10 @@ def packed(array: Values) -> bytes:
 
 
 def unpacked(data: memoryview, datatype: str, count: int, pointer: str) -> Values:
-    """So many values of the binary extension; text is an array of str objects. Refused where they do not add up."""
+    """So many values of the binary extension. Refused where they do not add up.
+
+    BYTES are str objects where they are UTF-8, and bytes where they are not, as a picture's.
+    """
     if datatype != BYTES:
         dtype = DTYPES[datatype]
         if len(data) != count * dtype.itemsize:
@@ -42,7 +45,7 @@ def unpacked(data: memoryview, datatype: str, count: int, pointer: str) -> Value
                 pointer, f"holds {len(data)} bytes; {count} values of {datatype} take {count * dtype.itemsize}"
             )
         return np.frombuffer(data, np.uint8) != 0 if datatype == "BOOL" else np.frombuffer(data, dtype)
-    texts: list[str] = []
+    texts: list[str | bytes] = []
     start = 0
     while start < len(data):
         end = start + 4 + (struct.unpack_from("<I", data, start)[0] if start + 4 <= len(data) else len(data))
@@ -51,7 +54,7 @@ def unpacked(data: memoryview, datatype: str, count: int, pointer: str) -> Value
         try:
             texts.append(str(data[start + 4 : end], "utf-8"))
         except UnicodeDecodeError:
-            raise refused(pointer, f"holds text {len(texts)}, which is not UTF-8") from None
+            texts.append(bytes(data[start + 4 : end]))
         start = end
     if len(texts) != count:
         raise refused(pointer, f"holds {len(texts)} texts; its shape says {count}")

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from engine import Model
 from engine.data.encoding.encoders import AnyEncoder, BooleanEncoder, OneHotEncoder, OrdinalEncoder
 from service.inference.datatypes import BYTES, Values, name_of
+from service.inference.pictures import picture_rows
 from service.inference.refusal import refused
 from service.inference.request import Tensor
 
@@ -57,6 +58,8 @@ def outputs_of(model: Model) -> list[TensorInfo]:
 def raw_rows(model: Model, tensors: Mapping[str, Tensor]) -> Rows:
     """The rows that the tensors are, as `Model.inputs` takes them; refused where one is missing, strange or unequal."""
     encoders = model.preprocessor.encoders
+    if (pictures := picture_rows(model, tensors)) is not None:
+        return pictures
     if _takes_matrix(model) and _is_matrix(model, tensors):
         tensor = next(iter(tensors.values()))
         return _matrix(model, tensor, sum(prod(encoder.shape) for encoder in encoders))

@@ -15,6 +15,8 @@ import structlog
 from pydantic import JsonValue
 
 from engine import Model
+from engine.data.encoding.arrays import array_sent, holds_value
+from engine.data.encoding.encoders import AnyEncoder, TensorEncoder
 from service.predictions.formats import Rows
 from worker.errors import StorageFull, StoreUnavailable
 from worker.workspace import Workspace
@@ -118,20 +120,28 @@ class FeatureSamples:
 
 
 def values(model: Model, rows: Rows, number: int) -> list[JsonValue]:
-    """A row as its features' values in order, as JSON has them."""
-    shapes = model.preprocessor.shapes
+    """A row as its features' values in order, as JSON has them; a picture is the numbers that were made of it."""
+    encoders = model.preprocessor.encoders
     row = rows[number]
     if isinstance(row, Mapping):
-        return [row[name] for name in shapes]
+        return [_value(encoder, row[encoder.name]) for encoder in encoders]
     flat: Sequence[JsonValue] = np.asarray(row).reshape(-1).tolist() if isinstance(row, np.ndarray) else row
-    if len(flat) == len(shapes) and not (len(shapes) == 1 and any(shapes.values())):
-        return list(flat)
-    if len(shapes) == 1:  # an array that was sent as the row itself
+    (first, *others) = encoders
+    if isinstance(first, TensorEncoder) and not others and not holds_value(flat, first):  # the array itself
         return [list(flat)]
+    if len(flat) == len(encoders):
+        return [_value(encoder, value) for encoder, value in zip(encoders, flat, strict=True)]
     found: list[JsonValue] = []
     start = 0
-    for shape in shapes.values():  # numbers and arrays, flat, one after the other
-        size = int(np.prod(shape))
-        found.append(list(flat[start : start + size]) if shape else flat[start])
+    for encoder in encoders:  # numbers and arrays, flat, one after the other
+        size = int(np.prod(encoder.shape))
+        found.append(list(flat[start : start + size]) if encoder.shape else flat[start])
         start += size
     return found
+
+
+def _value(encoder: AnyEncoder, value: JsonValue) -> JsonValue:
+    if isinstance(encoder, TensorEncoder) and isinstance(value, str | bytes):
+        numbers: list[JsonValue] = array_sent(0, encoder.name, value, encoder).tolist()
+        return numbers
+    return value

@@ -45,9 +45,11 @@ class PredictionPipeline:
         self._batcher = batcher
         self._samples = samples
 
-    async def predict(self, resolved: Resolved, exchange: Exchange[Content], size: int) -> Content:
-        """What the model answers to a request of so many bytes."""
-        if size > SMALL:
+    async def predict(
+        self, resolved: Resolved, exchange: Exchange[Content], size: int, *, decodes: bool = False
+    ) -> Content:
+        """What the model answers to a request of so many bytes; `decodes` says that there may be pictures in it."""
+        if size > SMALL or decodes:
             return await run_in_threadpool(self._whole, resolved, exchange)
         rows = exchange.rows(resolved.model)
         X = make_of(rows, resolved.model.inputs, exchange, resolved.model)

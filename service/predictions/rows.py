@@ -12,6 +12,7 @@ from service.http import fast_json
 from service.http.request_bodies import validated
 from service.predictions.csv_rows import read_rows
 from service.predictions.formats import Rows
+from service.predictions.pictures import is_picture, read_picture
 
 JSON, CSV, FLOATS = "application/json", "text/csv", "application/octet-stream"
 MOST_ROWS = 100_000
@@ -26,7 +27,9 @@ class RowsBody(BaseModel):
 
 
 def rows_of(model: Model, kind: str, body: bytes) -> Rows:
-    """The rows of a body of one of the three media types; raises RequestRefused, DataError."""
+    """The rows of a body of one of the three media types, or of a picture's; raises RequestRefused, DataError."""
+    if is_picture(kind):
+        return read_picture(model, body)
     if kind == CSV:
         return read_rows(body, model.preprocessor, MOST_ROWS)
     if kind == FLOATS:

@@ -27,6 +27,7 @@ from service.inference.refusal import refused
 from service.inference.request import DecodedRequest, InferenceRequest, read
 from service.inference.signature import Rows, inputs_of, outputs_of, raw_rows
 from service.predictions import formats
+from service.predictions.pictures import may_hold_pictures
 from service.predictions.pipeline import SMALL
 from service.predictions.resolution import Resolved
 from worker.workspace import Workspace
@@ -187,7 +188,8 @@ async def infer_with_model(request: Request, name: ModelName, version: Version |
     resolved = await pipeline.resolver.resolve(backend_of(request), name, reference(version))
     body = await body_of(request)
     exchange = TensorExchange(body, json_length(request))
-    return response(await pipeline.predict(resolved, exchange, len(body)))
+    decodes = len(body) <= SMALL and may_hold_pictures(resolved.model, "", bytes(body))
+    return response(await pipeline.predict(resolved, exchange, len(body), decodes=decodes))
 
 
 class TensorExchange:

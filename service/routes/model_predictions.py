@@ -1,4 +1,4 @@
-"""Predictions of registered models: rows as JSON, as CSV or as raw float32."""
+"""Predictions of registered models: rows as JSON, as CSV or as raw float32, or a picture."""
 
 from typing import Annotated, NamedTuple
 
@@ -16,6 +16,8 @@ from service.http.problems import Fault, RequestRefused, Responses, documented, 
 from service.http.routing import StrictRouter
 from service.http.workspace import backend_of
 from service.predictions import formats
+from service.predictions.pictures import PICTURES, is_picture, may_hold_pictures
+from service.predictions.pipeline import SMALL
 from service.predictions.resolution import Resolved
 from service.predictions.rows import CSV, FLOATS, JSON, RowsBody, read_json, rows_of
 from service.routes.predictions import EXAMPLES
@@ -55,8 +57,9 @@ class ModelPredictions(BaseModel):
 
 BODY = request_body(
     "JSON: `rows`. CSV: a header with the features' names, cells typed as in an upload; answered in CSV. Raw float32, "
-    "little-endian: the features' numbers row by row, arrays in C order; for models whose features are all numbers.",
-    {JSON: RowsBody, CSV: {**TEXT, "maxLength": MOST_TEXT}, FLOATS: BINARY},
+    "little-endian: the features' numbers row by row, arrays in C order; for models whose features are all numbers. A "
+    "picture: one row, for models that learned from pictures; in JSON a picture is text, as base64 or a data URL.",
+    {JSON: RowsBody, CSV: {**TEXT, "maxLength": MOST_TEXT}, FLOATS: BINARY, **dict.fromkeys(PICTURES, BINARY)},
     examples=EXAMPLES,
 )
 ANSWERS: Responses = {
@@ -68,7 +71,7 @@ ANSWERS: Responses = {
 
 
 class RowsExchange(NamedTuple):
-    """Rows in a body of one of three media types, predictions in one of three forms."""
+    """Rows in a body of one of three media types, or a picture, and predictions in one of three forms."""
 
     kind: str
     form: str
@@ -108,11 +111,12 @@ async def predict_with_model(request: Request, name: ModelName, query: Annotated
     kind = media_type(request)
     form = answer_form(request, kind)
     body = await read_body(request, pipeline.max_bytes)
-    if kind != FLOATS and len(body) > MOST_TEXT:
+    if kind in (JSON, CSV) and len(body) > MOST_TEXT:
         raise body_too_large(MOST_TEXT, "Content Too Large")
     refuse_top_k_of_values(resolved.model, query.top_k)
     exchange = RowsExchange(kind, form, body, query.top_k)
-    content = await pipeline.predict(resolved, exchange, len(body))
+    decodes = len(body) <= SMALL and may_hold_pictures(resolved.model, kind, body)
+    content = await pipeline.predict(resolved, exchange, len(body), decodes=decodes)
     return Content(content, (b"trainshed-model", f"{resolved.name}@{resolved.version}".encode()), CONTENT_TYPES[form])
 
 
@@ -129,8 +133,8 @@ def media_type(request: Request) -> str:
     """What the body says that it is."""
     sent = header(request.scope, b"content-type") or b""
     kind = JSON if sent == b"application/json" else essence(sent.decode("latin-1"))
-    if kind not in (JSON, CSV, FLOATS):
-        raise unsupported(kind, (JSON, CSV, FLOATS))
+    if kind not in (JSON, CSV, FLOATS) and not is_picture(kind):
+        raise unsupported(kind, (JSON, CSV, FLOATS, *PICTURES))
     return kind
 
 

@@ -1,18 +1,22 @@
 """Predictions from a job's model."""
 
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-from fastapi import Body, Request
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
 from engine import Model, RowError
 from service.dependencies import BackendDep, ExistingJob, pipeline_of
+from service.http.media_types import essence
+from service.http.openapi import BINARY, request_body
+from service.http.plain_route import document_of
 from service.http.problems import RequestRefused, documented
-from service.http.request_bodies import Strict
+from service.http.request_bodies import validated
 from service.http.routing import StrictRouter
 from service.predictions import formats
+from service.predictions.pictures import PICTURES, is_picture, may_hold_pictures, read_picture
 from service.predictions.resolution import Resolved
 from service.views.predictions import Predictions
 
@@ -55,18 +59,30 @@ class JobExchange(NamedTuple):
             raise formats.refused(resolved.model, self.given, error) from error
 
 
-@router.post(
-    "/predict", response_model=Predictions, responses=documented(400, 404, 409, 413, 415, 422), max_body_size=MOST_BYTES
+BODY = request_body(
+    "JSON: `rows`. A picture: one row, for models that learned from pictures; in JSON a picture is text, as base64 or "
+    "a data URL.",
+    {"application/json": Rows, **dict.fromkeys(PICTURES, BINARY)},
+    examples=EXAMPLES,
 )
-async def predict_with_job(
-    request: Request,
-    body: Annotated[Strict[Rows], Body(openapi_examples=EXAMPLES)],
-    job: ExistingJob,
-    backend: BackendDep,
-) -> Response:
+
+
+@router.post(
+    "/predict",
+    response_model=Predictions,
+    responses=documented(400, 404, 409, 413, 415, 422),
+    max_body_size=MOST_BYTES,
+    openapi_extra=BODY,
+)
+async def predict_with_job(request: Request, job: ExistingJob, backend: BackendDep) -> Response:
     """Predict with the model that a succeeded job kept."""
     pipeline = pipeline_of(request)
+    kind = essence(request.headers.get("content-type", ""))
+    body = await request.body()
+    rows: formats.Rows = [] if is_picture(kind) else validated(Rows, await document_of(request, body)).rows
     resolved = await run_in_threadpool(pipeline.resolver.look_up_job, backend, job.id)
-    size = int(request.headers.get("content-length", MOST_BYTES))
-    content = await pipeline.predict(resolved, JobExchange(body.rows), size)
+    if is_picture(kind):
+        rows = await run_in_threadpool(read_picture, resolved.model, body)
+    decodes = may_hold_pictures(resolved.model, kind, body)
+    content = await pipeline.predict(resolved, JobExchange(rows), len(body), decodes=decodes)
     return Response(content, media_type="application/json")

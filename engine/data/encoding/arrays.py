@@ -29,6 +29,13 @@ def array_sent(number: int, field: str, value: Any, encoder: TensorEncoder) -> A
         raise RowError(number, field, f"{where}: {error}") from None
 
 
+def holds_value(row: Any, encoder: TensorEncoder) -> bool:
+    """Whether a row of a single array is a list of it, rather than the array itself."""
+    if len(row) != 1:
+        return False
+    return isinstance(row[0], str | bytes) or (isinstance(row[0], list | tuple) and encoder.shape[0] != 1)
+
+
 def flat_numbers(number: int, field: str, value: Any, shape: tuple[int, ...], *, booleans: bool = False) -> Array:
     """The numbers of one value in C order, given nested in its shape or flat; RowError for anything else."""
     where = f"row {number}" + (f", field {field!r}" if field else "")

@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from pydantic import TypeAdapter
 
 from engine.data.column_types import AnyColumnType
-from engine.data.encoding.arrays import array_sent, flat_numbers
+from engine.data.encoding.arrays import array_sent, flat_numbers, holds_value
 from engine.data.encoding.column_options import AnyColumnOption
 from engine.data.encoding.encoder_learning import Options, learn_encoders
 from engine.data.encoding.encoders import AnyEncoder, BadValue, Encoder, NumberEncoder, TensorEncoder, shown
@@ -382,8 +382,8 @@ class Preprocessor:
         self._check_list(number, row)
         (first, *others) = self.encoders
         if isinstance(first, TensorEncoder) and not others:
-            is_value = len(row) == 1 and isinstance(row[0], str | bytes)
-            return array_sent(number, "", row[0] if is_value else row, first)
+            value = row[0] if holds_value(row, first) else row
+            return array_sent(number, "", value, first)
         return flat_numbers(number, "", row, (self._numbers,))
 
     def _sent(self, number: int, encoder: AnyEncoder, value: Any) -> Array:

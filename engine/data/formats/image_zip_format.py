@@ -5,6 +5,7 @@ Nothing is unpacked to disk: an image goes from the archive through the decoder 
 
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -15,6 +16,7 @@ from pydantic import Field
 from engine.component import Component
 from engine.data.column_types import CategoryType, TensorType
 from engine.data.dataset import PARTS, Dataset
+from engine.data.formats.guess import Guess
 from engine.data.formats.image_archive import BROKEN, Member, check_tail, labels_of, members_of
 from engine.data.formats.incoming import Block, Incoming
 from engine.data.formats.limits import ReadLimits
@@ -77,8 +79,11 @@ class ImageZipFormat(Component):
             if part in ("all", "train") and len(listed) == 1:
                 raise DataError("the archive has one image to learn from; a dataset needs at least two")
         reading = PictureReading(resized=self.size is not None, white=self.white or greatest or WHITE)
+        guesses = (_guess_of(greatest),) if 0 < greatest < WHITE else ()
         return {
-            part: self._of(path, listed, shape, reading, labels, limits) for part, listed in parts.items() if listed
+            part: replace(self._of(path, listed, shape, reading, labels, limits), guesses=guesses)
+            for part, listed in parts.items()
+            if listed
         }
 
     def _look(
@@ -139,6 +144,15 @@ class ImageZipFormat(Component):
             shapes={"x": shape, "label": ()},
             blocks=blocks,
         )
+
+
+def _guess_of(greatest: int) -> Guess:
+    return Guess.of(
+        "white",
+        f"the images of 16 bits use values up to {greatest} of {WHITE}: that is taken for white, here and in those to "
+        "predict; if another value is, such as 4095 for 12 bits, upload with white=4095",
+        f"white={greatest}",
+    )
 
 
 def _by(shape: tuple[int, ...]) -> str:

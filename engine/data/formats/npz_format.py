@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -24,6 +25,7 @@ from pydantic import Field
 from engine.component import Component
 from engine.data.column_types import AnyColumnType, BooleanType, NumberType, TensorType
 from engine.data.dataset import PARTS, Dataset
+from engine.data.formats.guess import Guess
 from engine.data.formats.incoming import Block, Incoming
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.picture import holds_pictures
@@ -99,7 +101,17 @@ class NpzFormat(Component):
                     headers[name] = _header(name, file, member.file_size, limits)
         paired = _paired(headers)
         classes = self._is_one_hot(path, limits, [y for _, y in paired.values()])
-        return {part: _incoming(path, limits, x, y, classes) for part, (x, y) in paired.items()}
+        tables = {part: _incoming(path, limits, x, y, classes) for part, (x, y) in paired.items()}
+        if not classes or self.one_hot:
+            return tables
+        last = next(iter(paired.values()))[1].shape[1] - 1
+        guess = Guess.of(
+            "one_hot",
+            f"every row of y has exactly one 1, and zeros beside it: such rows are read as the classes 0 to {last}; if "
+            f"they are {last + 1} labels of yes and no, upload with one_hot=false",
+            "one_hot=false",
+        )
+        return {part: replace(table, guesses=(guess,)) for part, table in tables.items()}
 
     def _is_one_hot(self, path: Path, limits: ReadLimits, ys: Sequence[Header]) -> bool:
         """Whether the rows of y are classes; DataError where they are to be and one is none."""
