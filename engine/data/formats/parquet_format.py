@@ -3,29 +3,37 @@
 A few bytes of Parquet may stand for gigabytes, and a decoder in Rust that gets no memory ends its process.
 """
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, ClassVar, Literal
+from typing import IO, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from engine.component import Component
+from engine.data.column_types import AnyColumnType, CategoryType, TextType
 from engine.data.dataset import Dataset
-from engine.data.formats.csv_format import check_names
+from engine.data.formats.cell_values import shown
+from engine.data.formats.guess import Guess
 from engine.data.formats.incoming import Incoming
-from engine.data.formats.intake import Intake
 from engine.data.formats.limits import ReadLimits
-from engine.data.formats.words import Words
+from engine.data.formats.reading_process import read_frame, reading
+from engine.data.formats.typed_columns import Batch, Seen, TypedColumns, Values
 from engine.errors import DataError
+
+KNOWN: Mapping[str, Seen] = {"boolean": "boolean", "number": "number", "durations": "number"}
+DAMAGED = (
+    "the file cannot be read as Parquet within a gigabyte of memory: it is damaged, or stands for far more than it "
+    "holds; write it anew, with smaller row groups"
+)
 
 
 class ParquetFormat(Component):
-    """Columns of numbers, booleans, texts or dates, with nulls as missing values; nested columns are refused."""
+    """Columns of numbers, booleans, texts or dates, with nulls as missing values; nested columns are refused.
+
+    Durations are seconds; integers beyond float64 are words; the index that pandas did not name is left out.
+    """
 
     type: Literal["parquet"] = Field("parquet", description="An Apache Parquet file of flat columns.")
     media_types: ClassVar[tuple[str, ...]] = ("application/vnd.apache.parquet", "application/x-parquet")
@@ -41,55 +49,82 @@ class ParquetFormat(Component):
         with path.open("rb") as file:
             if file.read(4) != b"PAR1":
                 raise DataError("the file is no Parquet: it does not begin with PAR1")
-        with _reading(path) as frames:
-            header = _frame(frames)
-            if header is None:
+        columns = _ParquetColumns(path, limits)
+        while True:
+            try:
+                incoming = TypedColumns(columns.batches, path.parent, limits).incoming()
+            except _Inexact as inexact:
+                columns.exact += inexact.places  # and from the beginning
+            else:
+                types = {name: _type(held, columns.kinds[name]) for name, held in incoming.types.items()}
+                return {"all": replace(incoming, types=types, guesses=(*incoming.guesses, *columns.guesses()))}
+
+
+class _ParquetColumns:
+    """The columns of a file: what each holds, as its schema has it, and its values batch by batch."""
+
+    def __init__(self, path: Path, limits: ReadLimits) -> None:
+        self._path, self._limits = path, limits
+        self.exact: tuple[int, ...] = ()  # places of integers that are read as words
+        self.kinds: Mapping[str, str] = {}
+        self.index: tuple[str, ...] = ()  # columns that are left out
+
+    def batches(self) -> Iterator[Batch]:
+        with reading("parquet_reading.py", self._path, map(str, self.exact), DAMAGED) as frames:
+            header = read_frame(frames, DAMAGED)
+            if header is None or not header["names"]:
                 raise DataError("the file holds no columns; a Parquet dataset has at least one")
             names, kinds = header["names"], header["kinds"]
-            if len(names) > limits.max_features:
-                raise DataError(f"the file has {len(names)} columns; at most {limits.max_features} are allowed")
-            check_names(names)
-            words = {column: Words() for column, kind in enumerate(kinds) if kind == "words"}
-            booleans = [column for column, kind in enumerate(kinds) if kind == "boolean"]
-            intake = Intake(names, words, path.parent, limits, booleans)
-            while (frame := _frame(frames)) is not None:
-                count = frame["rows"] * len(intake.numbers)
-                raw = frames.read(8 * count)
-                if len(raw) < 8 * count:
-                    raise _failure()
-                numbers = np.frombuffer(raw, np.float64).reshape(len(intake.numbers), frame["rows"]).T
-                if np.isinf(numbers).any():
-                    column = intake.numbers[int(np.flatnonzero(np.isinf(numbers).any(axis=0))[0])]
-                    raise DataError(f"column {names[column]!r} holds infinity; every number must be finite")
-                pairs = zip(words.values(), frame["words"], strict=True)
-                intake.add(numbers, [found.codes(text or "" for text in texts) for found, texts in pairs])
-        return {"all": intake.incoming()}
+            if len(names) > self._limits.max_features:
+                raise DataError(f"the file has {len(names)} columns; at most {self._limits.max_features} are allowed")
+            if len(set(names)) < len(names):
+                twice = next(name for name in names if names.count(name) > 1)
+                raise DataError(f"two columns are named {twice[:40]!r}; give every column a name of its own")
+            self.kinds, self.index = dict(zip(names, kinds, strict=True)), tuple(header["index"])
+            known = {name: KNOWN[kind] for name, kind in self.kinds.items() if kind in KNOWN}
+            yield Batch(1, 0, dict.fromkeys(names, ()), known)
+            first = 1
+            while (frame := read_frame(frames, DAMAGED)) is not None:
+                if beyond := frame.get("beyond"):
+                    raise _Inexact(tuple(beyond))
+                words = iter(frame["words"])
+                columns: dict[str, Values] = {
+                    name: _floats(frames, frame["rows"]) if kind in KNOWN else next(words)
+                    for name, kind in self.kinds.items()
+                }
+                yield Batch(first, frame["rows"], columns)
+                first += frame["rows"]
+
+    def guesses(self) -> Iterator[Guess]:
+        """What the schema does not say in the words of a network."""
+        for name in self.index:
+            yield Guess.of(
+                "index",
+                f"{name!r} is the index of a pandas frame, and left out; frame.reset_index() makes it a column that is "
+                "kept, to_parquet(index=False) leaves it away",
+            )
+        for name, kind in self.kinds.items():
+            if kind == "durations":
+                yield Guess.of("unit", f"column {name!r} holds durations; they are read as numbers of seconds")
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[IO[bytes]]:
-    """What the reading process writes; it is ended when nobody reads on."""
-    command = [sys.executable, "-I", str(Path(__file__).with_name("parquet_reading.py")), str(path.resolve())]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - ours
-        try:
-            if process.stdout is not None:
-                yield process.stdout
-        finally:
-            process.kill()
+class _Inexact(Exception):
+    """Columns of integers, by their places, hold some beyond float64, and are to be read as words."""
+
+    def __init__(self, places: tuple[int, ...]) -> None:
+        self.places = places
 
 
-def _frame(frames: IO[bytes]) -> dict[str, Any] | None:
-    line = frames.readline()
-    if not line:
-        raise _failure()
-    frame: dict[str, Any] | None = json.loads(line)
-    if frame is not None and "refused" in frame:
-        raise DataError(str(frame["refused"]))
-    return frame
+def _floats(frames: IO[bytes], rows: int) -> Values:
+    raw = frames.read(8 * rows)
+    if len(raw) < 8 * rows:
+        raise DataError(DAMAGED)
+    return np.frombuffer(raw, np.float64)
 
 
-def _failure() -> DataError:
-    return DataError(
-        "the file cannot be read as Parquet within a gigabyte of memory: it is damaged, or stands for far more than it "
-        "holds; write it anew, with smaller row groups"
-    )
+def _type(held: AnyColumnType, kind: str) -> AnyColumnType:
+    """Dates and times of day are such, however few they are."""
+    if kind not in ("dates", "times") or not isinstance(held, CategoryType | TextType):
+        return held
+    labels = held.labels
+    return TextType(holds="dates", example=shown(labels[0]) if labels else "", labels=labels)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, TextType
-from engine.data.formats.cell_values import YES_NO, is_date, is_missing, number_in, shown
+from engine.data.formats.cell_values import MISSING, YES_NO, is_date, number_in, shown
 from engine.data.formats.word_table import WordTable
 
 MOST_LABELS = 1 << 16  # distinct words kept of one column
@@ -28,8 +28,9 @@ class Words:
     Its memory is bounded: once there are too many words, a new one is its hash.
     """
 
-    def __init__(self, example: str = "") -> None:
+    def __init__(self, example: str = "", missing: frozenset[str] = MISSING) -> None:
         self.example = example  # what showed that the column does not hold numbers
+        self.missing = missing  # what stands for no value, in lower case
         self.labels: list[str] = []
         self.present = 0  # cells that are not missing
         self._known: dict[str, int] = {}
@@ -101,7 +102,7 @@ class Words:
     def _code(self, word: str) -> int:
         code = self._known.get(word)
         if code is None:
-            if is_missing(word):
+            if word.strip().lower() in self.missing:
                 return -1
             if self.overflowed or len(self.labels) >= MOST_LABELS or self._characters + len(word) > MOST_CHARACTERS:
                 self.overflowed = True

@@ -15,7 +15,7 @@ from engine.errors import DataError
 
 ROWS = [
     {"age": 39, "job": "clerk", "paid": True, "share": 0.5},
-    {"age": None, "job": "?", "paid": None, "share": 2},
+    {"age": None, "job": " ", "paid": None, "share": 2},
     {"age": 50, "paid": False, "job": "cook", "share": 1e-3},
 ]
 VALUES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)

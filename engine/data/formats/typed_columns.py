@@ -1,0 +1,226 @@
+"""Columns of typed values, as JSON, Parquet and Excel hold them: null, true and false, numbers and texts.
+
+A column is of numbers if all of its texts are numbers, too, or mark what is missing; of booleans likewise; else of
+words. So the same cells make the same column, whatever typed them.
+"""
+
+import math
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.data.encoding.conversions import number_label
+from engine.data.encoding.encoders import shown
+from engine.data.formats.cell_values import MISSING, YES_NO, number_in
+from engine.data.formats.csv_format import check_names
+from engine.data.formats.guess import Guess
+from engine.data.formats.incoming import Incoming
+from engine.data.formats.intake import Intake
+from engine.data.formats.limits import ReadLimits
+from engine.data.formats.words import Words
+from engine.errors import DataError
+
+EXACT = 2**53  # float64 holds every integer up to here
+NOTHING = frozenset(("",))  # what is missing where null is at hand: blank text alone
+INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+SCALARS = {int, float, bool, str, type(None)}
+# A mark is a word that stands for a missing value among numbers, and for itself among words.
+Seen = Literal["number", "beyond", "boolean", "mark", "word"]
+Stored = Literal["number", "boolean", "words"]
+Values = Sequence[Any] | NDArray[np.float64]
+
+
+class Batch(NamedTuple):
+    """Some rows: the number of the first one, counted from 1, how many they are, and the values of each column.
+
+    A column that is not named here has no values in these rows. An array is of numbers, NaN where there is none.
+    What is known of columns beforehand may be said in `known`.
+    """
+
+    first: int
+    rows: int
+    columns: Mapping[str, Values]
+    known: Mapping[str, Seen] = MappingProxyType({})
+
+
+class TypedColumns:
+    """What the columns of a file were seen to hold, found out in as few passes over it as that takes.
+
+    The source reads the file anew at each call.
+    """
+
+    def __init__(
+        self,
+        source: Callable[[], Iterator[Batch]],
+        folder: Path,
+        limits: ReadLimits,
+        *,
+        missing: frozenset[str] = NOTHING,
+    ) -> None:
+        self._source, self._folder, self._limits, self._missing = source, folder, limits, missing
+        self._seen: dict[str, set[Seen]] = {}
+
+    def incoming(self) -> Incoming:
+        """All rows; DataError names the row and the column of what cannot be used."""
+        while (intake := self._pass()) is None:
+            pass
+        return replace(intake.incoming(), guesses=tuple(self._guesses()))
+
+    def _guesses(self) -> Iterator[Guess]:
+        for name, seen in self._seen.items():
+            if "beyond" in seen and "word" not in seen:
+                yield Guess.of(
+                    "type",
+                    f"column {name!r} holds integers beyond ±2⁵³, which no float64 tells apart, and is kept as words: "
+                    "to group rows by or as a category; as numbers to learn from, send them divided",
+                )
+
+    def _pass(self) -> Intake | None:
+        """Read the file by what is known of its columns; None where that turns out to be wrong."""
+        intake = self._begun() if self._seen else None
+        surprised = False
+        for batch in self._source():
+            if self._look(batch):
+                if intake is not None and intake.rows:  # from here on, other surprises are all there is to find
+                    surprised = True
+                else:
+                    intake = self._begun()
+            if intake is not None and not surprised:
+                self._add(batch, intake)
+        if intake is None:
+            raise DataError("the file holds no object with a field; send a list of objects, each a row")
+        return None if surprised else intake
+
+    def _begun(self) -> Intake:
+        stored = list(map(_stored, self._seen.values()))
+        words = {place: Words(missing=self._missing) for place, kind in enumerate(stored) if kind == "words"}
+        booleans = [place for place, kind in enumerate(stored) if kind == "boolean"]
+        return Intake(list(self._seen), words, self._folder, self._limits, booleans)
+
+    def _look(self, batch: Batch) -> bool:
+        """Learn what these rows show; whether some column is to be kept in another way than before."""
+        new = [name for name in batch.columns if name not in self._seen]
+        if new:
+            if len(self._seen) + len(new) > self._limits.max_features:
+                raise DataError(f"the rows name more than the {self._limits.max_features} columns that are allowed")
+            check_names([*self._seen, *new])
+            self._seen.update((name, {batch.known[name]} if name in batch.known else set()) for name in new)
+        changed = bool(new)
+        for name, values in batch.columns.items():
+            if isinstance(values, np.ndarray):
+                continue
+            seen, types = self._seen[name], set(map(type, values))
+            if types - SCALARS:
+                raise _unusable(name, values, batch.first)
+            if "word" in seen and types <= {str, type(None)}:
+                continue
+            before = _stored(seen)
+            for value in _telling(values, types):
+                if (found := self._found(value)) is not None:
+                    seen.add(found)
+                elif not isinstance(value, str | None):
+                    raise _beyond(name, values, batch.first)
+            changed = changed or _stored(seen) != before
+        return changed
+
+    def _found(self, value: Any) -> Seen | None:
+        """What one value shows; None for what is missing, and for an integer beyond float64."""
+        if isinstance(value, bool):
+            return "boolean"
+        if isinstance(value, int):
+            return None if abs(value) > sys.float_info.max else "beyond" if abs(value) > EXACT else "number"
+        if isinstance(value, float):
+            return "number"
+        word = value.strip().lower()
+        if not word or word in self._missing:
+            return None
+        number = number_in(word)
+        if number is not None and math.isfinite(number):
+            beyond = abs(number) >= EXACT and INTEGER.fullmatch(word) and abs(int(word)) > EXACT
+            return "beyond" if beyond else "number"
+        return "mark" if word in MISSING else "boolean" if word in YES_NO else "word"
+
+    def _add(self, batch: Batch, intake: Intake) -> None:
+        nothing = [None] * batch.rows
+        columns = [batch.columns.get(name, nothing) for name in intake.names]
+        numbers = np.empty((len(intake.numbers), batch.rows))
+        for place, column in enumerate(intake.numbers):
+            numbers[place] = _numbers(columns[column])
+            if (infinite := np.isinf(numbers[place])).any():
+                raise _infinite(intake.names[column], batch.first + int(np.argmax(infinite)))
+        for column in intake.words:
+            if math.inf in columns[column] or -math.inf in columns[column]:
+                row = next(row for row, value in enumerate(columns[column]) if value in (math.inf, -math.inf))
+                raise _infinite(intake.names[column], batch.first + row)
+        codes = [words.codes(map(_text, columns[column])) for column, words in intake.words.items()]
+        intake.add(numbers.T, codes)
+
+
+def _stored(seen: set[Seen]) -> Stored:
+    if "word" in seen or "beyond" in seen or {"number", "boolean"} <= seen or seen == {"mark"}:
+        return "words"
+    return "boolean" if "boolean" in seen else "number"
+
+
+def _telling(values: Sequence[Any], types: set[type]) -> Iterator[Any]:
+    """Those of the values that tell what all of them are: one of each type, every text, the greatest integer."""
+    for kind in types - {type(None)}:
+        if kind is str:
+            yield from {value for value in values if type(value) is str}
+        elif kind is int:
+            whole = [value for value in values if type(value) is int]
+            yield max(max(whole), -min(whole))
+        else:
+            yield next(value for value in values if type(value) is kind)
+
+
+def _numbers(values: Values) -> NDArray[np.float64]:
+    if isinstance(values, np.ndarray):
+        return values
+    plain = set(map(type, values)) <= {int, float, bool, type(None)}
+    return np.array(values if plain else [_number(value) for value in values], np.float64)  # None becomes NaN
+
+
+def _number(value: str | float | None) -> float | None:
+    if not isinstance(value, str):
+        return value
+    word = value.strip().lower()
+    return float(YES_NO[word]) if word in YES_NO else number_in(word)
+
+
+def _text(value: Any) -> str:
+    """A value of a column that has words in it."""
+    if isinstance(value, str):
+        return value
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else number_label(value)
+
+
+def _unusable(name: str, values: Sequence[Any], first: int) -> DataError:
+    row, value = next((row, value) for row, value in enumerate(values, first) if type(value) not in SCALARS)
+    return DataError(
+        f"row {row}, field {name!r} is {shown(value)}; a field is a number, a text, true, false or null; arrays, such "
+        "as images, come as NPZ"
+    )
+
+
+def _beyond(name: str, values: Sequence[Any], first: int) -> DataError:
+    row = next(row for row, value in enumerate(values, first) if type(value) is int and abs(value) > sys.float_info.max)
+    return DataError(f"row {row}, field {name!r} holds an integer beyond float64; send a smaller one, or a text")
+
+
+def _infinite(name: str, row: int) -> DataError:
+    return DataError(
+        f"row {row}, field {name!r} is infinite; every number must be finite, and within float64: a code such as "
+        "1e400 is a text"
+    )
