@@ -34,6 +34,7 @@ from engine.network import Network
 from engine.random_streams import RandomStreams
 from engine.spec import JobSpec
 from engine.training import initial_parameters, train
+from engine.transfer import Source
 
 __all__ = [
     "Change",
@@ -67,6 +68,7 @@ __all__ = [
     "RowError",
     "Save",
     "ShapeMismatch",
+    "Source",
     "SpecError",
     "Started",
     "Stop",

@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
+from engine.data.encoding.preprocessor import Preprocessor
 from engine.data.storage.tensor_file import map_tensors, write_tensors
 from engine.errors import CheckpointMismatch, DataError
 from engine.parameters import Array
 from engine.spec import JobSpec
 
-FORMAT = 1
+FORMAT = 2
 KEY = "checkpoint"
 Tensors: TypeAlias = Mapping[str, Array]
 
@@ -64,6 +65,7 @@ class Checkpoint:
     order: str  # in which they come: shuffled, blockwise or as_stored
     parameters: Tensors  # W1 b1 …, and the running averages
     slots: Tensors  # the optimizer's, each as long as θ
+    preprocessor: Preprocessor  # what was learned about the data, for whoever goes on from here with others
     best: Tensors | None = None  # where the best on dev is to be kept
     tally: Tally = field(default_factory=Tally)
     judgment: Judgment = field(default_factory=Judgment)
@@ -75,6 +77,7 @@ class Checkpoint:
         tensors = {f"parameters/{name}": array for name, array in self.parameters.items()}
         tensors |= {f"slots/{letter}": array for letter, array in self.slots.items()}
         tensors |= {f"best/{name}": array for name, array in (self.best or {}).items()}
+        tensors |= {f"preprocessor/{name}": array for name, array in self.preprocessor.arrays().items()}
         description = {
             "format": FORMAT,
             "spec": self.spec.model_dump(mode="json"),
@@ -87,6 +90,7 @@ class Checkpoint:
             "judgment": asdict(self.judgment),
             "span": asdict(self.span),
             "watch": dict(self.watch),
+            "preprocessor": self.preprocessor.to_json(),
         }
         write_tensors(Path(path), tensors, {KEY: json.dumps(description, sort_keys=True)})
 
@@ -105,7 +109,7 @@ class Checkpoint:
             raise DataError(f"{path.name} is no checkpoint") from error
         if kind != FORMAT:
             raise DataError(f"{path.name} has format {kind}, this version reads {FORMAT}")
-        groups: dict[str, dict[str, Array]] = {"parameters": {}, "slots": {}, "best": {}}
+        groups: dict[str, dict[str, Any]] = {"parameters": {}, "slots": {}, "best": {}, "preprocessor": {}}
         for name, array in tensors.items():
             group, _, rest = name.partition("/")
             groups[group][rest] = array
@@ -118,6 +122,7 @@ class Checkpoint:
             order=stored["order"],
             parameters=groups["parameters"],
             slots=groups["slots"],
+            preprocessor=Preprocessor.from_json(stored["preprocessor"], groups["preprocessor"]),
             best=groups["best"] or None,
             tally=Tally(**stored["tally"]),
             judgment=Judgment(**stored["judgment"]),

@@ -1,6 +1,6 @@
 """What a training run tells whoever iterates over it, and what they may answer."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from engine.gradient_check import GradientReport
@@ -60,13 +60,29 @@ class Resumed(Event):
 
 
 @dataclass(frozen=True)
+class MatchedNames:
+    """Names that a run shares with its source, those that are new, and those that only the source has."""
+
+    matched: tuple[str, ...] = ()
+    drawn: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    counts: dict[str, int] = field(default_factory=dict)  # of each, where not all are listed
+
+
+@dataclass(frozen=True)
 class Transferred(Event):
-    """The run starts from parameters of another one; what has no place here, or another shape, was drawn anew."""
+    """The run starts from parameters of another one, its source; what has no counterpart there was drawn anew."""
 
     type: ClassVar[str] = "transferred"
-    taken: tuple[str, ...]
+    taken: tuple[str, ...]  # tensors
+    partly: tuple[str, ...]  # of which some inputs or outputs were drawn
     drawn: tuple[str, ...]
-    unused: tuple[str, ...]  # of the other run's
+    unused: tuple[str, ...]  # of the source's
+    features: MatchedNames
+    labels: dict[str, MatchedNames]  # of categories that differ from the source's
+    classes: MatchedNames  # or the target's values
+    scales: tuple[str, ...]  # features that keep the statistics of the source
+    message: str
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,9 @@ class TrainingSpec(Component):
 class StartFrom(Component):
     """The parameters of another job, to begin with: a warm start, a branch, or transfer to other classes.
 
-    A tensor without a namesake of the same shape there is drawn as the initializer has it; an event says which.
+    Features, labels and classes are matched by name, whatever their order; those that both jobs have keep the scales
+    and fills of the other job, whose `normalize` holds where this one names none. What it does not have, and layers
+    of other widths, are drawn as the initializer has it; an event says which.
     """
 
     job: str = Field(min_length=1, max_length=64, description="id of the job whose parameters are taken")

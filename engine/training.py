@@ -51,6 +51,7 @@ from engine.random_streams import RandomStreams
 from engine.spec import JobSpec
 from engine.spelling import nearest
 from engine.symptoms import Watch
+from engine.transfer import Source, transfer
 from engine.variation import Variation
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def train(
     data: PreparedData,
     *,
     given: Mapping[str, NDArray[np.generic]] | None = None,
+    source: Source | None = None,
     streams: RandomStreams | None = None,
     resume_from: Checkpoint | None = None,
     changes: Sequence[Change] = (),
@@ -79,12 +81,12 @@ def train(
     """Train a network and tell of it event by event; answer an event with a control to steer the run.
 
     Stop ends it and keeps its model, Save asks for a checkpoint, Change for other hyper-parameters.
-    `given` holds the initial parameters by name, for the initializer of that type, or another run's where the spec
-    has `start_from`; `streams` replaces the random numbers of the spec's seed. With `resume_from` the run goes on
-    where the checkpoint was made, needs no `given`, and ends with the bits of a run that never stopped; what had
-    changed by then stays changed. `changes` are known beforehand. `breathe` is called now and then in work between
-    two events, and what it raises ends the run. `placement` says on which device; by itself it is what the spec asks
-    for.
+    `given` holds the initial parameters by name, for the initializer of that type, and `source` is the other run
+    where the spec has `start_from`, whose scales the data have kept; `streams` replaces the random numbers of the
+    spec's seed. With `resume_from` the run goes on where the checkpoint was made, needs neither of the two, and ends
+    with the bits of a run that never stopped; what had changed by then stays changed. `changes` are known
+    beforehand. `breathe` is called now and then in work between two events, and what it raises ends the run.
+    `placement` says on which device; by itself it is what the spec asks for.
 
     Raises SpecError where spec and data do not fit, ShapeMismatch where the given parameters do not,
     CheckpointMismatch where the checkpoint is of another run, Diverged when the cost stops being finite,
@@ -96,7 +98,7 @@ def train(
         network = network.with_changes(spec)
     placement = placement or placed(network, spec, streams)
     resumed = resume_from is not None
-    run = Run(network, spec, data, given, streams, breathe or _nothing, resumed=resumed, placement=placement)
+    run = Run(network, spec, data, given, source, streams, breathe or _nothing, resumed=resumed, placement=placement)
     run.changes += changes
     if resume_from is not None:
         run.restore(resume_from)
@@ -124,7 +126,8 @@ def train(
     parameters = run.kept()
     yield from run.check("end", parameters)
     reason = run.stop.reason if run.stop else "early_stopping" if run.patience_is_over() else "completed"
-    plain = run.spec.model_copy(update={"data": resolved_columns(spec.data, data.preprocessor)})
+    columns = resolved_columns(spec.data, data.preprocessor)
+    plain = run.spec.model_copy(update={"data": columns.model_copy(update={"normalize": data.preprocessor.normalizer})})
     model = Model(
         spec=resolved(plain, run.network, has_dev=run.dev is not None),
         preprocessor=data.preprocessor,
@@ -185,46 +188,16 @@ def initial_parameters(
 ) -> Parameters:
     """The parameters that a run of the spec begins with: drawn by its seed, or the given ones.
 
-    Raises SpecError where parameters should be given and are not, ShapeMismatch where they do not fit.
+    Of another job that the spec starts from, `transfer` takes them afterwards. Raises SpecError where parameters
+    should be given and are not, ShapeMismatch where they do not fit.
     """
     generator = (streams or RandomStreams(spec.seed)).initial()
     parameters = network.initialized(spec.initializer, generator, spec.precision)
-    if spec.start_from is not None:
-        if given is None:
-            raise SpecError("/start_from", "the other job's parameters were not handed to the training")
-        transfer(given, parameters)
-    elif isinstance(spec.initializer, Given):
+    if isinstance(spec.initializer, Given) and spec.start_from is None:
         if given is None:
             raise SpecError("/initializer/parameters", "the given parameters were not handed to the training")
         parameters.load(given)
     return parameters
-
-
-def transfer(given: Mapping[str, NDArray[np.generic]], parameters: Parameters) -> Transferred:
-    """Overwrite the parameters that have a namesake of the same shape among the given ones, and say which.
-
-    Where a new network has other outputs, or inputs, that is every layer but those. Running averages come along
-    only with the batch norm that they belong to. Raises SpecError where nothing fits.
-    """
-    own = parameters.named()
-    taken = {name for name, array in own.items() if name in given and given[name].shape == array.shape}
-    for name in ("mean", "variance", "batches"):  # useless without their layer's γ and β, and the other way round
-        taken -= {one for one in taken if one.startswith(name) and f"gamma{one.removeprefix(name)}" not in taken}
-    if not taken:
-        raise SpecError(
-            "/start_from", f"no tensor there fits: this network needs {_shapes(own)}, there is {_shapes(given)}"
-        )
-    for name in taken:
-        own[name][...] = given[name]
-    return Transferred(
-        taken=tuple(name for name in own if name in taken),
-        drawn=tuple(name for name in own if name not in taken),
-        unused=tuple(name for name in given if name not in taken),
-    )
-
-
-def _shapes(arrays: Mapping[str, NDArray[np.generic]]) -> str:
-    return ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
 
 
 class Run:
@@ -238,6 +211,7 @@ class Run:
         spec: JobSpec,
         data: PreparedData,
         given: Mapping[str, NDArray[np.generic]] | None,
+        source: Source | None,
         streams: RandomStreams,
         breathe: Callable[[], None] = _nothing,
         *,
@@ -245,6 +219,7 @@ class Run:
         placement: Placement = CPU,
     ) -> None:
         self.network, self.spec, self.streams, self.breathe = network, spec, streams, breathe
+        self.preprocessor = data.preprocessor
         self.device = placement.device
         self.dtype = np.dtype(spec.precision)
         augment = spec.data.augment
@@ -263,8 +238,10 @@ class Run:
             self.parameters = network.parameters(spec.precision)
         else:
             self.parameters = initial_parameters(network, spec, given, streams)
-            if spec.start_from is not None and given is not None:  # done already; to know what to say
-                self.transferred = transfer(given, self.parameters)
+            if spec.start_from is not None:
+                if source is None:
+                    raise SpecError("/start_from", "the other job's parameters were not handed to the training")
+                self.transferred = transfer(source, data.preprocessor, self.parameters)
         self.descend(None)
         self.watch = Watch()
         self.revision = 0
@@ -374,6 +351,7 @@ class Run:
             order=self.order,
             parameters=self.parameters.named(),
             slots=dict(vars(self.descent.slots)),
+            preprocessor=self.preprocessor,
             best=None if self.best is None else self.best.named(),
             tally=replace(self.tally),
             judgment=replace(self.judgment),

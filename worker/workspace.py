@@ -42,7 +42,7 @@ class Workspace:
         datasets = DatasetLibrary(own, artifacts, settings)
         parameters = ParameterLibrary(own, artifacts, settings)
         registry = ModelRegistry(own, artifacts, settings)
-        submission = Submission(own, datasets, parameters, settings)
+        submission = Submission(own, artifacts, datasets, parameters, settings)
         self.jobs = JobsBackend(settings, own, artifacts, submission, group_commit, publisher, notifier)
         self.datasets = DatasetsBackend(settings, own, datasets)
         self.parameters = ParametersBackend(settings, parameters)

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from engine.data.augmentation.augmenter import augmented_column
 from engine.data.dataset import Dataset
 from engine.data.encoding.column_options import IgnoredColumn
+from engine.data.encoding.matching import keep_scales, normalizer_of
 from engine.data.encoding.preprocessor import Preprocessor
 from engine.data.encoding.suitability import check_features, check_likeness, check_options
 from engine.data.encoding.target_column import TargetColumn, TargetKind, answers_of, kind_of
@@ -125,10 +126,12 @@ def prepare(
     loss: str = "auto",
     dtype: DTypeLike,
     memory_bytes: int | None = None,
+    source: Preprocessor | None = None,
 ) -> PreparedData:
     """Split, learn the preprocessor on train, and make every part an array, if all of it fits into memory_bytes.
 
-    The datasets are keyed as the spec names them; loss is the type of the spec's loss.
+    The datasets are keyed as the spec names them; loss is the type of the spec's loss. With a source, whose weights
+    are to be taken over, features that it has, too, are scaled and filled as it does.
     SpecError where the spec does not fit the data, DataError where numbers do not fit the dtype.
     """
     check(spec, datasets, loss=loss)
@@ -137,7 +140,9 @@ def prepare(
     parts = arranged({part: table.select([*features, spec.target]) for part, table in parts.items()}, memory_bytes)
     train = parts["train"]
     target = learned_target(spec, train, kind, loss)
-    preprocessor = Preprocessor.learn(train.select(features), spec.normalize, target, spec.columns)
+    preprocessor = Preprocessor.learn(train.select(features), normalizer_of(spec, source), target, spec.columns)
+    if source is not None:
+        preprocessor = keep_scales(preprocessor, source)
     holding = held(parts, preprocessor.n_in, dtype, memory_bytes, augmented=bool(spec.augment))
     x = {part: preprocessor.features(t, dtype) for part, t in parts.items()} if holding.held == "memory" else {}
     y = {part: preprocessor.targets(table, part) for part, table in parts.items()}

@@ -13,6 +13,7 @@ from engine import (
     Network,
     PreparedData,
     RandomStreams,
+    Source,
     Table,
     prepare,
     train,
@@ -57,8 +58,9 @@ def spec_of(**fields: object) -> JobSpec:
     return JobSpec.model_validate(defaults | fields)
 
 
-def prepared(spec: JobSpec, dataset: Dataset) -> tuple[Network, PreparedData]:
-    data = prepare(spec.data, {"toy": dataset}, loss=spec.loss.type, dtype=spec.precision)
+def prepared(spec: JobSpec, dataset: Dataset, source: Source | None = None) -> tuple[Network, PreparedData]:
+    scales = None if source is None else source.preprocessor
+    data = prepare(spec.data, {"toy": dataset}, loss=spec.loss.type, dtype=spec.precision, source=scales)
     return Network.of(spec, data.preprocessor), data
 
 
@@ -67,9 +69,10 @@ def events_of(
     dataset: Dataset | None = None,
     given: Mapping[str, np.ndarray] | None = None,
     streams: RandomStreams | None = None,
+    source: Source | None = None,
 ) -> list[Event]:
-    network, data = prepared(spec, dataset or toy())
-    return list(train(network, spec, data, given=given, streams=streams))
+    network, data = prepared(spec, dataset or toy(), source)
+    return list(train(network, spec, data, given=given, source=source, streams=streams))
 
 
 def rows_of(events: list[Event]) -> list[dict[str, float]]:

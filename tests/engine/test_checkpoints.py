@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,10 +31,8 @@ from engine import (
     PreparedData,
     Progressed,
     Save,
-    ShapeMismatch,
     SpecError,
     Table,
-    Transferred,
     Warned,
     load,
     prepare,
@@ -311,48 +309,3 @@ class TestWhatIsRefused:
             Checkpoint.load(tmp_path / "m.safetensors")
         with pytest.raises(DataError, match="not a model that was saved here"):
             load(tmp_path / "c.safetensors")
-
-
-class TestStartingFromAnotherRun:
-    """Warm start, branch and transfer."""
-
-    FROM: ClassVar[dict[str, object]] = {"start_from": {"job": "job_1"}, "training": {"epochs": 1}}
-
-    def source(self, kind: str = "three classes") -> dict[str, np.ndarray]:
-        return finished(events_of(spec_of(training={"epochs": 3}), toy(kind))).model.parameters.named()
-
-    def test_takes_every_tensor_of_the_same_network(self) -> None:
-        given = self.source()
-        still = {"optimizer": {"type": "gradient_descent", "learning_rate": 1e-30}, "precision": "float64"}
-        events = events_of(spec_of(**self.FROM, **still), toy("three classes"), given=given)
-        assert next(e for e in events if isinstance(e, Transferred)) == Transferred(("W1", "W2", "b1", "b2"), (), ())
-        for name, array in finished(events).model.parameters.named().items():
-            np.testing.assert_array_equal(array, given[name].astype(np.float64))
-
-    def test_draws_a_changed_output_layer_anew_and_says_so(self) -> None:
-        events = events_of(spec_of(**self.FROM), toy("two classes"), given=self.source())
-        said = next(event for event in events if isinstance(event, Transferred))
-        assert (said.taken, said.drawn, said.unused) == (("W1", "b1"), ("W2", "b2"), ("W2", "b2"))
-
-    def test_needs_them_once(self, tmp_path: Path) -> None:
-        spec, given = spec_of(**self.FROM), self.source()
-        network, data = prepared(spec, toy("three classes"))
-        whole = list(train(network, spec, data, given=given))
-        parts = resumed(spec, network, data, 2, tmp_path / "c.safetensors", given=given)
-        assert list(told(parts)) == list(told(whole))
-
-    def test_needs_parameters_and_something_of_them_that_fits(self) -> None:
-        with pytest.raises(SpecError, match="not handed") as missing:
-            events_of(spec_of(**self.FROM))
-        with pytest.raises(SpecError, match="no tensor there fits") as strange:
-            events_of(spec_of(**self.FROM), given={"W1": np.zeros((9, 9))})
-        assert missing.value.pointer == strange.value.pointer == "/start_from"
-
-
-def test_a_checkpoint_knows_its_tensors_by_the_names_that_an_upload_has(tmp_path: Path) -> None:
-    network, data = prepared(spec_of(training={"epochs": 2}), toy())
-    _, made = cut(train(network, spec_of(training={"epochs": 2}), data), 3, tmp_path / "c.safetensors")
-    assert made is not None and made.best is not None
-    assert set(made.parameters) == set(made.best) == {"W1", "b1", "W2", "b2"}
-    with pytest.raises(ShapeMismatch):
-        network.parameters().load({"W1": made.parameters["W1"]})

@@ -1,19 +1,24 @@
 """A job is paused, resumed, stopped, changed, run again, compared and deleted over HTTP."""
 
+import hashlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from engine import CheckpointMade, Finished, JobSpec, Network, Save, load_sample, prepare, train
 from tests.service.shape import assert_problem
 from tests.service.work import Work
 from worker.domain.jobs import Progress, Saved
 from worker.domain.principals import LOCAL
 from worker.domain.work_items import Claim
+from worker.settings import Settings
 from worker.store import SavedModel
 from worker.workspace import Workspace
 
 Submit = Callable[..., str]
+IRIS = {"train": "iris", "target": "label"}
 
 
 @pytest.fixture(autouse=True)
@@ -26,15 +31,30 @@ def nothing_left(backend: Workspace) -> Iterator[None]:
             backend.jobs.cancel(job.id)
 
 
-def finished(work: Work, claim: Claim, weights: str = "b" * 64) -> None:
-    work.store.training_log.finish(
-        claim, SavedModel("models/x", "a" * 64, weights), {"dev": {}}, stop_reason="completed"
-    )
+def finished(work: Work, claim: Claim, weights: str = "b" * 64, sha256: str = "a" * 64) -> None:
+    work.store.training_log.finish(claim, SavedModel("models/x", sha256, weights), {"dev": {}}, stop_reason="completed")
 
 
-def checkpointed(work: Work, claim: Claim, epoch: int, revision: int = 0) -> int:
+def checkpointed(work: Work, claim: Claim, epoch: int, revision: int = 0, sha256: str = "a" * 64) -> int:
     file = f"checkpoints/{claim.item_id}-{epoch}"
-    return work.store.training_log.checkpoint(claim, Saved(epoch, epoch, "control", file, "a" * 64, 9, revision)).number
+    return work.store.training_log.checkpoint(claim, Saved(epoch, epoch, "control", file, sha256, 9, revision)).number
+
+
+def trained(folder: Path, claim: Claim) -> tuple[str, str]:
+    """The SHA-256 of a checkpoint and of a model that a run on iris leaves where `checkpointed`, `finished` name it."""
+    spec = JobSpec.model_validate({"data": IRIS, "training": {"epochs": 1}, "checks": {"gradients": []}})
+    data = prepare(spec.data, {"iris": load_sample("iris")}, dtype=spec.precision)
+    events = train(Network.of(spec, data.preprocessor), spec, data)
+    files = folder / f"checkpoints/{claim.item_id}-1", folder / "models/x"
+    event, answer = next(events), None
+    while not isinstance(event, Finished):
+        if isinstance(event, CheckpointMade):
+            files[0].parent.mkdir(exist_ok=True)
+            event.checkpoint.save(files[0])
+        event, answer = events.send(answer), Save() if answer is None else None
+    files[1].parent.mkdir(exist_ok=True)
+    event.model.save(files[1])
+    return tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
 
 
 def test_a_queued_job_rests_and_goes_on(client: httpx.Client, job: Submit) -> None:
@@ -207,32 +227,37 @@ def test_going_back_to_a_checkpoint_undoes_what_came_behind_it(client: httpx.Cli
     assert known["data"][0]["undone_at"] is not None
 
 
-def test_a_job_starts_from_what_another_has_learned(client: httpx.Client, job: Submit, work: Work) -> None:
+def test_a_job_starts_from_what_another_has_learned(
+    client: httpx.Client, job: Submit, work: Work, settings: Settings
+) -> None:
     origin = job()
     claim = work.claim(origin)
+    checkpoint_sha256, model_sha256 = trained(settings.data_dir, claim)
 
-    def branch(checkpoint: object) -> httpx.Response:
-        spec = {"data": {"train": "iris", "target": "label"}, "start_from": {"job": origin, "checkpoint": checkpoint}}
-        return client.post("/v1/jobs", json=spec)
+    def branch(checkpoint: object, **data: object) -> httpx.Response:
+        start = {"start_from": {"job": origin, "checkpoint": checkpoint}}
+        return client.post("/v1/jobs", json={"data": IRIS | data, **start})
 
     for which in (1, "best", "last"):
         problem = assert_problem(branch(which), 422)
         assert problem["errors"][0]["pointer"] == "/start_from/checkpoint"
-    number = checkpointed(work, claim, 1)
+    number = checkpointed(work, claim, 1, sha256=checkpoint_sha256)
     for which in (number, "best", "last"):
         answer = branch(which)
         assert answer.status_code == 201, answer.text
         assert work.store.on_behalf_of(LOCAL).jobs.inputs(answer.json()["id"])["checkpoint"] == {
             origin: f"{origin}/{number}"
         }
-    finished(work, claim)
+    finished(work, claim, sha256=model_sha256)
     assert work.store.on_behalf_of(LOCAL).jobs.inputs(branch("best").json()["id"])["checkpoint"] == {
         origin: f"{origin}/model"
     }
+    problem = assert_problem(branch("best", normalize="minmax"), 422)
+    assert problem["errors"][0]["pointer"] == "/data/normalize" and "leave data.normalize out" in problem["detail"]
     problem = assert_problem(client.delete(f"/v1/jobs/{origin}"), 409)
     assert "starts from it" in problem["detail"]
     gone = "job_00000000000000000000000000000000"
-    spec = {"data": {"train": "iris", "target": "label"}, "start_from": {"job": gone}}
+    spec = {"data": IRIS, "start_from": {"job": gone}}
     assert assert_problem(client.post("/v1/jobs", json=spec), 422)["errors"][0]["pointer"] == "/start_from/job"
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import Checkpoint, Dataset, JobSpec, PreparedData, load, prepare
+from engine import Checkpoint, Dataset, JobSpec, PreparedData, Source, prepare
+from engine.data import Preprocessor
 from worker.datasets.library import DatasetLibrary
 from worker.errors import InputGone
 from worker.parameters.library import ParameterLibrary
@@ -37,27 +38,35 @@ class JobInputs:
         """The datasets by the spec's own references."""
         return {reference: self.library.load(ident) for reference, ident in self.dataset_ids.items()}
 
-    def prepared(self, datasets: Mapping[str, Dataset]) -> PreparedData:
-        """What the training runs on, held as memory allows."""
+    def prepared(self, datasets: Mapping[str, Dataset], source: Preprocessor | None = None) -> PreparedData:
+        """What the training runs on, held as memory allows; with the scales of a source where there is one."""
         spec, memory = self._spec, self._settings.max_data_bytes
-        return prepare(spec.data, datasets, loss=spec.loss.type, dtype=spec.precision, memory_bytes=memory)
+        return prepare(
+            spec.data, datasets, loss=spec.loss.type, dtype=spec.precision, memory_bytes=memory, source=source
+        )
 
     def given(self) -> Mapping[str, NDArray[np.generic]] | None:
-        """Uploaded parameters, or those of another job; None where the initializer draws them all."""
-        for place in self._pinned["checkpoint"].values():
-            return self._of_another_job(*place.rsplit("/", 1))
+        """Uploaded parameters; None where the initializer draws them."""
         for ident in self._pinned["parameters"].values():
             return ParameterLibrary(self._store, self._artifacts, self._settings).load(ident)
         return None
 
-    def _of_another_job(self, job_id: str, which: str) -> Mapping[str, NDArray[np.generic]]:
-        if which == MODEL:
-            model = self._store.measurements.model(job_id)
-            return load(self._artifacts.verified(model.file, model.sha256)).parameters.named()
-        saved = self._store.checkpoints.get(job_id, int(which))
-        checkpoint = Checkpoint.load(self._artifacts.verified(saved.file, saved.sha256))
-        best = self._spec.start_from is not None and self._spec.start_from.checkpoint == "best"
-        return checkpoint.best if best and checkpoint.best is not None else checkpoint.parameters
+    def source(self) -> Source | None:
+        """The job that is started from, as it was pinned; None where the spec names none."""
+        for place in self._pinned["checkpoint"].values():
+            return source_at(self._store, self._artifacts, place, self._spec)
+        return None
+
+
+def source_at(store: TenantStore, artifacts: Artifacts, place: str, spec: JobSpec) -> Source:
+    """What a job has learned by a checkpoint, at `job_…/3`, or by its end, at `job_…/model`."""
+    job_id, which = place.rsplit("/", 1)
+    if which == MODEL:
+        model = store.measurements.model(job_id)
+        return Source.of_model(artifacts.verified(model.file, model.sha256))
+    saved = store.checkpoints.get(job_id, int(which))
+    checkpoint = Checkpoint.load(artifacts.verified(saved.file, saved.sha256))
+    return Source.of_checkpoint(checkpoint, best=spec.start_from is not None and spec.start_from.checkpoint == "best")
 
 
 def refuse_if_gone(store: TenantStore, job_id: str) -> None:

@@ -10,7 +10,9 @@ from engine.data import NoNormalizer, Preprocessor, Table, TargetKind, check, da
 from engine.data.encoding.encoder_learning import learn_encoders
 from engine.data.preparation import divided, feature_names, learned_target, resolved_columns
 from engine.initializers import Given
+from engine.spec import StartFrom
 from engine.training import check_training, resolved
+from engine.transfer import fit_to
 from worker.datasets.library import DatasetLibrary, data_hash
 from worker.domain.datasets import PinnedDataset
 from worker.domain.ids import is_id
@@ -18,10 +20,11 @@ from worker.domain.jobs import Job
 from worker.domain.names import ID
 from worker.domain.work_items import Status
 from worker.errors import UnknownCheckpoint, UnknownJob
-from worker.jobs.inputs import refuse_if_gone
+from worker.jobs.inputs import refuse_if_gone, source_at
 from worker.jobs.limits import check_parameters, check_size
 from worker.parameters.library import ParameterLibrary
 from worker.settings import Settings
+from worker.storage.artifacts import Artifacts
 from worker.store import MODEL, Draft, TenantStore
 
 REMEMBERED = 64  # questions about data whose answer is kept: a search asks one of them again and again
@@ -46,10 +49,16 @@ class Submission:
     """Checks a principal's specs against what is stored here."""
 
     def __init__(
-        self, store: TenantStore, datasets: DatasetLibrary, parameters: ParameterLibrary, settings: Settings
+        self,
+        store: TenantStore,
+        artifacts: Artifacts,
+        datasets: DatasetLibrary,
+        parameters: ParameterLibrary,
+        settings: Settings,
     ) -> None:
         self.principal = store.principal
         self._store = store
+        self._artifacts = artifacts
         self._datasets = datasets
         self._parameters = parameters
         self._settings = settings
@@ -68,9 +77,9 @@ class Submission:
     def draft(self, spec: JobSpec, known: Known | None = None) -> Draft:
         """The job to be; raises the error that points to the field. `known` stands in for the method of this name."""
         pinned = _pins(spec, known or self.known)
-        network = self._checked(spec, pinned)[1]
+        _, network, preprocessor = self._checked(spec, pinned)
         parameters = self._given(spec, network)
-        checkpoints = self._started_from(spec)
+        spec, checkpoints = self._started_from(spec, network, preprocessor)
         # Last: a sample set is kept from its first job on, and a spec that is refused leaves nothing behind.
         for pointer, reference in dataset_references(spec.data):
             pinned[reference] = pinned[reference] or self._datasets.find(reference, pointer=pointer).pin
@@ -93,7 +102,7 @@ class Submission:
         pinned = _pins(spec, self.known)
         sizes, network, preprocessor = self._checked(spec, pinned)
         self._given(spec, network)
-        self._started_from(spec)
+        spec, _ = self._started_from(spec, network, preprocessor)
         plain = spec.model_copy(update={"data": resolved_columns(spec.data, preprocessor)})
         return Outline(
             spec=resolved(plain, network, has_dev="dev" in sizes),
@@ -168,11 +177,24 @@ class Submission:
             raise SpecError(pointer, str(error)) from error
         return {reference: found.id}
 
-    def _started_from(self, spec: JobSpec) -> Mapping[str, str]:
-        """The checkpoint or model whose parameters the job begins with, resolved: "best" may be another tomorrow."""
+    def _started_from(
+        self, spec: JobSpec, network: Network, preprocessor: Preprocessor
+    ) -> tuple[JobSpec, Mapping[str, str]]:
+        """The spec with the scales of the job that it starts from, and the checkpoint or model that it begins with.
+
+        SpecError where nothing of it fits.
+        """
         if spec.start_from is None:
-            return {}
-        origin, wanted = spec.start_from.job, spec.start_from.checkpoint
+            return spec, {}
+        pinned = self._pinned_source(spec.start_from)
+        (place,) = pinned.values()
+        source = source_at(self._store, self._artifacts, place, spec)
+        data = fit_to(source, spec.data, preprocessor, network.parameters())
+        return spec.model_copy(update={"data": data}), pinned
+
+    def _pinned_source(self, start: StartFrom) -> Mapping[str, str]:
+        """The checkpoint or model whose parameters the job begins with, resolved: "best" may be another tomorrow."""
+        origin, wanted = start.job, start.checkpoint
         if not is_id("job", origin):
             raise UnknownJob(origin, pointer="/start_from/job")
         try:

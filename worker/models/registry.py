@@ -10,16 +10,13 @@ from typing import Literal
 from pydantic import JsonValue
 
 from engine import Checkpoint, DataError, Dataset, JobSpec, Model, Network, load
-from engine.data.encoding.preprocessor import Preprocessor
 from engine.export import artifact as exported
 from engine.table_answers import check_columns
 from worker.domain.ids import is_id
 from worker.domain.jobs import Job
 from worker.domain.models import ModelVersion, Registration
 from worker.domain.names import checked, possible
-from worker.domain.work_items import Status
 from worker.errors import UnknownCheckpoint, UnknownJob, UnknownModel
-from worker.jobs.inputs import JobInputs, refuse_if_gone
 from worker.models.card import card_of
 from worker.settings import Settings
 from worker.storage.artifacts import Artifacts, room
@@ -61,13 +58,13 @@ class ModelRegistry:
         return Registering(registration, partial(self._artifacts.link, path, registration.file))
 
     def _register_checkpoint(self, name: str, job: Job, number: int) -> tuple[ModelVersion, bool]:
-        """A checkpoint has no preprocessor and no file of a model: both are made here."""
+        """A checkpoint has no file of a model: it is made here."""
         try:
             saved = self._store.checkpoints.get(job.id, number)
         except UnknownCheckpoint as error:
             raise UnknownCheckpoint(job.id, number, error.kept, pointer="/checkpoint") from error
         checkpoint = Checkpoint.load(self._artifacts.verified(saved.file, saved.sha256))
-        preprocessor = self._preprocessor(job, checkpoint.spec)
+        preprocessor = checkpoint.preprocessor
         network = Network.of(checkpoint.spec, preprocessor)
         parameters = network.parameters(checkpoint.spec.precision)
         parameters.load(checkpoint.parameters)
@@ -80,15 +77,6 @@ class ModelRegistry:
             registration = replace(made, checkpoint=number, metrics=saved.metrics)
             keep = partial(self._artifacts.link, path, registration.file)
             return self._store.models.register(Registering(registration, keep))
-
-    def _preprocessor(self, job: Job, spec: JobSpec) -> Preprocessor:
-        """What the job has learned about its data: from its model, or once more from the data."""
-        if job.state is Status.SUCCEEDED:
-            saved = self._store.measurements.model(job.id)
-            return load(self._artifacts.verified(saved.file, saved.sha256)).preprocessor
-        refuse_if_gone(self._store, job.id)
-        inputs = JobInputs(job.id, spec, self._settings, self._store, self._artifacts)
-        return inputs.prepared(inputs.datasets()).preprocessor
 
     def _registration(
         self, name: str, job: Job, model: Model, size: int, sha256: str, result: Mapping[str, JsonValue] | None

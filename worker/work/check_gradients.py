@@ -8,13 +8,14 @@ from engine import (
     Diverged,
     GradientCheckSpec,
     JobSpec,
+    Model,
     Network,
     check_gradients,
     examples_of,
     initial_parameters,
     load,
 )
-from engine.parameters import Parameters
+from engine.transfer import transfer
 from worker.domain.gradient_checks import refuse_unless_kept
 from worker.domain.work_items import Failure, Status, WorkItem
 from worker.jobs.inputs import JobInputs, refuse_if_gone
@@ -39,13 +40,19 @@ class CheckGradients(Kind[Report]):
         refuse_if_gone(context.store, job.id)
         spec = JobSpec.model_validate(job.spec)
         inputs = JobInputs(job.id, spec, context.settings, context.store, context.artifacts)
-        data = inputs.prepared(inputs.datasets())
+        model = None if wanted.at == "start" else _trained(item, context)
+        source = inputs.source() if model is None else None
+        scales = model if model is not None and spec.start_from is not None else source
+        data = inputs.prepared(inputs.datasets(), None if scales is None else scales.preprocessor)
         yield None
         context.heed()
         network = Network.of(spec, data.preprocessor)
+        parameters = initial_parameters(network, spec, inputs.given()) if model is None else model.parameters
+        if source is not None:
+            transfer(source, data.preprocessor, parameters)
         report = check_gradients(
             network,
-            initial_parameters(network, spec, inputs.given()) if wanted.at == "start" else _trained(item, context),
+            parameters,
             examples_of("train", network, data, spec.precision),
             **vars(wanted),
             breathe=context.heed,
@@ -63,6 +70,6 @@ class CheckGradients(Kind[Report]):
         return None
 
 
-def _trained(item: WorkItem, context: Context) -> Parameters:
+def _trained(item: WorkItem, context: Context) -> Model:
     saved = context.store.measurements.model(item.topic)
-    return load(context.artifacts.verified(saved.file, saved.sha256)).parameters
+    return load(context.artifacts.verified(saved.file, saved.sha256))

@@ -34,6 +34,7 @@ from engine import (
     placed,
     train,
 )
+from engine.data import Preprocessor
 from worker.datasets.data_checks import DataChecks
 from worker.domain.jobs import CheckpointKind, Job
 from worker.domain.measurements import LayersMeasured
@@ -97,9 +98,9 @@ class Train(Kind[Finished]):
         spec = JobSpec.model_validate(self._job.spec)
         inputs = JobInputs(item.id, spec, context.settings, context.store, context.artifacts)
         datasets = inputs.datasets()
-        data = inputs.prepared(datasets)
-        self._heed()
         checkpoint = self._newest()
+        data = inputs.prepared(datasets, self._scales(spec, inputs, checkpoint))
+        self._heed()
         if checkpoint is None:
             checks = DataChecks(context.store, inputs.library).of_job(spec, datasets, inputs.dataset_ids)
             for event in checks.events():
@@ -133,6 +134,7 @@ class Train(Kind[Finished]):
             spec,
             data,
             given=None if inputs is None else inputs.given(),
+            source=None if inputs is None else inputs.source(),
             resume_from=checkpoint,
             changes=self._controls.begin(checkpoint.revision if checkpoint is not None else 0),
             breathe=self._breathe,
@@ -214,6 +216,15 @@ class Train(Kind[Finished]):
         if kind == "control" and context.lease.control == "pause":
             raise Paused
         return number
+
+    def _scales(self, spec: JobSpec, inputs: JobInputs, checkpoint: Checkpoint | None) -> Preprocessor | None:
+        """Whose scales the data keep: of a job that goes on from another, its own as they were, else the other's."""
+        if spec.start_from is None:
+            return None
+        if checkpoint is not None:
+            return checkpoint.preprocessor
+        source = inputs.source()
+        return None if source is None else source.preprocessor
 
     def _newest(self) -> Checkpoint | None:
         checkpoint, complaints = self._checkpoints.newest()
