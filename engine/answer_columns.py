@@ -1,10 +1,12 @@
 """A network's answers as the columns of a table: for CSV, for Parquet, for whoever wants no object a row."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.encoding.row_reading import NOTHING, RowMarks
 from engine.metrics import hardmax
 from engine.model import Model
 
@@ -28,6 +30,15 @@ def answer_columns(model: Model, answers: NDArray[np.floating], top_k: int | Non
     if kind == "multilabel":
         return {name: answers[:, place] > 0.5 for place, name in enumerate(names)} | probabilities
     return {"label": labels(model)[hardmax(answers)], **probabilities}
+
+
+def mark_columns(marks: RowMarks, rows: int, kinds: Sequence[str] | None = None) -> Columns:
+    """A column for each kind of mark, or for those that are named: of every row the names of its fields, after `;`."""
+    found = marks.by_kind
+    return {
+        kind: np.array([";".join(found.get(kind, NOTHING).get(row, ())) for row in range(rows)], object)
+        for kind in (found if kinds is None else kinds)
+    }
 
 
 def labels(model: Model) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from engine.data.encoding.preprocessor import Preprocessor
+from engine.data.encoding.row_reading import NO_MARKS, RowMarks, joined
 from engine.data.storage.tensor_file import write_tensors
 from engine.errors import DataError, RowError
 from engine.evaluation import as_probabilities
@@ -49,6 +50,10 @@ class Model:
 
     def inputs(self, rows: Sequence[Row] | NDArray[np.generic]) -> NDArray[np.floating]:
         """Prepared inputs (m × n_in) of raw rows; raises RowError naming row and field for what cannot be read."""
+        return self.read(rows)[0]
+
+    def read(self, rows: Sequence[Row] | NDArray[np.generic]) -> tuple[NDArray[np.floating], RowMarks]:
+        """Prepared inputs (m × n_in) of raw rows, and what is to be said of the rows; raises as `inputs` does."""
         return self.preprocessor.rows(rows, self.parameters.theta.dtype)
 
     def answers(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -56,41 +61,59 @@ class Model:
         prepared = np.ascontiguousarray(X, self.parameters.theta.dtype)
         return as_probabilities(self.network, self.predictor(prepared))
 
-    def answers_to(self, rows: Sequence[Row] | NDArray[np.generic]) -> NDArray[np.floating]:
-        """`answers(inputs(rows))`, to the bit.
+    def answers_to(self, rows: Sequence[Row] | NDArray[np.generic]) -> tuple[NDArray[np.floating], RowMarks]:
+        """`answers(inputs(rows))`, to the bit, and what is to be said of the rows.
 
         A large array is taken a block at a time, whose inputs stay in the cache, by as many threads as there are cores.
         """
         if not isinstance(rows, np.ndarray) or len(rows) <= BLOCK:
-            return self.answers(self.inputs(rows))
+            X, marks = self.read(rows)
+            return self.answers(X), marks
         starts = range(0, len(rows), BLOCK)
         threads = min(cores(), len(starts))
         share = -(-len(starts) // threads) * BLOCK
-        parts = [rows[start : start + share] for start in range(0, len(rows), share)]
+        parts = [(start, rows[start : start + share]) for start in range(0, len(rows), share)]
         try:
             with ThreadPoolExecutor(threads) as pool:
-                return np.concatenate([block for part in pool.map(self._blocks, parts) for block in part])
+                blocks = [block for part in pool.map(self._blocks, parts) for block in part]
         except RowError:  # which counts from the start of its block
-            return self.answers(self.inputs(rows))
+            X, marks = self.read(rows)
+            return self.answers(X), marks
+        return np.concatenate([answers for answers, _ in blocks]), joined([marks for _, marks in blocks])
 
-    def _blocks(self, rows: NDArray[np.generic]) -> list[NDArray[np.floating]]:
-        """The answers to some rows, block by block."""
+    def _blocks(self, part: tuple[int, NDArray[np.generic]]) -> list[tuple[NDArray[np.floating], RowMarks]]:
+        """The answers to some rows, the first of which has this number, and their marks, block by block."""
+        first, rows = part
         dtype = self.parameters.theta.dtype
-        X = np.empty((BLOCK, self.preprocessor.n_in), dtype)
-        blocks = (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
-        return [self.answers(self.preprocessor.rows(block, dtype, X)) for block in blocks]
+        out = np.empty((BLOCK, self.preprocessor.n_in), dtype)
+        found = []
+        for start in range(0, len(rows), BLOCK):
+            X, marks = self.preprocessor.rows(rows[start : start + BLOCK], dtype, out)
+            found.append((self.answers(X), marks.shifted(first + start)))
+        return found
 
     def predict(self, rows: Sequence[Row] | NDArray[np.generic]) -> list[Prediction]:
         """Predict raw rows, each an object keyed by feature or a plain array of all features in order.
 
         Returns {"label", "probabilities"} for classes, {"labels", "probabilities"} for several labels,
-        {"value"} for a number. Raises RowError naming row and field for what cannot be read.
+        {"value"} for a number; of a row with gaps or surprises also which fields were "filled", "unseen" and "outside"
+        of what training met. Raises RowError naming row and field for what cannot be read.
         """
-        return self.predictions(self.answers(self.inputs(rows))) if len(rows) else []
+        if not len(rows):
+            return []
+        X, marks = self.read(rows)
+        return self.predictions(self.answers(X), marks)
 
-    def predictions(self, answers: NDArray[np.floating]) -> list[Prediction]:
+    def predictions(self, answers: NDArray[np.floating], marks: RowMarks = NO_MARKS) -> list[Prediction]:
         """What `predict` returns, of answers; RowError where one is not finite."""
         check_finite(answers)
+        found = self._bare(answers)
+        for kind, names in marks.by_kind.items() if marks else ():
+            for row, fields in names.items():
+                found[row][kind] = fields
+        return found
+
+    def _bare(self, answers: NDArray[np.floating]) -> list[Prediction]:
         kind, names = self.network.target.kind, self.network.target.labels
         listed = answers.astype(np.float64).tolist()
         if kind == "classes":

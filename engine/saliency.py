@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.data.encoding.preprocessor import Row
+from engine.data.encoding.row_reading import Row
 from engine.errors import SpecError
 from engine.evaluation import as_probabilities
 from engine.layer import Mode, Pass

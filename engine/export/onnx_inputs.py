@@ -2,10 +2,15 @@
 
 A model of numbers alone takes one matrix, `input` (rows × values, arrays flat in C order). Where a column holds
 labels, every column is an input of its own, under its name: labels as strings (rows × 1), numbers and booleans as
-numbers (rows × 1), arrays in their shape. NaN, and for labels what `engine.data.formats.cell_values` takes for
-missing, is a missing value; an input that no training row lacked passes NaN on to the answer.
+numbers (rows × 1), arrays in their shape. NaN, and for labels what the column's `CellReading` takes for missing, is a
+missing value, filled as the training rows taught. A graph compares strings letter by letter: beside each label it knows
+the spellings of a missing value in any case, a whole number with a point, and truth values as programs write them. An
+ordinal label outside the order, which the service refuses, makes the answer NaN. Numbers are float64 where float32 does
+not tell those of the training rows apart.
 """
 
+from collections.abc import Iterator
+from itertools import product
 from math import prod
 
 import numpy as np
@@ -20,14 +25,15 @@ from engine.data.encoding.normalizers import (
     divisor,
 )
 from engine.data.encoding.preprocessor import Preprocessor
-from engine.data.formats.cell_values import MISSING
+from engine.data.reading.cell_values import YES_NO, plain_value
+from engine.data.reading.label_places import label_places
 from engine.errors import ExportImpossible
 from engine.export.onnx_graph import MACHINE_LEARNING, Graph
+from engine.export.raw_dtype import raw_dtype
 
 MATRIX = "input"
 LABELED = OneHotEncoder | OrdinalEncoder
-# As people write them: a graph cannot compare without regard to case.
-MISSING_WORDS = sorted({form for word in MISSING for form in (word, word.upper(), word.capitalize())})
+LONGEST_WORD = 5  # letters of a spelling that is known in any case; of longer ones the usual ones are
 
 
 def takes_matrix(preprocessor: Preprocessor) -> bool:
@@ -47,7 +53,7 @@ def network_inputs(graph: Graph, preprocessor: Preprocessor, dtype: DTypeLike) -
 
 def _matrix(graph: Graph, preprocessor: Preprocessor, dtype: DTypeLike) -> str:
     width = sum(prod(shape) for shape in preprocessor.shapes.values())
-    numbers = graph.cast(graph.input(MATRIX, dtype, [width]), np.float64)
+    numbers = graph.cast(graph.input(MATRIX, raw_dtype(preprocessor.encoders, dtype), [width]), np.float64)
     # Where each encoded input comes from: a raw column, or behind them the mark that it is missing.
     sources: list[int] = []
     marked: list[int] = []
@@ -56,15 +62,18 @@ def _matrix(graph: Graph, preprocessor: Preprocessor, dtype: DTypeLike) -> str:
     for encoder in preprocessor.encoders:
         values = prod(encoder.shape)
         sources += range(column, column + values)
+        if not isinstance(encoder, TensorEncoder):
+            fill[column] = encoder.fill_with
         if encoder.indicator:
             sources.append(width + len(marked))
             marked.append(column)
-            fill[column] = encoder.fill_with
         column += values
-    if not marked:
+    if np.isnan(fill).all():
         return numbers
     missing = graph.node("IsNaN", numbers)
     filled = graph.node("Where", missing, graph.constant(fill), numbers)
+    if not marked:
+        return filled
     marks = graph.node("Gather", missing, graph.constant(np.array(marked)), axis=1)
     together = graph.node("Concat", filled, graph.cast(marks, np.float64), axis=1)
     return graph.node("Gather", together, graph.constant(np.array(sources)), axis=1)
@@ -78,13 +87,13 @@ def _column(graph: Graph, encoder: AnyEncoder, dtype: DTypeLike) -> str:
         raw = graph.cast(graph.input(encoder.name, dtype, encoder.shape), np.float64)
         return graph.node("Reshape", raw, graph.constant(np.array([0, encoder.width])))
     if isinstance(encoder, OrdinalEncoder):
-        places = _places(graph, encoder, unseen=-1)
+        places = _places(graph, encoder, unseen=len(encoder.labels))
         missing = graph.node("Less", places, graph.constant(np.array(0)))
-        numbers = graph.cast(places, np.float64)
+        # one entry more, for a label outside the order: no number
+        meanings = graph.constant(np.array([*range(len(encoder.labels)), np.nan]))
+        numbers = graph.node("Gather", meanings, graph.node("Max", places, graph.constant(np.array(0))))
     else:
-        numbers = graph.cast(graph.input(encoder.name, dtype, [1]), np.float64)
-        if not encoder.indicator:
-            return numbers
+        numbers = graph.cast(graph.input(encoder.name, raw_dtype([encoder], dtype), [1]), np.float64)
         missing = graph.node("IsNaN", numbers)
     filled = graph.node("Where", missing, graph.constant(np.array(float(encoder.fill_with))), numbers)
     return graph.node("Concat", filled, graph.cast(missing, np.float64), axis=1) if encoder.indicator else filled
@@ -93,24 +102,46 @@ def _column(graph: Graph, encoder: AnyEncoder, dtype: DTypeLike) -> str:
 def _one_hot(graph: Graph, encoder: OneHotEncoder) -> str:
     places = _places(graph, encoder, unseen=len(encoder.labels))
     missing = graph.node("Less", places, graph.constant(np.array(0)))
-    place = graph.node("Where", missing, graph.constant(np.array(encoder.fill_with)), places)
+    place = graph.node("Where", missing, graph.constant(np.array(int(encoder.fill_with))), places)
     # OneHot itself is not implemented for doubles everywhere; comparing with 0, 1, 2, … is.
-    is_label = graph.node("Equal", place, graph.constant(np.arange(len(encoder.labels) + 1)))
-    marks = [is_label, missing] if encoder.indicator else [is_label]
-    return graph.cast(graph.node("Concat", *marks, axis=1) if len(marks) > 1 else is_label, np.float64)
+    is_label = graph.cast(graph.node("Equal", place, graph.constant(np.arange(len(encoder.labels)))), np.float64)
+    unseen = graph.node("Equal", place, graph.constant(np.array(len(encoder.labels))))
+    shares = graph.constant(np.array([encoder.shares]))
+    known = graph.node("Where", unseen, shares, is_label)
+    return graph.node("Concat", known, graph.cast(missing, np.float64), axis=1) if encoder.indicator else known
 
 
 def _places(graph: Graph, encoder: LABELED, unseen: int) -> str:
     """The place of each label among the known ones; −1 where it is missing."""
-    words = [word for word in MISSING_WORDS if word not in encoder.labels]
+    keys = dict(_spellings(encoder))
     return graph.node(
         "LabelEncoder",
         graph.input(encoder.name, np.str_, [1]),
         domain=MACHINE_LEARNING,
-        keys_strings=[*encoder.labels, *words],
-        values_int64s=[*range(len(encoder.labels)), *[-1] * len(words)],
+        keys_strings=list(keys),
+        values_int64s=list(keys.values()),
         default_int64=unseen,
     )
+
+
+def _spellings(encoder: LABELED) -> Iterator[tuple[str, int]]:
+    """The texts that a graph can know, and the place of each; −1 for what is missing. The last of equals counts."""
+    places = label_places(encoder.labels)
+    for label in encoder.labels:
+        value = plain_value(label)
+        others = {form for word in YES_NO for form in (word, word.upper(), word.capitalize())}
+        if value is not None and value == value.to_integral_value():
+            others |= {f"{int(value)}{point}" for point in ("", ".", ".0", ".00")}
+        for other in others:
+            if (place := places.place(other)) >= 0:
+                yield other, place
+    for place, label in enumerate(encoder.labels):
+        yield label, place
+    for word in ("", *encoder.reading.missing):
+        few = len(word) <= LONGEST_WORD
+        forms = map("".join, product(*({letter, letter.upper()} for letter in word))) if few else (word, word.upper())
+        for form in forms:
+            yield form, -1
 
 
 def _normalized(graph: Graph, preprocessor: Preprocessor, encoded: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import to_json
 
 from engine import Model
+from engine.data.encoding.row_reading import NO_MARKS, RowMarks
 from engine.model import check_finite
 from service.inference.datatypes import BYTES, Values, name_of, packed
 from service.inference.refusal import refused
@@ -42,6 +43,12 @@ class InferenceResponse(BaseModel):
     model_name: str
     model_version: str
     id: str | None = Field(None, description="of the request, if it had one")
+    parameters: dict[str, str] = Field(
+        default_factory=dict,
+        description="not there when there is nothing to say: `filled`, `unseen` and `outside`, each a JSON text of "
+        '{"row": [inputs]}: what was missing and filled in, whose label no training row had, whose number is far '
+        "outside the training range; `ignored`, a JSON text of the inputs that the model does not know",
+    )
     outputs: list[ResponseOutput]
 
 
@@ -53,8 +60,17 @@ class EncodedResponse(NamedTuple):
     json_bytes: int | None
 
 
-def written(resolved: Resolved, request: DecodedRequest, answers: NDArray[np.floating]) -> EncodedResponse:
+def written(
+    resolved: Resolved,
+    request: DecodedRequest,
+    answers: NDArray[np.floating],
+    marks: RowMarks = NO_MARKS,
+    ignored: Sequence[str] = (),
+) -> EncodedResponse:
     """The answer to a request, of a model's answers to its rows; refused for an output that there is not."""
+    said = {kind: to_json(names).decode() for kind, names in marks.by_kind.items()}
+    if ignored:
+        said["ignored"] = to_json(ignored).decode()
     check_finite(answers)
     tensors = outputs(resolved.model, answers)
     described: list[Mapping[str, object]] = []
@@ -75,6 +91,7 @@ def written(resolved: Resolved, request: DecodedRequest, answers: NDArray[np.flo
             "model_name": resolved.name,
             "model_version": str(resolved.version),
             **({} if request.id is None else {"id": request.id}),
+            **({"parameters": said} if said else {}),
             "outputs": described,
         }
     )

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from engine import Model
-from engine.data.encoding.encoders import AnyEncoder, BooleanEncoder, OneHotEncoder, OrdinalEncoder
+from engine.data.encoding.encoders import AnyEncoder, BooleanEncoder, LabelEncoder, NumberEncoder, TensorEncoder
+from engine.export.raw_dtype import raw_dtype
+from engine.spelling import nearest
 from service.inference.datatypes import BYTES, Values, name_of
 from service.inference.pictures import picture_rows
 from service.inference.refusal import refused
@@ -23,7 +25,6 @@ Rows = NDArray[np.generic] | list[list[JsonValue]]
 """As `Model.inputs` takes them."""
 
 MATRIX = "input"
-LABELED = OneHotEncoder | OrdinalEncoder
 
 
 class TensorInfo(NamedTuple):
@@ -39,7 +40,9 @@ def inputs_of(model: Model) -> list[TensorInfo]:
     encoders = model.preprocessor.encoders
     if _takes_matrix(model):
         width = sum(prod(encoder.shape) for encoder in encoders)
-        return [TensorInfo(MATRIX, name_of(model.parameters.theta), [-1, width])]
+        return [
+            TensorInfo(MATRIX, name_of(np.empty(0, raw_dtype(encoders, model.parameters.theta.dtype))), [-1, width])
+        ]
     return [TensorInfo(one.name, _datatype(one), [-1, *(one.shape or (1,))]) for one in encoders]
 
 
@@ -65,16 +68,27 @@ def raw_rows(model: Model, tensors: Mapping[str, Tensor]) -> Rows:
         return _matrix(model, tensor, sum(prod(encoder.shape) for encoder in encoders))
     names = [encoder.name for encoder in encoders]
     known = f"{MATRIX!r}, or {', '.join(names[:20])}" if _takes_matrix(model) else ", ".join(names[:20])
+    missing = [name for name in names if name not in tensors]
     for name, tensor in tensors.items():
-        if name not in names:
+        if name not in names and (nearest(name[:80], missing) or len(missing) == len(names)):
             raise refused(f"/inputs/{tensor.place}/name", f"{name[:80]!r} is no input of this model; it takes {known}")
-    if missing := [name for name in names if name not in tensors]:
-        raise refused("/inputs", f"lacks {', '.join(map(repr, missing[:20]))}; this model takes {known}")
-    columns = [_column(encoder, tensors[encoder.name]) for encoder in encoders]
-    if len({len(column) for column in columns}) > 1:
-        counts = ", ".join(f"{len(column)} of {name!r}" for name, column in zip(names[:20], columns, strict=False))
+    needed = [one.name for one in encoders if isinstance(one, TensorEncoder) and one.name not in tensors]
+    if needed or len(missing) == len(names):
+        lacking = needed or missing
+        raise refused("/inputs", f"lacks {', '.join(map(repr, lacking[:20]))}; this model takes {known}")
+    columns = {one.name: _column(one, tensors[one.name]) for one in encoders if one.name in tensors}
+    if len({len(column) for column in columns.values()}) > 1:
+        counts = ", ".join(f"{len(column)} of {name!r}" for name, column in list(columns.items())[:20])
         raise refused("/inputs", f"has {counts}; every input needs the same number of rows")
-    return [list(row) for row in zip(*columns, strict=True)]
+    absent = [None] * len(next(iter(columns.values())))
+    return [list(row) for row in zip(*(columns.get(name, absent) for name in names), strict=True)]
+
+
+def ignored(model: Model, tensors: Mapping[str, Tensor]) -> list[str]:
+    """The tensors that the model does not predict from."""
+    if _takes_matrix(model) and _is_matrix(model, tensors):
+        return []
+    return [name for name in tensors if name not in model.preprocessor.shapes]
 
 
 def outputs(model: Model, answers: NDArray[np.floating]) -> dict[str, Values]:
@@ -99,7 +113,7 @@ def ranked(model: Model, probabilities: NDArray[np.floating], most: int) -> NDAr
 
 
 def _takes_matrix(model: Model) -> bool:
-    return not any(isinstance(encoder, LABELED) for encoder in model.preprocessor.encoders)
+    return not any(isinstance(encoder, LabelEncoder) for encoder in model.preprocessor.encoders)
 
 
 def _is_matrix(model: Model, tensors: Mapping[str, Tensor]) -> bool:
@@ -111,7 +125,7 @@ def _is_matrix(model: Model, tensors: Mapping[str, Tensor]) -> bool:
 
 
 def _datatype(encoder: AnyEncoder) -> str:
-    if isinstance(encoder, LABELED):
+    if isinstance(encoder, LabelEncoder):
         return BYTES
     return "BOOL" if isinstance(encoder, BooleanEncoder) and not encoder.indicator else "FP64"
 
@@ -124,7 +138,7 @@ def _matrix(model: Model, tensor: Tensor, width: int) -> Rows:
     if array.ndim < 2 or prod(array.shape[1:]) != width:
         raise refused(f"{where}/shape", f"is {list(array.shape)}; this model takes [rows, {width}]")
     flat = array.reshape(len(array), width)
-    plain = all(not encoder.indicator and _datatype(encoder) == "FP64" for encoder in model.preprocessor.encoders)
+    plain = all(isinstance(encoder, TensorEncoder | NumberEncoder) for encoder in model.preprocessor.encoders)
     return flat if plain else [_values(row) for row in flat]
 
 

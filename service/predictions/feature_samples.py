@@ -124,7 +124,7 @@ def values(model: Model, rows: Rows, number: int) -> list[JsonValue]:
     encoders = model.preprocessor.encoders
     row = rows[number]
     if isinstance(row, Mapping):
-        return [_value(encoder, row[encoder.name]) for encoder in encoders]
+        return [_value(encoder, row.get(encoder.name)) for encoder in encoders]
     flat: Sequence[JsonValue] = np.asarray(row).reshape(-1).tolist() if isinstance(row, np.ndarray) else row
     (first, *others) = encoders
     if isinstance(first, TensorEncoder) and not others and not holds_value(flat, first):  # the array itself

@@ -8,7 +8,9 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 
 from engine import Model, RowError
-from engine.answer_columns import answer_columns, labels, likeliest
+from engine.answer_columns import answer_columns, labels, likeliest, mark_columns
+from engine.data.encoding.row_reading import RowMarks
+from engine.errors import UnreadableRows
 from engine.model import check_finite
 from service.http.problems import MOST_FAULTS, Fault, RequestRefused
 from service.predictions.csv_rows import write_columns
@@ -21,25 +23,35 @@ Predicted = NDArray[np.floating]
 NOTHING: Mapping[str, object] = {}
 
 
-def refused(model: Model, rows: Rows, error: RowError) -> RequestRefused:
+def refused(error: RowError) -> RequestRefused:
     """The refusal of rows of which one was met that cannot be used."""
-    found = [error] if isinstance(rows, np.ndarray) else model.preprocessor.faults(rows, most=MOST_FAULTS) or [error]
-    faults = [Fault(pointer=fault.pointer, part="body", detail=fault.detail) for fault in found]
+    found = error.faults if isinstance(error, UnreadableRows) else (error,)
+    faults = [Fault(pointer=fault.pointer, part="body", detail=fault.detail) for fault in found[:MOST_FAULTS]]
     return RequestRefused(422, error.code, "A row cannot be used", str(found[0]), faults)
 
 
 def as_json(
-    model: Model, predicted: Predicted, top_k: int | None = None, about: Mapping[str, object] = NOTHING
+    model: Model,
+    predicted: Predicted,
+    marks: RowMarks,
+    top_k: int | None = None,
+    about: Mapping[str, object] = NOTHING,
 ) -> bytes:
-    """The predictions, and what else is to be said about them before."""
-    found = model.predictions(predicted) if top_k is None else likeliest_of(model, predicted, top_k)
-    return to_json({**about, "predictions": found})
+    """The predictions with what is to be said of their rows, and what else is to be said about them before."""
+    if top_k is None:
+        found = model.predictions(predicted, marks)
+    else:
+        found = likeliest_of(model, predicted, top_k)
+        for row in range(len(found)) if marks else ():
+            found[row] |= marks.of(row)
+    ignored = {"ignored": marks.ignored} if marks.ignored else {}
+    return to_json({**about, **ignored, "predictions": found})
 
 
-def as_csv(model: Model, predicted: Predicted, top_k: int | None) -> bytes:
-    """A line a row under a header."""
+def as_csv(model: Model, predicted: Predicted, marks: RowMarks, top_k: int | None) -> bytes:
+    """A line a row under a header; what is to be said of rows in columns of its own."""
     check_finite(predicted)
-    return write_columns(answer_columns(model, predicted, top_k))
+    return write_columns(answer_columns(model, predicted, top_k) | mark_columns(marks, len(predicted)))
 
 
 def as_floats(predicted: Predicted) -> bytes:

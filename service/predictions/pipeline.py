@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from fastapi.concurrency import run_in_threadpool
 
 from engine import Model, RowError
+from engine.data.encoding.row_reading import RowMarks
 from service.http.problems import RequestRefused
 from service.predictions.dynamic_batching import DynamicBatcher
 from service.predictions.feature_samples import FeatureSamples
@@ -32,7 +33,7 @@ class Exchange(Protocol[Content_co]):
     def refusal(self, model: Model, rows: Rows, error: RowError) -> RequestRefused:
         """What is said of rows of which one was met that cannot be used."""
 
-    def content(self, resolved: Resolved, predicted: Predicted) -> Content_co:
+    def content(self, resolved: Resolved, predicted: Predicted, marks: RowMarks) -> Content_co:
         """The predictions as they go out; raises RowError for what is not finite."""
 
 
@@ -52,23 +53,27 @@ class PredictionPipeline:
         if size > SMALL or decodes:
             return await run_in_threadpool(self._whole, resolved, exchange)
         rows = exchange.rows(resolved.model)
-        X = make_of(rows, resolved.model.inputs, exchange, resolved.model)
-        return self._written(resolved, exchange, rows, await self._batcher.predict(resolved.model, X))
+        X, marks = make_of(rows, resolved.model.read, exchange, resolved.model)
+        return self._written(resolved, exchange, rows, await self._batcher.predict(resolved.model, X), marks)
 
     def _whole(self, resolved: Resolved, exchange: Exchange[Content]) -> Content:
         """All of a large request, from its bytes to the answer's, in one thread."""
         rows = exchange.rows(resolved.model)
-        predicted = make_of(rows, resolved.model.answers_to, exchange, resolved.model)
-        return self._written(resolved, exchange, rows, predicted)
+        predicted, marks = make_of(rows, resolved.model.answers_to, exchange, resolved.model)
+        return self._written(resolved, exchange, rows, predicted, marks)
 
-    def _written(self, resolved: Resolved, exchange: Exchange[Content], rows: Rows, predicted: Predicted) -> Content:
-        content = exchange.content(resolved, predicted)
+    def _written(
+        self, resolved: Resolved, exchange: Exchange[Content], rows: Rows, predicted: Predicted, marks: RowMarks
+    ) -> Content:
+        content = exchange.content(resolved, predicted, marks)
         if resolved.sampled:  # only now: what could not be answered says nothing about those who ask
             self._samples.offer(resolved.backend, resolved.name, resolved.model, rows)
         return content
 
 
-def make_of(rows: Rows, make: Callable[[Rows], Predicted], exchange: Exchange[object], model: Model) -> Predicted:
+def make_of(
+    rows: Rows, make: Callable[[Rows], tuple[Predicted, RowMarks]], exchange: Exchange[object], model: Model
+) -> tuple[Predicted, RowMarks]:
     """What is made of rows; refused in the words of the exchange where one cannot be used."""
     try:
         return make(rows)

@@ -76,9 +76,8 @@ class SplitQuery(BaseModel):
         TABLES,
         "CSV: a header row, then rows. JSON: a list of flat objects, one a line, or as pandas writes it. NPZ: "
         "`x_train y_train [x_dev y_dev] [x_test y_test]`, or `x y`; images keep their shape, the target column is "
-        "`label`. Zip: images (PNG, JPEG, WebP, BMP, GIF, TIFF) in a folder for each class, perhaps in folders `train`, "
-        "`dev`, `test`; "
-        "columns `x`, `label`.",
+        "`label`. Zip: images (PNG, JPEG, WebP, BMP, GIF, TIFF) in a folder for each class, perhaps in folders "
+        "`train`, `dev`, `test`; columns `x`, `label`.",
     ),
 )
 async def upload_dataset(

@@ -47,7 +47,7 @@ def explain_model(
         try:
             found = saliency(resolved.model, wanted.row, wanted.output)
         except RowError as error:
-            problem = refused(resolved.model, [wanted.row], error)
+            problem = refused(error)
             for fault in problem.faults:
                 fault.pointer = "/row" + fault.pointer.removeprefix("/rows/0")
             raise problem from error

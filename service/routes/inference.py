@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from engine import Model, RowError
+from engine.data.encoding.row_reading import RowMarks
+from engine.errors import UnreadableRows
 from engine.json_pointer import pointer
 from service.dependencies import BackendDep, ModelName, ResolverDep, WholeBackendDep, pipeline_of
 from service.http import fast_json
@@ -25,7 +27,7 @@ from service.inference import repository
 from service.inference.answer import JSON, OCTETS, EncodedResponse, InferenceResponse, written
 from service.inference.refusal import refused
 from service.inference.request import DecodedRequest, InferenceRequest, read
-from service.inference.signature import Rows, inputs_of, outputs_of, raw_rows
+from service.inference.signature import Rows, ignored, inputs_of, outputs_of, raw_rows
 from service.predictions import formats
 from service.predictions.pictures import may_hold_pictures
 from service.predictions.pipeline import SMALL
@@ -207,11 +209,12 @@ class TensorExchange:
         return raw_rows(model, self._asked.inputs)
 
     def refusal(self, model: Model, rows: formats.Rows, error: RowError) -> RequestRefused:
-        return refused("/inputs", str(error))
+        faults = error.faults if isinstance(error, UnreadableRows) else (error,)
+        return refused("/inputs", "; ".join(fault.detail for fault in faults))
 
-    def content(self, resolved: Resolved, predicted: formats.Predicted) -> EncodedResponse:
+    def content(self, resolved: Resolved, predicted: formats.Predicted, marks: RowMarks) -> EncodedResponse:
         try:
-            return written(resolved, self._asked, predicted)
+            return written(resolved, self._asked, predicted, marks, ignored(resolved.model, self._asked.inputs))
         except RowError as error:
             raise refused("/inputs", str(error)) from error
 

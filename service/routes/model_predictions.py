@@ -1,12 +1,15 @@
 """Predictions of registered models: rows as JSON, as CSV or as raw float32, or a picture."""
 
 from typing import Annotated, NamedTuple
+from urllib.parse import quote
 
+import numpy as np
 from fastapi import Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from engine import Model, RowError
+from engine.data.encoding.row_reading import RowMarks
 from service.dependencies import ModelName, meant, pipeline_of
 from service.http.headers import header
 from service.http.media_types import essence, unsupported
@@ -51,12 +54,18 @@ class ModelPredictions(BaseModel):
     version: int = Field(description="that answered")
     predictions: list[Object] = Field(
         description="`label` and `probabilities` for classes, `labels` and `probabilities` for several labels, `value` "
-        "for numbers; with `top_k` instead of probabilities `top`: labels with their probability, the likeliest first"
+        "for numbers; with `top_k` instead of probabilities `top`: labels with their probability, the likeliest first. "
+        "Where there is something to say of a row: `filled`, the fields that were missing and were filled in as the "
+        "training rows taught; `unseen`, those whose label no training row had, which has no influence; `outside`, "
+        "those whose number is outside the training range by more than its width"
+    )
+    ignored: list[str] = Field(
+        default_factory=list, description="fields that the model does not predict from; not there when there are none"
     )
 
 
 BODY = request_body(
-    "JSON: `rows`. CSV: a header with the features' names, cells typed as in an upload; answered in CSV. Raw float32, "
+    "JSON: `rows`. CSV: a header with the features' names, cells as in an upload; answered in CSV. Raw float32, "
     "little-endian: the features' numbers row by row, arrays in C order; for models whose features are all numbers. A "
     "picture: one row, for models that learned from pictures; in JSON a picture is text, as base64 or a data URL.",
     {JSON: RowsBody, CSV: {**TEXT, "maxLength": MOST_TEXT}, FLOATS: BINARY, **dict.fromkeys(PICTURES, BINARY)},
@@ -64,7 +73,13 @@ BODY = request_body(
 )
 ANSWERS: Responses = {
     200: {
-        "headers": {"Trainshed-Model": {"schema": {"type": "string"}, "description": "name@version that answered"}},
+        "headers": {
+            "Trainshed-Model": {"schema": {"type": "string"}, "description": "name@version that answered"},
+            "Ignored-Columns": {
+                "schema": {"type": "string"},
+                "description": "of CSV and float32: columns that the model does not predict from, percent-encoded",
+            },
+        },
         "content": {CSV: {"schema": TEXT}, FLOATS: {"schema": BINARY}},
     }
 }
@@ -82,16 +97,26 @@ class RowsExchange(NamedTuple):
         return rows_of(model, self.kind, self.body)
 
     def refusal(self, model: Model, rows: formats.Rows, error: RowError) -> RequestRefused:
-        # of rows as they were sent, not of an array that was made of them
-        return formats.refused(model, read_json(self.body) if self.kind == JSON else rows, error)
+        if self.kind == JSON and isinstance(rows, np.ndarray):
+            try:  # rows as they were sent, not an array that was made of them
+                model.read(read_json(self.body))
+            except RowError as found:
+                error = found
+        return formats.refused(error)
 
-    def content(self, resolved: Resolved, predicted: formats.Predicted) -> bytes:
+    def content(self, resolved: Resolved, predicted: formats.Predicted, marks: RowMarks) -> Content:
+        model = resolved.model
         if self.form == CSV:
-            return formats.as_csv(resolved.model, predicted, self.top_k)
-        if self.form == FLOATS:
-            return formats.as_floats(predicted)
-        about = {"model": resolved.name, "version": resolved.version}
-        return formats.as_json(resolved.model, predicted, self.top_k, about)
+            body = formats.as_csv(model, predicted, marks, self.top_k)
+        elif self.form == FLOATS:
+            body = formats.as_floats(predicted)
+        else:
+            about = {"model": resolved.name, "version": resolved.version}
+            body = formats.as_json(model, predicted, marks, self.top_k, about)
+        headers = [(b"trainshed-model", f"{resolved.name}@{resolved.version}".encode()), CONTENT_TYPES[self.form]]
+        if marks.ignored and self.form != JSON:
+            headers.append((b"ignored-columns", ", ".join(map(quote, marks.ignored)).encode()))
+        return Content(body, *headers)
 
 
 @router.post(
@@ -116,8 +141,7 @@ async def predict_with_model(request: Request, name: ModelName, query: Annotated
     refuse_top_k_of_values(resolved.model, query.top_k)
     exchange = RowsExchange(kind, form, body, query.top_k)
     decodes = len(body) <= SMALL and may_hold_pictures(resolved.model, kind, body)
-    content = await pipeline.predict(resolved, exchange, len(body), decodes=decodes)
-    return Content(content, (b"trainshed-model", f"{resolved.name}@{resolved.version}".encode()), CONTENT_TYPES[form])
+    return await pipeline.predict(resolved, exchange, len(body), decodes=decodes)
 
 
 def refuse_top_k_of_values(model: Model, top_k: int | None) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
 from engine import Model, RowError
+from engine.data.encoding.row_reading import RowMarks
 from service.dependencies import BackendDep, ExistingJob, pipeline_of
 from service.http.media_types import essence
 from service.http.openapi import BINARY, request_body
@@ -50,13 +51,13 @@ class JobExchange(NamedTuple):
         return self.given
 
     def refusal(self, model: Model, rows: formats.Rows, error: RowError) -> RequestRefused:
-        return formats.refused(model, rows, error)
+        return formats.refused(error)
 
-    def content(self, resolved: Resolved, predicted: formats.Predicted) -> bytes:
+    def content(self, resolved: Resolved, predicted: formats.Predicted, marks: RowMarks) -> bytes:
         try:
-            return formats.as_json(resolved.model, predicted)
+            return formats.as_json(resolved.model, predicted, marks)
         except RowError as error:  # of numbers so large that what is predicted is not finite
-            raise formats.refused(resolved.model, self.given, error) from error
+            raise formats.refused(error) from error
 
 
 BODY = request_body(

@@ -90,4 +90,4 @@ def test_rows_to_predict_are_scaled_as_training_rows_are(divide_by: float, x: np
     )
     trained = preprocessor.features(Table({"x": x}), np.float32)
     if np.isfinite(trained).all():
-        assert preprocessor.rows(x, np.float32).tobytes() == trained.tobytes()
+        assert preprocessor.rows(x, np.float32)[0].tobytes() == trained.tobytes()

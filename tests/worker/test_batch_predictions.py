@@ -125,20 +125,21 @@ def test_parquet_holds_the_same(backend: Workspace, process: WorkerProcess, mode
 def test_what_does_not_fit_is_refused_or_fails_with_its_row(
     backend: Workspace, process: WorkerProcess, model: str
 ) -> None:
-    upload(backend, "narrow", b"a,color\n1,red\n2,blue\n")
-    with pytest.raises(Exception, match="no column 'b'") as refused:
+    upload(backend, "narrow", b"x,colour\n1,red\n2,blue\n")
+    with pytest.raises(Exception, match="no column 'a'") as refused:
         backend.batches.create(model, None, "narrow", "csv")
     assert refused.value.pointer == "/dataset"  # type: ignore[attr-defined]
     with pytest.raises(UnknownDataset):
         backend.batches.create(model, None, "nothing", "csv")
-    upload(backend, "holes", b"a,b,color\n1,2,red\n2,NA,blue\n3,1,red\n")
+    upload(backend, "holes", b"a,b,color\n1,2,red\n2,NA,blue\n3,much,red\n<4,1,red\n")
     batch = backend.batches.create(model, None, "holes", "csv")
     with pytest.raises(NoResult):
         backend.batches.result(batch)
     process.work(batch.id)
     failed = backend.batches.get(model, batch.id)
     assert failed.state is Status.FAILED and failed.error is not None
-    assert "row 1 lacks 'b'" in failed.error.message
+    assert "row 2, field 'b' holds 'much'; it takes numbers" in failed.error.message
+    assert "row 3, field 'a' holds '<4'" in failed.error.message
 
 
 def test_what_is_needed_cannot_be_deleted(backend: Workspace, process: WorkerProcess, model: str) -> None:

@@ -52,7 +52,7 @@ def drift_of(
             raise NothingToCompare(f"the dataset {reference!r} that version {version.version} learned from was deleted")
         datasets[reference] = library.open(ident)
     train = divided(spec.data, datasets, spec.loss.type)[1]["train"]
-    found = drift(predictor.preprocessor, train, predictor.preprocessor.table(rows))
+    found = drift(predictor.preprocessor, train, rows)
     if found is None:
         raise NothingToCompare(f"version {version.version} learned from too few rows to compare with")
     seen = sum(sample.seen for sample in samples)

@@ -6,9 +6,9 @@ from typing import ClassVar
 from pydantic import JsonValue
 
 from engine import load
-from engine.answer_columns import Columns, answer_columns
+from engine.answer_columns import Columns, answer_columns, mark_columns
 from engine.answer_files import write_answers
-from engine.table_answers import answers_of
+from engine.table_answers import answers_of, survey
 from worker.datasets.library import DatasetLibrary
 from worker.domain.batch_predictions import BatchPrediction
 from worker.domain.work_items import WorkItem
@@ -56,9 +56,9 @@ def _answers(batch: BatchPrediction, context: Context) -> Iterator[Columns]:
     version = context.store.models.version(batch.name, batch.version)
     model = load(context.artifacts.verified(version.file, version.sha256))
     table = DatasetLibrary(context.store, context.artifacts, context.settings).load(batch.dataset_id).pooled
-    done = 0
-    for answers in answers_of(model, table):
+    kinds, done = survey(model, table).kinds, 0
+    for answers, marks in answers_of(model, table):
         context.heed()
-        yield answer_columns(model, answers)
+        yield answer_columns(model, answers) | mark_columns(marks, len(answers), kinds)
         done += len(answers)
         context.report({"rows": done})

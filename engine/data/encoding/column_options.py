@@ -6,20 +6,45 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator
 
 from engine.component import Component
+from engine.data.reading.number_format import NumberFormat, Unit
 from engine.family import Family
 
 Label = Annotated[str, StringConstraints(max_length=1000)]
+MissingWords = Annotated[
+    Annotated[tuple[Label, ...], Field(max_length=100)] | None,
+    Field(
+        description="The words that stand for a missing value in this column, in any case; a blank always does. "
+        "null: as the upload was read.",
+    ),
+]
 
 
 class NumberColumn(Component):
-    """Numbers; in a column of words, what is no number is missing."""
+    """Numbers, written as the column's own cells suggest or as it is said here."""
 
-    type: Literal["number"] = Field(
-        "number", description="Take the column for numbers; words that are none become missing values."
-    )
+    type: Literal["number"] = Field("number", description="Take the column for numbers.")
     missing: Literal["median", "most_frequent"] = Field(
         "median", description="What stands in for a missing value: the median of the training rows, or their mode."
     )
+    missing_words: MissingWords = None
+    unreadable: Literal["refuse", "missing"] = Field(
+        "refuse", description="What becomes of a cell that is no number: the job is refused with their count, or such "
+        "cells are missing values, here and in every row to predict.",
+    )  # fmt: skip
+    decimal: Literal[".", ","] | None = Field(None, description="The decimal sign; null: as the cells suggest.")
+    thousands: Literal["", ",", ".", " ", "'", "_"] | None = Field(
+        None, description="What sets thousands apart; null: as the cells suggest."
+    )
+    unit: Unit | None = Field(
+        None, description="What stands before or behind the numbers: `$`, `%`, `kg`; null: as the cells suggest."
+    )
+    multiplied: bool | None = Field(None, description="Whether k, M and B behind a number multiply it.")
+    accounting: bool | None = Field(None, description="Whether (5) and 5- are -5.")
+
+    def format(self) -> NumberFormat | None:
+        """The number format that is said here; None where nothing is said of it."""
+        said = self.model_dump(include=set(NumberFormat.model_fields), exclude_none=True)
+        return NumberFormat.model_validate(said) if said else None
 
 
 class BooleanColumn(Component):
@@ -28,6 +53,7 @@ class BooleanColumn(Component):
     type: Literal["boolean"] = Field(
         "boolean", description="Take 0 and 1, or words such as yes and no, for true and false."
     )
+    missing_words: MissingWords = None
 
 
 class CategoryColumn(Component):
@@ -38,9 +64,10 @@ class CategoryColumn(Component):
     )
     encoding: Literal["one_hot", "ordinal"] = Field(
         "one_hot",
-        description="An input a label and one for labels never seen in training; or one input that counts "
-        "along `order`: for sizes, grades and the like.",
+        description="An input a label, where one never seen in training counts as the training rows' share of each; or "
+        "one input that counts along `order`: for sizes, grades and the like.",
     )
+    missing_words: MissingWords = None
     order: Annotated[tuple[Label, ...], Field(min_length=2)] | None = Field(
         None, description="The labels from least to greatest, for `ordinal`; null takes them in alphabetical order."
     )

@@ -1,91 +1,87 @@
 """Stored values of one type read as another, as a spec may ask: a postcode as a category, yes and no as booleans."""
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, NumberType, TensorType, TextType
-from engine.data.formats.cell_values import number_in
-from engine.errors import DataError
+from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, Labels, NumberType, TensorType, TextType
+from engine.data.reading.cell_reading import CellReading, numbers_of, truths_of
+from engine.data.reading.cell_values import number_label, shown
+from engine.errors import DataError, UnreadableCells
 
 Values = NDArray[Any]
+Places = NDArray[np.intp]
 
-YES = frozenset(("true", "yes", "y", "t", "1", "on"))
-NO = frozenset(("false", "no", "n", "f", "0", "off"))
+TRUTH = ("false", "true")
 
 
-def as_number(name: str, values: Values, held: AnyColumnType) -> Values:
-    """Numbers; what is no number is NaN."""
+def texts_of(name: str, values: Values, held: AnyColumnType) -> tuple[Places, Labels]:
+    """Every value's place among some texts, -1 for blank and null, and the texts as they stood in the file.
+
+    Of a column that is not spelled they are the shortest that mean its values.
+    """
     match held:
-        case CategoryType() | TextType():
-            return _looked_up(values, _numbers(_kept(name, held)))
-        case TensorType():
-            raise DataError(f"column {name!r} holds an array a row, which is no number")
-        case _:
-            return values
-
-
-def as_boolean(name: str, values: Values, held: AnyColumnType) -> Values:
-    """0, 1 and NaN; DataError for anything that says neither yes nor no."""
-    match held:
-        case CategoryType() | TextType():
-            return _looked_up(values, _booleans(name, _kept(name, held)))
-        case TensorType():
-            raise DataError(f"column {name!r} holds an array a row, which is neither true nor false")
-        case _:
-            values = values.astype(np.float64)
-            strange = values[~((values == 0) | (values == 1) | np.isnan(values))]
-            if strange.size:
-                raise DataError(f"column {name!r} holds {strange[0]:g}, which is neither true (1) nor false (0)")
-            return values
-
-
-def as_category(name: str, values: Values, held: AnyColumnType) -> tuple[Values, tuple[str, ...]]:
-    """Places in labels, and the labels; a number's label is the number without needless digits."""
-    match held:
-        case CategoryType() | TextType():
-            return values, _kept(name, held)
-        case BooleanType():
-            return np.where(np.isnan(values), -1, values).astype(np.int32), ("false", "true")
         case TensorType():
             raise DataError(f"column {name!r} holds an array a row, which is no category")
-        case NumberType():
-            known, codes = np.unique(values, return_inverse=True)
+        case TextType(labels=None):
+            raise DataError(f"column {name!r} holds too many different words to be kept; they cannot be predicted from")
+        case NumberType(labels=None):
+            known, places = np.unique(values, return_inverse=True)
             if known.size and known[-1] != known[-1]:  # NaN, which sorts last
-                codes = np.where(codes == len(known) - 1, -1, codes)
+                places = np.where(places == len(known) - 1, -1, places)
                 known = known[:-1]
-            return codes.astype(np.int32), tuple(map(number_label, known.tolist()))
+            return places.astype(np.intp), tuple(map(number_label, known.tolist()))
+        case BooleanType(labels=None):
+            return np.where(np.isnan(values), -1, values).astype(np.intp), TRUTH
+        case _:
+            return held.texts(values)
 
 
-def number_label(number: float) -> str:
-    return str(int(number)) if number == int(number) else repr(number)
-
-
-def _kept(name: str, held: CategoryType | TextType) -> tuple[str, ...]:
-    if held.labels is None:
-        raise DataError(f"column {name!r} holds too many different words to be kept; they cannot be predicted from")
-    return held.labels
-
-
-def _looked_up(codes: Values, meaning: Values) -> Values:
-    found: Values = meaning[codes]  # the last entry is that of -1
+def as_number(name: str, values: Values, held: AnyColumnType, reading: CellReading | None = None) -> Values:
+    """Numbers, NaN where they are missing; UnreadableCells for what is none."""
+    if isinstance(held, TensorType):
+        raise DataError(f"column {name!r} holds an array a row, which is no number")
+    if isinstance(held, NumberType) and held.labels is None:
+        return values
+    reading = held.reading if reading is None else reading
+    if isinstance(held, BooleanType) and held.labels is None and reading.truth:
+        return values
+    places, texts = texts_of(name, values, held)
+    numbers, unreadable = numbers_of(reading, texts)
+    _refuse(name, places, texts, unreadable, "numbers")
+    found: Values = numbers[places]  # the last entry is that of -1
     return found
 
 
-@lru_cache(maxsize=64)
-def _numbers(labels: tuple[str, ...]) -> Values:
-    found = [number_in(label) for label in labels]
-    return np.array([np.nan if n is None or not np.isfinite(n) else n for n in found] + [np.nan])
+def as_boolean(name: str, values: Values, held: AnyColumnType, reading: CellReading | None = None) -> Values:
+    """0, 1 and NaN; UnreadableCells for anything that says neither yes nor no."""
+    if isinstance(held, TensorType):
+        raise DataError(f"column {name!r} holds an array a row, which is neither true nor false")
+    if isinstance(held, BooleanType) and held.labels is None:
+        return values
+    places, texts = texts_of(name, values, held)
+    truths, unreadable = truths_of(held.reading if reading is None else reading, texts)
+    _refuse(name, places, texts, unreadable, "true or false")
+    found: Values = truths[places]
+    return found
 
 
-@lru_cache(maxsize=64)
-def _booleans(name: str, labels: tuple[str, ...]) -> Values:
-    meaning = []
-    for label in labels:
-        word = label.strip().lower()
-        if word not in YES | NO:
-            raise DataError(f"column {name!r} holds {label[:40]!r}, which is neither true nor false")
-        meaning.append(float(word in YES))
-    return np.array([*meaning, np.nan])
+def as_category(name: str, values: Values, held: AnyColumnType) -> tuple[Values, Labels]:
+    """Places in labels, -1 being missing, and the labels; a number's label is as it stood in the file."""
+    if isinstance(held, CategoryType) and not held.markers:
+        return values, held.labels
+    places, texts = texts_of(name, values, held)
+    if isinstance(held, TensorType) or not held.markers:
+        return places.astype(np.int32), texts
+    kept = len(texts) - len(held.markers)
+    return np.where(places < kept, places, -1).astype(np.int32), texts[:kept]
+
+
+def _refuse(name: str, places: Places, texts: Labels, unreadable: NDArray[np.bool_], takes: str) -> None:
+    if not unreadable.any():
+        return
+    rows = np.flatnonzero(unreadable[places])
+    if rows.size:
+        cells = {int(row): f"holds {shown(texts[places[row]])}; it takes {takes}" for row in rows[:20]}
+        raise UnreadableCells(name, cells, int(rows.size))

@@ -5,9 +5,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, TensorType
-from engine.data.encoding.column_options import AnyColumnOption, BooleanColumn, CategoryColumn, NumberColumn
-from engine.data.encoding.conversions import Values, as_boolean, as_category, as_number
+from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, NumberType, TensorType
+from engine.data.encoding.column_options import (
+    AnyColumnOption,
+    BooleanColumn,
+    CategoryColumn,
+    IgnoredColumn,
+    NumberColumn,
+)
+from engine.data.encoding.conversions import Values, as_boolean, as_number, texts_of
 from engine.data.encoding.encoders import (
     AnyEncoder,
     BooleanEncoder,
@@ -16,9 +22,13 @@ from engine.data.encoding.encoders import (
     OrdinalEncoder,
     TensorEncoder,
 )
+from engine.data.reading.cell_reading import STANDARD, CellReading
+from engine.data.reading.label_places import label_places
 from engine.data.table import Table
-from engine.errors import SpecError
+from engine.errors import SpecError, UnreadableCells
+from engine.json_pointer import pointer
 
+TOLD_APART = 1 << 18  # values that are looked at to see whether float32 tells them apart
 SAMPLE = 1 << 24  # values: a median is exact up to so many, else that of evenly spaced rows
 
 Options = Mapping[str, AnyColumnOption]
@@ -39,30 +49,59 @@ def option_for(held: AnyColumnType, given: AnyColumnOption | None) -> AnyColumnO
             return NumberColumn()
 
 
+def reading_of(held: AnyColumnType, option: AnyColumnOption) -> CellReading:
+    """What the cells of a column mean to a model: as the column was read, and what the spec says otherwise.
+
+    No number and no truth value is spelled as the standard words for what is missing, whatever file they come from.
+    """
+    reading = CellReading() if isinstance(held, TensorType) else held.reading
+    changes: dict[str, object] = {}
+    if isinstance(option, IgnoredColumn):
+        return reading
+    if option.missing_words is not None:
+        changes["missing"] = tuple(sorted({word.strip().lower() for word in option.missing_words}))
+    elif not isinstance(option, CategoryColumn):
+        changes["missing"] = tuple(sorted({*reading.missing, *STANDARD}))
+    if isinstance(option, NumberColumn):
+        form = option.format()
+        changes |= {
+            "number": reading.number if form is None else form,
+            "truth": isinstance(held, BooleanType),
+            "lenient": option.unreadable == "missing",
+        }
+    return reading.model_copy(update=changes)
+
+
 def learn_encoders(table: Table, given: Options) -> tuple[AnyEncoder, ...]:
     """One encoder a column of the training rows; SpecError where a column has no value to learn from."""
     options = {name: option_for(held, given.get(name)) for name, held in table.types.items()}
-    counts = {name: _Counts(name, option) for name, option in options.items() if _is_counted(table, name, option)}
+    readings = {name: reading_of(table.types[name], option) for name, option in options.items() if option is not None}
+    counts = {
+        name: _Counts(name, option, readings[name])
+        for name, option in options.items()
+        if option is not None and _is_counted(table, name, option)
+    }
     if counts:
         for block in table.blocks(counts):
             for name, count in counts.items():
                 count.add(block.columns[name][:], block.types[name])
-    numbers = [name for name, option in options.items() if isinstance(option, NumberColumn) and name in counts]
+    numbers = [name for name, option in options.items() if isinstance(option, NumberColumn)]
     step = max(1, -(-table.rows * max(1, len(numbers)) // SAMPLE))
     sample = table.select(numbers).take(slice(None, None, step)).read() if numbers else None
     encoders: list[AnyEncoder] = []
     for name, option in options.items():
         held = table.types[name]
-        if isinstance(held, TensorType):
+        if isinstance(held, TensorType) or option is None:
+            picture, booleans = (held.picture, held.booleans) if isinstance(held, TensorType) else (None, False)
             shape = table.shapes[name]
-            encoders.append(TensorEncoder(name=name, shape=shape, picture=held.picture, booleans=held.booleans))
-        elif option is None or name not in counts:
-            encoders.append(NumberEncoder(name=name))
+            encoders.append(TensorEncoder(name=name, shape=shape, picture=picture, booleans=booleans))
         elif isinstance(option, NumberColumn) and sample is not None:
-            counts[name].check()
-            values = as_number(name, sample.columns[name][:], sample.types[name])
-            fill = _middle(values, option)
-            encoders.append(NumberEncoder(name=name, fill_with=fill, indicator=counts[name].missing > 0))
+            missing = 0
+            if name in counts:
+                counts[name].check()
+                missing = counts[name].missing
+            values = as_number(name, sample.columns[name][:], sample.types[name], readings[name])
+            encoders.append(_number_encoder(name, values, option, readings[name], indicator=missing > 0))
         else:
             counts[name].check()
             encoders.append(counts[name].encoder(option))
@@ -72,22 +111,31 @@ def learn_encoders(table: Table, given: Options) -> tuple[AnyEncoder, ...]:
 class _Counts:
     """What training rows hold in one column: how often each label, and how many lack a value."""
 
-    def __init__(self, name: str, option: AnyColumnOption | None) -> None:
-        self.name, self.option = name, option
+    def __init__(self, name: str, option: AnyColumnOption, reading: CellReading) -> None:
+        self.name, self.option, self.reading = name, option, reading
         self.missing, self.present = 0, 0
+        self.unreadable, self.examples = 0, list[str]()
         self.labels: Counter[str] = Counter()
 
     def add(self, values: Values, held: AnyColumnType) -> None:
         if isinstance(self.option, CategoryColumn):
-            codes, labels = as_category(self.name, values, held)
-            found = np.bincount(codes + 1, minlength=len(labels) + 1)
+            places, texts = texts_of(self.name, values, held)
+            found = np.bincount(places + 1, minlength=len(texts) + 1)
             self.missing += int(found[0])
             for place in np.flatnonzero(found[1:]).tolist():
-                self.labels[labels[place]] += int(found[place + 1])
-            self.present += int(found[1:].sum())
+                if self.reading.is_missing(texts[place]):
+                    self.missing += int(found[place + 1])
+                else:
+                    self.labels[texts[place]] += int(found[place + 1])
+                    self.present += int(found[place + 1])
             return
         is_boolean = isinstance(self.option, BooleanColumn)
-        values = (as_boolean if is_boolean else as_number)(self.name, values, held)
+        try:
+            values = (as_boolean if is_boolean else as_number)(self.name, values, held, self.reading)
+        except UnreadableCells as bad:
+            self.unreadable += bad.count
+            self.examples = (self.examples + [cell.partition(";")[0] for cell in bad.cells.values()])[:3]
+            return
         missing = int(np.count_nonzero(np.isnan(values))) if values.dtype.kind == "f" else 0
         self.missing += missing
         self.present += len(values) - missing
@@ -96,6 +144,20 @@ class _Counts:
             self.labels += Counter({"true": yes, "false": len(values) - missing - yes})
 
     def check(self) -> None:
+        where = pointer(["data", "columns", self.name])
+        if self.unreadable:
+            examples = ", ".join(example.removeprefix("holds ") for example in self.examples)
+            takes = "neither true nor false" if isinstance(self.option, BooleanColumn) else "no number"
+            settle = (
+                f'; {{"{self.name}": {{"type": "number", "unreadable": "missing"}}}} makes them missing values'
+                if isinstance(self.option, NumberColumn)
+                else ""
+            )
+            raise SpecError(
+                where,
+                f"{self.unreadable} cells of column {self.name!r} are {takes}, such as {examples}; correct them, say "
+                f"how the column is written (decimal, thousands, unit), or leave the column out{settle}",
+            )
         if not self.present:
             raise SpecError(
                 "/data/features",
@@ -104,40 +166,58 @@ class _Counts:
             )
 
     def encoder(self, option: AnyColumnOption) -> AnyEncoder:
+        about = {"name": self.name, "reading": self.reading, "indicator": self.missing > 0}
         if not isinstance(option, CategoryColumn):
             often = float(self.labels["true"] > self.labels["false"])
-            return BooleanEncoder(name=self.name, fill_with=often, indicator=self.missing > 0)
+            return BooleanEncoder.model_validate({**about, "fill_with": often})
         known = tuple(sorted(self.labels))
         often_label = max(known, key=self.labels.__getitem__)
         if option.encoding == "one_hot":
+            shares = tuple(self.labels[label] / self.present for label in known)
             fill = known.index(often_label)
-            return OneHotEncoder(name=self.name, labels=known, fill_with=fill, indicator=self.missing > 0)
+            return OneHotEncoder.model_validate({**about, "labels": known, "fill_with": fill, "shares": shares})
         order = option.order or known
-        if strange := [label for label in known if label not in order]:
+        places = label_places(order)
+        if strange := [label for label in known if places.place(label) < 0]:
             raise SpecError(
-                f"/data/columns/{self.name}/order",
+                pointer(["data", "columns", self.name, "order"]),
                 f"column {self.name!r} holds {strange[0]!r}, which is not in the order {', '.join(order[:10])}; add it",
             )
-        fill = order.index(often_label)
-        return OrdinalEncoder(name=self.name, labels=order, fill_with=fill, indicator=self.missing > 0)
+        fill = places.place(often_label)
+        return OrdinalEncoder.model_validate({**about, "labels": order, "fill_with": fill})
 
 
-def _is_counted(table: Table, name: str, option: AnyColumnOption | None) -> bool:
-    """Not arrays, which lack nothing; nor integers taken for numbers."""
-    if option is None:
-        return False
-    return (
-        not isinstance(option, NumberColumn)
-        or table.types[name].kind != "number"
-        or (table.columns[name].dtype.kind == "f")
+def _number_encoder(
+    name: str, values: Values, option: NumberColumn, reading: CellReading, *, indicator: bool
+) -> NumberEncoder:
+    present = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+    if not present.size:
+        return NumberEncoder(name=name, reading=reading, indicator=indicator)
+    if option.missing == "median":
+        fill = np.median(present)
+    else:
+        known, times = np.unique(present, return_counts=True)
+        fill = known[np.argmax(times)]
+    some = np.unique(present[:: -(-len(present) // TOLD_APART)])
+    with np.errstate(over="ignore"):
+        single = len(np.unique(some.astype(np.float32))) == len(some)
+    return NumberEncoder(
+        name=name,
+        reading=reading,
+        fill_with=float(fill),
+        indicator=indicator,
+        low=float(present.min()),
+        high=float(present.max()),
+        single=single,
     )
 
 
-def _middle(values: Values, option: NumberColumn) -> float:
-    present = values[~np.isnan(values)]
-    if not present.size:
-        return 0.0
-    if option.missing == "median":
-        return float(np.median(present))
-    known, times = np.unique(present, return_counts=True)
-    return float(known[np.argmax(times)])
+def _is_counted(table: Table, name: str, option: AnyColumnOption) -> bool:
+    """Not arrays, which lack nothing; nor integers taken for numbers."""
+    held = table.types[name]
+    return (
+        not isinstance(option, NumberColumn)
+        or not isinstance(held, NumberType)
+        or held.labels is not None
+        or table.columns[name].dtype.kind == "f"
+    )

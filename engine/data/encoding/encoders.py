@@ -1,13 +1,13 @@
 """How each kind of column becomes inputs of the network: learned on the training rows, kept in the model.
 
-An encoder fills its own inputs of a block of rows. The first `scaled` of them are then normalized; inputs that
-only say yes or no stay 0 and 1. It also says what values of a row sent for prediction are stored as, so that
-such a row goes through the very same code.
+An encoder reads the values of its column, stored in a dataset or sent in a request, by one `CellReading`, into one
+number a row: a number, 0 or 1, the place of a label; NaN where nothing is there. From those it fills its own inputs.
+The first `scaled` of them are then normalized; inputs that only say yes or no stay 0 and 1.
 """
 
 import math
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Annotated, Any, Literal
 
@@ -16,15 +16,21 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from engine.component import Component
-from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, NumberType
+from engine.data.column_types import AnyColumnType
 from engine.data.encoding.column_options import BooleanColumn, CategoryColumn, NumberColumn
-from engine.data.encoding.conversions import NO, YES, as_boolean, as_category, as_number, number_label
-from engine.data.formats.cell_values import is_missing
+from engine.data.encoding.conversions import as_boolean, as_number, texts_of
 from engine.data.formats.picture_reading import PictureReading
+from engine.data.reading.cell_reading import CellReading, text_of, truth_in
+from engine.data.reading.cell_values import EXACT
+from engine.data.reading.label_places import label_places
+from engine.errors import UnreadableCells
 
 Values = NDArray[Any]
 Inputs = NDArray[np.float64]
-Stored = tuple[Values, AnyColumnType]
+Read = NDArray[Any]
+"""One number a row, NaN where nothing is there; of a tensor its array."""
+
+MOST_CELLS = 20  # named in a refusal
 
 
 class TensorEncoder(Component):
@@ -53,70 +59,134 @@ class TensorEncoder(Component):
         """What each input is called."""
         return [f"{self.name}[{place}]" for place in range(self.width)]
 
-    def fill(self, values: Values, held: AnyColumnType, out: Inputs) -> None:
+    def read(self, values: Values, held: AnyColumnType) -> Read:
+        """The arrays as they are."""
+        return values
+
+    def encode(self, read: Read, out: Inputs) -> None:
         """Put the inputs of some rows into `out`, (rows, width)."""
-        out[:] = values.reshape(len(values), -1)
+        out[:] = read.reshape(len(read), -1)
 
 
-class OneInput(Component):
-    """A column that is one input, and another one that is 1 where it is missing if training rows lacked it."""
+class ColumnEncoder(Component):
+    """A column of single values: what its cells mean, what stands in where there is none, what is told apart."""
 
     name: str
+    reading: CellReading = CellReading()
     fill_with: float = 0.0
-    indicator: bool = False
-
-    @property
-    def width(self) -> int:
-        return 1 + self.indicator
+    indicator: bool = False  # an input of its own says that a value is missing: training rows lacked it
 
     @property
     def shape(self) -> tuple[int, ...]:
         return ()
 
+    @property
+    def scaled(self) -> int:
+        return 0
+
+    def unseen(self, read: Read) -> NDArray[np.bool_] | None:
+        """Which rows have a label that training never met; None for columns without labels."""
+        return None
+
+    def outside(self, read: Read) -> NDArray[np.bool_] | None:
+        """Which rows have a number far outside of those of training; None for columns without numbers."""
+        return None
+
+    def read_values(self, values: Sequence[Any]) -> Read:
+        """The values of rows to predict; raises UnreadableCells."""
+        found, bad = np.empty(len(values)), dict[int, str]()
+        for row, value in enumerate(values):
+            if value is None or (isinstance(value, str) and self.reading.is_missing(value)) or value != value:
+                found[row] = np.nan
+                continue
+            meaning = self._meaning(value)
+            if meaning is None:
+                meaning = np.nan
+                if not self.reading.lenient:
+                    bad[row] = self._complaint(value)
+            found[row] = meaning
+        if bad:
+            raise UnreadableCells(self.name, dict(list(bad.items())[:MOST_CELLS]), len(bad))
+        return found
+
+    def _meaning(self, value: Any) -> float | None:
+        raise NotImplementedError
+
+    def _complaint(self, value: Any) -> str:
+        raise NotImplementedError
+
+
+class OneInput(ColumnEncoder):
+    """A column that is one input, and another one that is 1 where it is missing if training rows lacked it."""
+
+    @property
+    def width(self) -> int:
+        return 1 + self.indicator
+
     def names(self) -> list[str]:
         """What each input is called."""
         return [self.name, *([f"{self.name} is missing"] if self.indicator else [])]
 
-    def impute(self, values: Values, out: Inputs) -> None:
-        """Put values, NaN where they are missing, into `out`, (rows, width)."""
-        missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
-        out[:, 0] = values
-        out[missing, 0] = self.fill_with
-        if self.indicator:
-            out[:, 1] = missing
+    def encode(self, read: Read, out: Inputs) -> None:
+        """Put what was read of some rows into `out`, (rows, width)."""
+        out[:, 0] = read
+        if read.dtype.kind == "f":
+            missing = np.isnan(read)
+            out[missing, 0] = self.fill_with
+            if self.indicator:
+                out[:, 1] = missing
+        elif self.indicator:
+            out[:, 1] = 0
 
 
 class NumberEncoder(OneInput):
     """A number, and where training rows lacked it another input that is 1 for those that do."""
 
     type: Literal["number"] = "number"
+    low: float | None = None  # the least and the greatest number of the training rows
+    high: float | None = None
+    single: bool = True  # float32 tells all numbers of the training rows apart
 
     @property
     def scaled(self) -> int:
         return 1
 
     def option(self) -> NumberColumn:
-        return NumberColumn()
+        form = self.reading.number
+        return NumberColumn(**form.model_dump(exclude_defaults=True))
 
-    def fill(self, values: Values, held: AnyColumnType, out: Inputs) -> None:
-        self.impute(as_number(self.name, values, held), out)
+    def read(self, values: Values, held: AnyColumnType) -> Read:
+        """Stored values as numbers; raises UnreadableCells for what is none."""
+        return as_number(self.name, values, held, self.reading)
 
-    def stored(self, values: Sequence[Any]) -> Stored:
-        """The values of rows to predict as a column; ValueError with what it takes, and the place as argument."""
-        found = np.empty(len(values))
-        for place, value in enumerate(values):
-            if _is_absent(place, value, self.indicator, "a number"):
-                found[place] = np.nan
-            elif type(value) is bool or not isinstance(value, int | float | np.number):
-                raise BadValue(place, f"holds {shown(value)}; it takes numbers")
-            else:
-                try:
-                    found[place] = value
-                except OverflowError:
-                    raise BadValue(place, "holds an integer beyond float64; send a smaller one") from None
-                if not math.isfinite(found[place]):
-                    raise BadValue(place, "holds NaN or infinity; send finite numbers")
-        return found, NumberType()
+    @cached_property
+    def bounds(self) -> tuple[float, float]:
+        """Numbers beyond these are far outside the training range: by more than its width."""
+        if self.low is None or self.high is None:
+            return -math.inf, math.inf
+        width = self.high - self.low
+        return self.low - width, self.high + width
+
+    def outside(self, read: Read) -> NDArray[np.bool_]:
+        low, high = self.bounds
+        found: NDArray[np.bool_] = (read < low) | (read > high)
+        return found
+
+    def _meaning(self, value: Any) -> float | None:
+        if isinstance(value, str):
+            return self.reading.number_in(value)
+        if isinstance(value, bool | np.bool_):
+            return float(value) if self.reading.truth else None
+        if isinstance(value, int | np.integer):
+            return float(value) if abs(int(value)) <= EXACT else None
+        return float(value) if isinstance(value, float | np.floating) and math.isfinite(value) else None
+
+    def _complaint(self, value: Any) -> str:
+        if isinstance(value, int | np.integer) and not isinstance(value, bool):
+            return f"holds {shown(str(value))}, an integer beyond 2^53, which float64 cannot hold; send a smaller one"
+        if isinstance(value, float | np.floating):
+            return "holds infinity; send finite numbers"
+        return f"holds {shown(value)}; it takes numbers"
 
 
 class BooleanEncoder(OneInput):
@@ -124,77 +194,100 @@ class BooleanEncoder(OneInput):
 
     type: Literal["boolean"] = "boolean"
 
-    @property
-    def scaled(self) -> int:
-        return 0
-
     def option(self) -> BooleanColumn:
         return BooleanColumn()
 
-    def fill(self, values: Values, held: AnyColumnType, out: Inputs) -> None:
-        self.impute(as_boolean(self.name, values, held), out)
+    def read(self, values: Values, held: AnyColumnType) -> Read:
+        """Stored values as 0 and 1; raises UnreadableCells for what says neither yes nor no."""
+        return as_boolean(self.name, values, held, self.reading)
 
-    def stored(self, values: Sequence[Any]) -> Stored:
-        found = np.empty(len(values))
-        for place, value in enumerate(values):
-            word = value.strip().lower() if isinstance(value, str) else ""
-            if _is_absent(place, value, self.indicator, "true or false"):
-                found[place] = np.nan
-            elif word in YES | NO:
-                found[place] = word in YES
-            elif isinstance(value, int | float) and value in (0, 1):
-                found[place] = value
-            else:
-                raise BadValue(place, f"holds {shown(value)}; it takes true or false")
-        return found, BooleanType()
+    def _meaning(self, value: Any) -> float | None:
+        text = text_of(value)
+        truth = None if text is None else truth_in(text)
+        return None if truth is None else float(truth)
+
+    def _complaint(self, value: Any) -> str:
+        return f"holds {shown(value)}; it takes true or false"
 
 
-class OneHotEncoder(Component):
-    """An input a label, one for labels never seen in training, and perhaps one for missing values; not scaled."""
+class LabelEncoder(ColumnEncoder):
+    """A column of labels, each by its place."""
+
+    labels: tuple[str, ...]
+
+    def read(self, values: Values, held: AnyColumnType) -> Read:
+        """Places of labels; raises UnreadableCells for what can be no label here."""
+        places, texts = texts_of(self.name, values, held)
+        meanings = _places(type(self)._place, self, texts)
+        read: Read = meanings[places]
+        strange = np.flatnonzero(read == UNREADABLE)
+        if strange.size:
+            bad = {int(row): self._complaint(texts[places[row]]) for row in strange[:MOST_CELLS]}
+            raise UnreadableCells(self.name, bad, int(strange.size))
+        return read
+
+    def _place(self, text: str) -> float:
+        raise NotImplementedError
+
+    def _meaning(self, value: Any) -> float | None:
+        text = text_of(value)
+        place = UNREADABLE if text is None else self._place(text)
+        return None if place == UNREADABLE else place
+
+    def _complaint(self, value: Any) -> str:
+        text = text_of(value)
+        some = ", ".join(self.labels[:10])
+        return f"holds {shown(value if text is None else text)}; it takes one of {some}"
+
+
+class OneHotEncoder(LabelEncoder):
+    """An input a label, and perhaps one for missing values; not scaled.
+
+    A label that training never met is no label's 1 but the training rows' share of each: so it has no influence of its
+    own, as it would have through the weights of an input that was 0 in every training row.
+    """
 
     type: Literal["one_hot"] = "one_hot"
-    name: str
-    labels: tuple[str, ...]
-    fill_with: int = 0  # the place of the most frequent label
-    indicator: bool = False
+    shares: tuple[float, ...] = ()
 
     @property
     def width(self) -> int:
-        return len(self.labels) + 1 + self.indicator
-
-    @property
-    def scaled(self) -> int:
-        return 0
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return ()
+        return len(self.labels) + self.indicator
 
     def option(self) -> CategoryColumn:
         return CategoryColumn()
 
     def names(self) -> list[str]:
-        names = [*(f"{self.name} = {label}" for label in self.labels), f"{self.name} is unseen"]
+        """What each input is called."""
+        names = [f"{self.name} = {label}" for label in self.labels]
         return names + [f"{self.name} is missing"] * self.indicator
 
-    def fill(self, values: Values, held: AnyColumnType, out: Inputs) -> None:
-        codes, labels = as_category(self.name, values, held)
-        places = _places(self.labels, labels, len(self.labels))[codes]
-        missing = places < 0
+    def unseen(self, read: Read) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = read == len(self.labels)
+        return found
+
+    def encode(self, read: Read, out: Inputs) -> None:
+        """Put what was read of some rows into `out`, (rows, width)."""
+        missing = np.isnan(read)
+        places = np.where(missing, self.fill_with, read).astype(np.intp)
+        unseen = places == len(self.labels)
         out[:] = 0
-        out[np.arange(len(out)), np.where(missing, self.fill_with, places)] = 1
+        known = np.flatnonzero(~unseen)
+        out[known, places[known]] = 1
+        if len(known) < len(out):
+            out[unseen, : len(self.labels)] = self.shares
         if self.indicator:
             out[:, -1] = missing
 
-    def stored(self, values: Sequence[Any]) -> Stored:
-        return _words(self.labels, values, self.indicator)
+    def _place(self, text: str) -> float:
+        place = label_places(self.labels).place(text)
+        return len(self.labels) if place < 0 else place
 
 
-class OrdinalEncoder(OneInput):
-    """How far along an order a label is, from 0; a label that is not in the order counts as missing."""
+class OrdinalEncoder(LabelEncoder, OneInput):
+    """How far along an order a label is, from 0; a label that is not in the order cannot be read."""
 
     type: Literal["ordinal"] = "ordinal"
-    labels: tuple[str, ...]
 
     @property
     def scaled(self) -> int:
@@ -203,27 +296,16 @@ class OrdinalEncoder(OneInput):
     def option(self) -> CategoryColumn:
         return CategoryColumn(encoding="ordinal", order=self.labels)
 
-    def fill(self, values: Values, held: AnyColumnType, out: Inputs) -> None:
-        codes, labels = as_category(self.name, values, held)
-        places = _places(self.labels, labels, -1)[codes]
-        self.impute(np.where(places < 0, np.nan, places), out)
-
-    def stored(self, values: Sequence[Any]) -> Stored:
-        return _words(self.labels, values, self.indicator)
+    def _place(self, text: str) -> float:
+        place = label_places(self.labels).place(text)
+        return UNREADABLE if place < 0 else place
 
 
 TableEncoder = NumberEncoder | BooleanEncoder | OneHotEncoder | OrdinalEncoder
 AnyEncoder = TensorEncoder | TableEncoder
 Encoder = Annotated[AnyEncoder, Field(discriminator="type")]
 
-
-class BadValue(ValueError):
-    """A value sent for prediction is none of its column's; the place is that of its row."""
-
-    def __init__(self, place: int, detail: str) -> None:
-        super().__init__(detail)
-        self.place = place
-        self.detail = detail
+UNREADABLE = -1.0
 
 
 def shown(value: Any) -> str:
@@ -237,41 +319,8 @@ def shown(value: Any) -> str:
     return "an object" if isinstance(value, dict) else "a number"
 
 
-def _is_absent(place: int, value: Any, nullable: bool, wanted: str) -> bool:
-    """Whether nothing was sent; BadValue where every training row had a value, so that nothing can stand in."""
-    if value is not None and not (isinstance(value, str) and is_missing(value)):
-        return False
-    if not nullable:
-        raise BadValue(place, f"holds {shown(value)}, but no training row lacks it; send {wanted}")
-    return True
-
-
-def _words(known: tuple[str, ...], values: Sequence[Any], nullable: bool) -> Stored:
-    """A column of the labels sent; a number is taken for its label only where training had it."""
-    places = {label: place for place, label in enumerate(known)}
-    codes = np.empty(len(values), np.int32)
-    for place, value in enumerate(values):
-        if _is_absent(place, value, nullable, "a label"):
-            codes[place] = -1
-            continue
-        label = _label(value)
-        if label is None or not (isinstance(value, str) or label in places):
-            wanted = f"text such as {known[0]!r}" if known else "text"
-            raise BadValue(place, f"holds {'' if label is None else label + ', '}{shown(value)}; it takes {wanted}")
-        codes[place] = places.setdefault(label, len(places))
-    return codes, CategoryType(labels=tuple(places))
-
-
-def _label(value: Any) -> str | None:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float) and math.isfinite(value):
-        return number_label(value)
-    return value if isinstance(value, str) else None
-
-
 @lru_cache(maxsize=256)
-def _places(known: tuple[str, ...], labels: tuple[str, ...], unseen: int) -> NDArray[np.int64]:
-    """The place among the known of every label; the last entry is -1, for what is missing."""
-    places = {label: place for place, label in enumerate(known)}
-    return np.array([*(places.get(label, unseen) for label in labels), -1], np.int64)
+def _places(place: Callable[[Any, str], float], encoder: LabelEncoder, texts: tuple[str, ...]) -> NDArray[np.float64]:
+    """What each text is to an encoder; the last entry is that of what is missing."""
+    found = [np.nan if encoder.reading.is_missing(text) else place(encoder, text) for text in texts]
+    return np.array([*found, np.nan])

@@ -6,7 +6,6 @@ Prediction needs nothing else: how each column becomes inputs, how those are sca
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from math import prod
 from typing import Any
 
@@ -14,20 +13,26 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from pydantic import TypeAdapter
 
-from engine.data.column_types import AnyColumnType
-from engine.data.encoding.arrays import array_sent, flat_numbers, holds_value
 from engine.data.encoding.column_options import AnyColumnOption
 from engine.data.encoding.encoder_learning import Options, learn_encoders
-from engine.data.encoding.encoders import AnyEncoder, BadValue, Encoder, NumberEncoder, TensorEncoder, shown
+from engine.data.encoding.encoders import AnyEncoder, Encoder, NumberEncoder, TensorEncoder
 from engine.data.encoding.normalizers import AnyNormalizer, Array, Normalizer, Statistics
+from engine.data.encoding.row_reading import (
+    NO_MARKS,
+    ReadRows,
+    Row,
+    RowMarks,
+    flat_rows,
+    read_rows,
+    read_table,
+    takes_numbers,
+)
 from engine.data.encoding.target_column import Label, TargetColumn, TargetKind
-from engine.data.table import Column, Table
+from engine.data.table import Table
 from engine.errors import DataError, RowError
-from engine.spelling import did_you_mean
 
 BLOCK = 1 << 20  # inputs made at a time: eight megabytes as float64
 CACHED = 1 << 16  # of rows to predict: as float64 they stay in a core's cache
-Row = Mapping[str, Any] | Sequence[Any]
 NORMALIZER: TypeAdapter[AnyNormalizer] = TypeAdapter(Normalizer)
 ENCODER: TypeAdapter[AnyEncoder] = TypeAdapter(Encoder)
 
@@ -108,7 +113,7 @@ class Preprocessor:
         x = np.empty((table.rows, self.n_in), dtype) if out is None else out
         start = 0
         with np.errstate(over="ignore"):
-            for block in self._encoded(table.select(self.shapes)):
+            for block in self._encoded(table.select([name for name in self.shapes if name in table.columns])):
                 x[start : start + len(block)] = self._normalized(block)
                 start += len(block)
         return x
@@ -123,32 +128,34 @@ class Preprocessor:
         values, held = self.target.answers(table)
         return self.target.encode(values, part, held)
 
-    def rows(
-        self, rows: Sequence[Row] | NDArray[Any], dtype: DTypeLike = np.float64, out: NDArray[Any] | None = None
-    ) -> NDArray[Any]:
-        """Inputs of rows to predict: objects keyed by feature, lists of all values in order, or one array.
+    def read_table(self, table: Table) -> ReadRows:
+        """What the features of a table in memory mean to the encoders; raises UnreadableRows."""
+        return read_table(self.encoders, table)
 
-        RowError names the row, counted from 0, and the field that is missing, unknown or not what it takes.
+    def read_rows(self, rows: Sequence[Row] | NDArray[Any]) -> ReadRows:
+        """What rows to predict mean to the encoders: objects keyed by feature, lists of all values in order, an array.
+
+        UnreadableRows names the first rows and fields that are not what they should be.
         """
-        if isinstance(rows, np.ndarray) and self.is_plain:
-            return self._plain_rows(rows, dtype, out)
-        x = self.features(self._table(rows))
-        strange = np.flatnonzero(~np.isfinite(x).all(axis=1))
-        if strange.size:
-            raise RowError(int(strange[0]), "", f"row {strange[0]} holds numbers that are not finite once scaled")
-        with np.errstate(over="ignore"):
+        return read_rows(self.encoders, rows)
+
+    def inputs(self, read: ReadRows, dtype: DTypeLike = np.float64) -> NDArray[Any]:
+        """Inputs, (m, n_in), of what was read; RowError where a number is not finite once scaled."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = self._normalized(self._unscaled(read))
+            strange = np.flatnonzero(~np.isfinite(x).all(axis=1))
+            if strange.size:
+                raise RowError(int(strange[0]), "", f"row {strange[0]} holds numbers that are not finite once scaled")
             return x.astype(dtype, copy=False)
 
-    def table(self, rows: Sequence[Row] | NDArray[Any]) -> Table:
-        """Rows to predict as the table that they would be in a dataset; raises as `rows` does."""
-        return self._table(rows)
-
-    def faults(self, rows: Sequence[Row], *, most: int = 20) -> list[RowError]:
-        """Everything that is wrong with rows to predict, row by row and field by field, up to so many faults.
-
-        `rows` raises only the first; this is for saying all of it at once.
-        """
-        return list(islice((fault for number, row in enumerate(rows) for fault in self._faults(number, row)), most))
+    def rows(
+        self, rows: Sequence[Row] | NDArray[Any], dtype: DTypeLike = np.float64, out: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], RowMarks]:
+        """Inputs of rows to predict, and what is to be said of them; raises as `read_rows` and `inputs` do."""
+        if isinstance(rows, np.ndarray) and self.is_plain and (x := self._plain_rows(rows, dtype, out)) is not None:
+            return x, self._plain_marks(rows)
+        read = self.read_rows(rows)
+        return self.inputs(read, dtype), read.marks()
 
     def to_json(self) -> dict[str, Any]:
         """All but the arrays."""
@@ -179,18 +186,21 @@ class Preprocessor:
             TargetColumn(target["name"], target["kind"], tuple(target["classes"]), target["width"]),
         )
 
+    def _unscaled(self, read: ReadRows) -> Array:
+        """The inputs of what was read before they are scaled."""
+        block = np.empty((read.rows, self.n_in))
+        place = 0
+        for encoder, column in zip(self.encoders, read.columns, strict=True):
+            encoder.encode(column, block[:, place : place + encoder.width])
+            place += encoder.width
+        return block
+
     def _encoded(self, table: Table) -> Iterator[Array]:
         """The inputs before they are scaled, some rows at a time."""
         step = max(1, BLOCK // max(1, self.n_in))
         for start in range(0, table.rows, step):
             rows = table.take(slice(start, start + step)).read()
-            block = np.empty((rows.rows, self.n_in))
-            place = 0
-            for encoder in self.encoders:
-                held = rows.types[encoder.name]
-                encoder.fill(rows.columns[encoder.name][:], held, block[:, place : place + encoder.width])
-                place += encoder.width
-            yield block
+            yield self._unscaled(self.read_table(rows))
 
     @cached_property
     def is_one_array(self) -> bool:
@@ -222,71 +232,14 @@ class Preprocessor:
             block[:, self.scaled] = self.normalizer.apply(block[:, self.scaled], self.statistics)
         return block
 
-    def _table(self, rows: Sequence[Row] | NDArray[Any]) -> Table:
-        """Rows to predict as the table that they would be."""
-        if isinstance(rows, np.ndarray):
-            return self._table_of_array(rows)
-        if self._takes_numbers and any(self.shapes.values()):  # which may be sent flat
-            return self._cut(np.array([self._row(number, row) for number, row in enumerate(rows)]))
-        names = list(self.shapes)
-        values: list[list[Any]] = [[] for _ in names]
-        for number, row in enumerate(rows):
-            if isinstance(row, Mapping):
-                self._check_names(number, row)
-                for column, name in zip(values, names, strict=True):
-                    column.append(row[name])
-                continue
-            self._check_list(number, row)
-            if len(row) != len(names):
-                what = "numbers" if self._takes_numbers else "values"
-                raise RowError(
-                    number, "", f"row {number} is {shown(row)}; it takes an array of {len(names)} {what}, one a feature"
-                )
-            for column, value in zip(values, row, strict=True):
-                column.append(value)
-        columns: dict[str, Column] = {}
-        types: dict[str, AnyColumnType] = {}
-        for encoder, column in zip(self.encoders, values, strict=True):
-            if isinstance(encoder, TensorEncoder):
-                flat = [array_sent(number, encoder.name, value, encoder) for number, value in enumerate(column)]
-                columns[encoder.name] = np.array(flat).reshape(len(rows), *encoder.shape)
-                continue
-            try:
-                columns[encoder.name], types[encoder.name] = encoder.stored(column)
-            except BadValue as bad:
-                by_name = isinstance(rows[bad.place], Mapping)
-                raise RowError(
-                    bad.place, encoder.name if by_name else "",
-                    f"row {bad.place}, field {encoder.name!r} {bad.detail}",
-                ) from None  # fmt: skip
-        return Table(columns, types)
-
-    def _table_of_array(self, rows: NDArray[Any]) -> Table:
-        if not self._takes_numbers:
-            raise RowError(0, "", "an array of numbers has no categories; send objects keyed by feature, or lists")
-        flat = self._flat_rows(rows)
-        _check_finite(flat, 0, "holds NaN or infinity; send finite numbers")
-        return self._cut(flat.astype(np.float64))
-
-    def _flat_rows(self, rows: NDArray[Any]) -> NDArray[Any]:
-        size = self._numbers
-        if rows.ndim < 2 or rows.dtype.kind not in "fiub" or rows.size != len(rows) * size:
-            raise RowError(0, "", f"an array {rows.shape} of {rows.dtype} is no table of rows of {size} numbers")
-        return rows.reshape(len(rows), size)
-
-    @cached_property
-    def _numbers(self) -> int:
-        """Numbers in a row of numbers."""
-        return sum(map(prod, self.shapes.values()))
-
     @cached_property
     def is_plain(self) -> bool:
         """Whether inputs are the numbers of a row in order, all of them scaled."""
-        return self._takes_numbers and isinstance(self.scaled, slice)
+        return takes_numbers(self.encoders) and isinstance(self.scaled, slice)
 
-    def _plain_rows(self, rows: NDArray[Any], dtype: DTypeLike, out: NDArray[Any] | None) -> NDArray[Any]:
-        """What `features` would make of them, a few at a time, without a table in between."""
-        flat = self._flat_rows(rows)
+    def _plain_rows(self, rows: NDArray[Any], dtype: DTypeLike, out: NDArray[Any] | None) -> NDArray[Any] | None:
+        """What `features` would make of them, a few at a time, without a table; None where one is not finite."""
+        flat = flat_rows(self.encoders, rows)
         x = np.empty((len(rows), self.n_in), dtype) if out is None else out[: len(rows)]
         single = x.dtype == np.float32 and rows.dtype in (np.float32, np.uint8)
         divisor = self._divisor if single else None
@@ -299,11 +252,34 @@ class Preprocessor:
                 else:
                     block = self.normalizer.apply(given.astype(np.float64), self.statistics)
                 if (divisor is None or rows.dtype != np.uint8) and not np.isfinite(block).all():
-                    _check_finite(given, start, "holds NaN or infinity; send finite numbers")
-                    _check_finite(block, start, "holds numbers that are not finite once scaled")
+                    return None
                 if block is not made:
                     made[...] = block
         return x
+
+    def _plain_marks(self, rows: NDArray[Any]) -> RowMarks:
+        bounds = self._bounds
+        if bounds is None:
+            return NO_MARKS
+        flat = rows.reshape(len(rows), -1)
+        far = (flat < bounds[0]) | (flat > bounds[1])
+        if not far.any():
+            return NO_MARKS
+        columns = np.array([encoder.name for encoder in self.encoders for _ in range(prod(encoder.shape))])
+        return RowMarks(outside={int(row): columns[far[row]].tolist() for row in np.flatnonzero(far.any(axis=1))})
+
+    @cached_property
+    def _bounds(self) -> tuple[Array, Array] | None:
+        """Beyond which numbers of a plain row are far outside the training range; None where there are no such."""
+        if not any(isinstance(encoder, NumberEncoder) for encoder in self.encoders):
+            return None
+        bounds = [
+            encoder.bounds if isinstance(encoder, NumberEncoder) else (-np.inf, np.inf)
+            for encoder in self.encoders
+            for _ in range(prod(encoder.shape))
+        ]
+        low, high = np.array(bounds).T
+        return low, high
 
     @cached_property
     def _divisor(self) -> np.float32 | None:
@@ -316,84 +292,3 @@ class Preprocessor:
         if not isinstance(shift, float) or not isinstance(divisor, float) or shift != 0:
             return None
         return np.float32(divisor) if float(np.float32(divisor)) == divisor else None
-
-    @cached_property
-    def _takes_numbers(self) -> bool:
-        return all(isinstance(encoder, TensorEncoder | NumberEncoder) for encoder in self.encoders)
-
-    def _cut(self, numbers: Array) -> Table:
-        """The columns that lie next to each other in rows of numbers."""
-        columns: dict[str, Column] = {}
-        start = 0
-        for name, shape in self.shapes.items():
-            columns[name] = numbers[:, start : start + prod(shape)].reshape(len(numbers), *shape)
-            start += prod(shape)
-        return Table(columns)
-
-    def _check_names(self, number: int, row: Mapping[str, Any]) -> None:
-        for fault in self._strange_names(number, row):
-            raise fault
-
-    def _strange_names(self, number: int, row: Mapping[str, Any]) -> Iterator[RowError]:
-        for name in row:
-            if name not in self.shapes:
-                yield RowError(
-                    number, str(name), f"row {number} has the unknown field {str(name)[:80]!r}. "
-                    f"{did_you_mean(str(name)[:80], self.shapes)}",
-                )  # fmt: skip
-        for name in self.shapes:
-            if name not in row:
-                yield RowError(number, name, f"row {number} lacks the field {name!r}; every feature is needed")
-
-    def _faults(self, number: int, row: Row) -> Iterator[RowError]:
-        """What is wrong with one row: its names, then the values of the fields that it has."""
-        if isinstance(row, Mapping):
-            yield from self._strange_names(number, row)
-            given = [(encoder, encoder.name, row[encoder.name]) for encoder in self.encoders if encoder.name in row]
-        elif isinstance(row, list | tuple) and len(row) == len(self.encoders) > 1:
-            given = [(encoder, str(place), row[place]) for place, encoder in enumerate(self.encoders)]
-        else:
-            try:
-                self._table([row])
-            except RowError as fault:  # which calls the row 0
-                detail = fault.detail.replace("row 0", f"row {number}", 1)
-                yield RowError(number, fault.field, detail)
-            return
-        for encoder, field, value in given:
-            try:
-                if isinstance(encoder, TensorEncoder):
-                    array_sent(number, encoder.name, value, encoder)
-                else:
-                    encoder.stored([value])
-            except RowError as fault:
-                yield RowError(number, field, fault.detail)
-            except BadValue as bad:
-                yield RowError(number, field, f"row {number}, field {encoder.name!r} {bad.detail}")
-
-    def _check_list(self, number: int, row: object) -> None:
-        if not isinstance(row, list | tuple | np.ndarray):
-            what = "numbers" if self._takes_numbers else "values"
-            raise RowError(number, "", f"row {number} is {shown(row)}; send an object or an array of {what}")
-
-    def _row(self, number: int, row: Row | NDArray[Any]) -> Array:
-        if isinstance(row, Mapping):
-            self._check_names(number, row)
-            return np.concatenate([self._sent(number, encoder, row[encoder.name]) for encoder in self.encoders])
-        self._check_list(number, row)
-        (first, *others) = self.encoders
-        if isinstance(first, TensorEncoder) and not others:
-            value = row[0] if holds_value(row, first) else row
-            return array_sent(number, "", value, first)
-        return flat_numbers(number, "", row, (self._numbers,))
-
-    def _sent(self, number: int, encoder: AnyEncoder, value: Any) -> Array:
-        if isinstance(encoder, TensorEncoder):
-            return array_sent(number, encoder.name, value, encoder)
-        return flat_numbers(number, encoder.name, value, encoder.shape)
-
-
-def _check_finite(rows: NDArray[Any], first: int, says: str) -> None:
-    """RowError for the first of these rows that holds another number; `first` is what the row at the top is called."""
-    if not np.isfinite(rows).all():
-        number = first + int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
-        raise RowError(number, "", f"row {number} {says}")

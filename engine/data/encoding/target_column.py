@@ -6,9 +6,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, NumberType, TextType
-from engine.data.encoding.column_options import AnyColumnOption, BooleanColumn, CategoryColumn, NumberColumn
-from engine.data.encoding.conversions import as_boolean, as_category, as_number
+from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, NumberType, TextType, plain
+from engine.data.encoding.column_options import (
+    AnyColumnOption,
+    BooleanColumn,
+    CategoryColumn,
+    IgnoredColumn,
+    NumberColumn,
+)
+from engine.data.encoding.conversions import as_boolean, as_number, texts_of
+from engine.data.encoding.encoder_learning import reading_of
+from engine.data.reading.label_places import places_among
 from engine.data.table import Table
 from engine.errors import SpecError
 
@@ -16,6 +24,7 @@ Label = int | str | bool
 TargetKind = Literal["classes", "values", "multilabel"]
 FEW = 20  # so many distinct integers are taken for classes where the loss does not say
 MOST_CLASSES = 10_000
+UNSEEN = -2
 
 Column = NDArray[Any]
 
@@ -75,36 +84,46 @@ class TargetColumn:
         _check_complete(self.name, column, held, part)
         if self.kind != "classes":
             return np.ascontiguousarray(column.reshape(len(column), -1), np.float64)
-        found, index = np.unique(column, return_inverse=True)
-        labels = _labels(found, held)
-        places = {label: place for place, label in enumerate(self.classes)}
-        if unseen := [label for label in labels if label not in places]:
+        index, texts = texts_of(self.name, column, held)
+        places = places_among(tuple(map(class_text, self.classes)), texts, UNSEEN)[index]
+        if (unseen := np.flatnonzero(places == UNSEEN)).size:
             raise SpecError(
                 "/data/target",
-                f"{self.name} = {shown(unseen[0])} occurs in {part}, but in no row of train; a network "
-                f"learns only the classes it sees: move such rows to train or leave them out",
+                f"{self.name} = {_quoted(texts[index[unseen[0]]], held)} occurs in {part}, but in no row of train; a "
+                f"network learns only the classes it sees: move such rows to train or leave them out",
             )
-        return np.array([places[label] for label in labels], np.int64)[index.reshape(-1)]
+        return places
 
 
 def answers_of(name: str, table: Table, option: AnyColumnOption | None) -> tuple[Column, AnyColumnType]:
     """The values of a target column and their type, once what the spec says of the column is done."""
     values, held = table.whole(name), table.types[name]
+    if option is None or isinstance(option, IgnoredColumn):
+        return plain(values, held)
+    reading = reading_of(held, option)
     match option:
         case NumberColumn():
-            return as_number(name, values, held), NumberType()
+            return as_number(name, values, held, reading), NumberType(reading=reading)
         case BooleanColumn():
-            return as_boolean(name, values, held), BooleanType()
+            return as_boolean(name, values, held, reading), BooleanType(reading=reading)
         case CategoryColumn():
-            codes, labels = as_category(name, values, held)
-            return codes, CategoryType(labels=labels)
-        case _:
-            return values, held
+            places, texts = texts_of(name, values, held)
+            missing = np.array([*(reading.is_missing(text) for text in texts), True])
+            return np.where(missing[places], -1, places).astype(np.int32), CategoryType(labels=texts, reading=reading)
 
 
 def shown(label: Label) -> str:
     """A class as it stands in a message."""
-    return str(label).lower() if isinstance(label, bool) else repr(label)
+    return class_text(label) if isinstance(label, bool) else repr(label)
+
+
+def class_text(label: Label) -> str:
+    """A class as a cell would say it."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def _quoted(text: str, held: AnyColumnType) -> str:
+    return repr(text) if isinstance(held, CategoryType | TextType) else text
 
 
 def _labels(values: Column, held: AnyColumnType) -> tuple[Label, ...]:

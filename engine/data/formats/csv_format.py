@@ -16,13 +16,13 @@ from pydantic import Field
 
 from engine.component import Component
 from engine.data.dataset import Dataset
-from engine.data.formats.cell_values import number_in, shown
 from engine.data.formats.csv_rows import COMPILER, Layout, Rows, ScannedRows, Strange, scanned, split
 from engine.data.formats.csv_text import SNIFFED, Blocks, Dialect, Lines, lines_of
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.intake import Intake
 from engine.data.formats.limits import ReadLimits
-from engine.data.formats.words import Words
+from engine.data.formats.words import MOST_SPELLINGS, Words
+from engine.data.reading.cell_values import number_in, shown
 from engine.errors import DataError
 
 MAX_NAME = 64
@@ -50,13 +50,17 @@ class CsvFormat(Component):
         """The table "all": its columns, and its rows block by block."""
         limits = limits or ReadLimits()
         words: dict[int, Words] = {}
-        while (intake := _pass(path, words, limits)) is None:
-            words = {column: Words(found.example) for column, found in words.items()}
+        numbers = set[int]()
+        while (intake := _pass(path, words, numbers, limits)) is None:
+            words = {column: found.again() for column, found in words.items() if column not in numbers}
         return {"all": intake.incoming()}
 
 
-def _pass(path: Path, words: dict[int, Words], limits: ReadLimits) -> Intake | None:
-    """Read the file, taking the columns in `words` for words; None where others, now added, have to be too."""
+def _pass(path: Path, words: dict[int, Words], numbers: set[int], limits: ReadLimits) -> Intake | None:
+    """Read the file, taking the columns in `words` for words; None where others, now added, have to be too.
+
+    Columns in `numbers` stay numbers however these are spelled: they have too many spellings to keep.
+    """
     blocks = lines_of(path, limits)
     first = next(blocks, None)
     if first is None:
@@ -78,7 +82,16 @@ def _pass(path: Path, words: dict[int, Words], limits: ReadLimits) -> Intake | N
     for rows in reading:
         for strange in rows.strange:
             if strange.column not in words:
-                words[strange.column] = Words(_example(rows, strange, names))
+                words[strange.column] = Words(_example(rows, strange))
+                numbers.discard(strange.column)
+                surprised = True
+        for column in rows.unusual:
+            if column in words or column in numbers:
+                continue
+            if len(np.unique(rows.numbers[:, reading.layout.numbers.index(column)])) > MOST_SPELLINGS // 8:
+                numbers.add(column)
+            else:
+                words[column] = Words()
                 surprised = True
         if surprised and not intake.rows:
             return None
@@ -86,6 +99,13 @@ def _pass(path: Path, words: dict[int, Words], limits: ReadLimits) -> Intake | N
             reading.layout = Layout(len(names), tuple(words))
             continue
         intake.add(rows.numbers, [rows.codes(place, found) for place, found in enumerate(intake.words.values())])
+        for column, found in intake.words.items():
+            if found.are_plain_numbers:
+                numbers.add(column)
+                surprised = True
+            surprised = surprised or found.surprised
+        if surprised:
+            return None
     return None if surprised else intake
 
 
@@ -117,13 +137,9 @@ class _Reading:
                 most = READERS + 1
 
 
-def _example(rows: Rows, strange: Strange, names: list[str]) -> str:
-    """The cell and its line; DataError where it is infinite."""
-    line, cell = rows.line(strange.row), strange.cell
-    number = number_in(cell)
-    if number is not None and not np.isfinite(number):
-        raise DataError(f"line {line}, column {names[strange.column]!r} is {shown(cell)}; every number must be finite")
-    return f"{shown(cell)} in line {line}"
+def _example(rows: Rows, strange: Strange) -> str:
+    """The cell and its line."""
+    return f"{shown(strange.cell)} in line {rows.line(strange.row)}"
 
 
 def _header(first: Lines, dialect: Dialect, limits: ReadLimits) -> tuple[list[str], int]:

@@ -18,10 +18,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.formats.cell_values import is_missing, number_in
 from engine.data.formats.csv_text import Blocks, Dialect, Lines
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.words import Codes, Words
+from engine.data.reading.cell_values import is_missing, is_shortest, number_in
 from engine.errors import DataError
 
 FEW_ODD = 256  # cells of a block that compiled code leaves to Python; room for more is made when it is needed
@@ -69,6 +69,10 @@ class Rows(Protocol):
     @property
     def strange(self) -> list[Strange]: ...
 
+    @property
+    def unusual(self) -> list[int]:
+        """Columns of numbers with a cell that is not spelled the shortest way, or is a word for what is missing."""
+
     def codes(self, place: int, words: Words) -> Codes:
         """The words of a column, by its place among those of words, as numbers."""
 
@@ -85,10 +89,12 @@ class SplitRows:
     layout: Layout
     numbers: Numbers = field(init=False)
     strange: list[Strange] = field(init=False, default_factory=list)
+    unusual: list[int] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         columns = self.layout.numbers
         numbers = np.full((len(self.rows), len(columns)), np.nan)
+        unusual = set[int]()
         for number, row in enumerate(self.rows):
             for place, column in enumerate(columns):
                 found = _understood(row[column])
@@ -96,7 +102,10 @@ class SplitRows:
                     self.strange.append(Strange(number, column, row[column]))
                 if found is not None:
                     numbers[number, place] = found
+                if column not in unusual and (cell := row[column].strip()) and not is_shortest(cell):
+                    unusual.add(column)
         object.__setattr__(self, "numbers", numbers)
+        self.unusual.extend(sorted(unusual))
 
     def codes(self, place: int, words: Words) -> Codes:
         column = self.layout.words[place]
@@ -114,6 +123,7 @@ class ScannedRows:
     compiled: ModuleType
     numbers: Numbers | NDArray[np.uint8]
     strange: list[Strange]
+    unusual: list[int]
     words: NDArray[np.int32]  # (columns of words, rows, first byte and end)
     begins: NDArray[np.int32]  # first byte of each row
 
@@ -132,10 +142,10 @@ def scanned(compiled: ModuleType, block: Lines, dialect: Dialect, layout: Layout
     words = np.empty((len(layout.words), most, 2), np.int32)
     begins = np.empty(most, np.int32)
     text, targets, delimiter = np.frombuffer(raw, np.uint8), layout.targets, ord(dialect.delimiter)
-    done, room = compiled.MORE_ODD, FEW_ODD
+    done, room, unusual = compiled.MORE_ODD, FEW_ODD, np.zeros(numbers.shape[1], np.uint8)
     while done == compiled.MORE_ODD:
         odd = np.empty((room, 4), np.int32)
-        done, rows, odds = compiled.scan(text, delimiter, dialect.spaced, targets, numbers, words, begins, odd)
+        done, rows, odds = compiled.scan(text, delimiter, dialect.spaced, targets, numbers, words, begins, odd, unusual)
         room = numbers.size
     if done != compiled.DONE:
         return None
@@ -152,9 +162,11 @@ def scanned(compiled: ModuleType, block: Lines, dialect: Dialect, layout: Layout
             wordy.add(place)
         else:
             numbers[row, place] = number
+            unusual[place] |= not is_shortest(cell.strip())
     numbers, narrow = numbers[:rows], np.empty((rows, len(known)), np.uint8)
     found = narrow if compiled.narrowed(numbers.reshape(-1), narrow.reshape(-1)) else numbers
-    return ScannedRows(block, compiled, found, strange, words, begins[:rows])
+    spelled = [known[place] for place in np.flatnonzero(unusual).tolist()]
+    return ScannedRows(block, compiled, found, strange, spelled, words, begins[:rows])
 
 
 def split(block: Lines, blocks: Blocks, dialect: Dialect, layout: Layout, limits: ReadLimits) -> SplitRows:

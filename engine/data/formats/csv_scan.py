@@ -112,7 +112,8 @@ def _number(text: Any, at: Any) -> Any:
             c = text[at]
     if digits + places == 0:
         return np.nan, at, False
-    power = -places
+    power, bare = -places, False
+    pointed = text[at - 1] == _POINT
     if c == 101 or c == 69:  # e
         code = False
         at += 1
@@ -123,6 +124,7 @@ def _number(text: Any, at: Any) -> Any:
             c = text[at]
         if not _ZERO <= c <= _NINE:
             return np.nan, at, False
+        bare = not pointed and not signed and text[at - 1] != _PLUS and not down
         exponent = 0
         while _ZERO <= c <= _NINE:
             exponent = min(exponent * 10 + (c - _ZERO), 10_000)
@@ -133,7 +135,9 @@ def _number(text: Any, at: Any) -> Any:
     while surplus > 0 and (text[first] == _ZERO or text[first] == _POINT):  # zeros in front do not count
         surplus -= text[first] == _ZERO
         first += 1
-    if code or surplus > 0:
+    if code or surplus > 0 or (places == 0 and power == 0 and w > _U(1 << 53)):
+        return np.nan, at, False
+    if bare and digits > 1 and places == 0:  # 655e38 is a code, as Python has it
         return np.nan, at, False
     if w == _U(0):
         value = 0.0
@@ -212,18 +216,19 @@ _TEXT = types.Array(uint8, 1, "C", readonly=True)
 
 @strict(
     types.UniTuple(int64, 3)(  # type: ignore[no-untyped-call]
-        _TEXT, uint8, boolean, int32[::1], float64[:, ::1], int32[:, :, ::1], int32[::1], int32[:, ::1]
+        _TEXT, uint8, boolean, int32[::1], float64[:, ::1], int32[:, :, ::1], int32[::1], int32[:, ::1], uint8[::1]
     )
 )
 def scan(
-    text: Any, delimiter: Any, spaced: Any, targets: Any, numbers: Any, words: Any, begins: Any, odd: Any
+    text: Any, delimiter: Any, spaced: Any, targets: Any, numbers: Any, words: Any, begins: Any, odd: Any, unusual: Any
 ) -> tuple[int, int, int]:
     """Read whole lines, the last ended by a newline: what became of it, how many rows there are, how many odd cells.
 
     targets says for every column its place among the numbers, or −1 − its place among the words. Filled are
     numbers (rows × numbers), words (words × rows × first byte and end, ~end where a quote is doubled inside),
     begins (rows: first byte of the row) and odd (row, place, first byte, end: cells among the numbers that Python
-    has to read). DONE, NOT_PLAIN or MORE_ODD, for which `odd` was too short.
+    has to read); unusual marks numbers' columns with a cell that is not spelled the shortest way. DONE, NOT_PLAIN or
+    MORE_ODD, for which `odd` was too short.
     """
     columns, size, most = len(targets), len(text), len(begins)
     at, row, odds = 0, 0, 0
@@ -261,6 +266,7 @@ def scan(
                     places = at - point
                     digits += places
                 fine = fine and (c == delimiter or c == _NEWLINE) and 0 < digits < 19 and row < most  # noqa: SIM109
+                fine = fine and (places > 0 or w <= 1 << 53)  # Python keeps a greater whole number exactly
                 value = 0.0
                 if fine and w <= 1 << 53:
                     value = np.float64(w) / _EXACT[places] if places else np.float64(w)
@@ -268,6 +274,17 @@ def scan(
                     value, fine = _nearest(_U(w), -places)
                 if fine:
                     numbers[row, target] = -value if negative else value
+                    if places > 0 or w == 0 or text[at - 1] == _POINT or text[first] == _ZERO:
+                        whole = digits - places
+                        if (
+                            whole == 0
+                            or text[at - 1] == _POINT
+                            or (places > 0 and text[at - 1] == _ZERO)
+                            or digits > 15
+                            or (whole > 1 and text[first] == _ZERO)
+                            or (negative and w == 0)
+                        ):
+                            unusual[target] = 1
                 else:
                     at = start
             elif c != _QUOTE and row < most:
@@ -305,6 +322,8 @@ def scan(
                     words[-1 - target, row, 1] = last
                 else:
                     numbers[row, target] = value
+                    if inner < end:
+                        unusual[target] = 1
                     if plain != _NUMBER and inner < end and not _is_missing(text, inner, end):
                         if odds == len(odd):
                             return MORE_ODD, row, odds

@@ -13,7 +13,7 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, NumberType, TextType
+from engine.data.column_types import AnyColumnType, BooleanType, NumberType, TensorType, TextType
 from engine.data.formats.incoming import Block, Incoming, MatrixBlock
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.words import Codes, Words
@@ -60,12 +60,15 @@ class Intake:
         """What was kept, every word given its place in its column's type."""
         if self.rows < 2:
             raise DataError(f"the file has {self.rows} rows; a dataset needs at least two")
-        settled = {column: words.settled() for column, words in self.words.items()}
+        settled = {column: (words, *self._settled(column, words)) for column, words in self.words.items()}
         types: dict[str, AnyColumnType] = {}
         dtypes: dict[str, np.dtype[Any]] = {}
         for column, name in enumerate(self.names):
             plain = BooleanType() if column in self._booleans else NumberType()
-            types[name] = settled[column][0] if column in settled else plain
+            types[name] = plain
+            if column in settled:
+                words, held, _ = settled[column]
+                types[name] = words.form_type() or held
             dtypes[name] = _dtype(types[name])
 
         numbered = {self.names[column]: place for place, column in enumerate(self.numbers)}
@@ -75,25 +78,26 @@ class Intake:
             for rows, dtype in self._sizes:
                 numbers = self._values(dtype, rows * len(self.numbers)).astype(np.float64, copy=False)
                 words: dict[str, NDArray[Any]] = {}
-                for column, (_, places) in settled.items():
-                    codes = self._values(np.int64, rows)
-                    known = codes < len(places)
-                    found = places[np.where(known, codes, 0)] if not known.all() else places[codes]
+                for column, (found, _, places) in settled.items():
                     name = self.names[column]
-                    words[name] = np.where(known, found, codes).astype(dtypes[name])
+                    words[name] = found.placed(self._values(np.int64, rows), places).astype(dtypes[name])
                 yield MatrixBlock(numbers.reshape(rows, len(self.numbers)), numbered, words)
 
         return Incoming(self.rows, types, dtypes, dict.fromkeys(self.names, ()), blocks)
+
+    def _settled(self, column: int, words: Words) -> tuple[AnyColumnType, NDArray[Any]]:
+        try:
+            return words.settled()
+        except DataError as error:
+            raise DataError(f"column {self.names[column]!r} {error.detail}") from None
 
     def _values(self, dtype: DTypeLike, count: int) -> NDArray[Any]:
         return np.frombuffer(self._scratch.read(count * np.dtype(dtype).itemsize), dtype)
 
 
 def _dtype(column: AnyColumnType) -> np.dtype[Any]:
-    match column:
-        case CategoryType():
-            return np.dtype(np.int32)
-        case TextType():
-            return np.dtype(np.int32 if column.labels is not None else np.int64)
-        case _:
-            return np.dtype(np.float64)
+    if isinstance(column, TensorType):
+        raise TypeError("a file of cells has no arrays")
+    if column.labels is not None:
+        return np.dtype(np.int32)
+    return np.dtype(np.int64 if isinstance(column, TextType) else np.float64)

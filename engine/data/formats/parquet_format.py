@@ -14,12 +14,12 @@ from pydantic import Field
 from engine.component import Component
 from engine.data.column_types import AnyColumnType, CategoryType, TextType
 from engine.data.dataset import Dataset
-from engine.data.formats.cell_values import shown
 from engine.data.formats.guess import Guess
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.reading_process import read_frame, reading
 from engine.data.formats.typed_columns import Batch, Seen, TypedColumns, Values
+from engine.data.reading.cell_values import shown
 from engine.errors import DataError
 
 KNOWN: Mapping[str, Seen] = {"boolean": "boolean", "number": "number", "durations": "number"}

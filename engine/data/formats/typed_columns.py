@@ -16,15 +16,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.encoding.conversions import number_label
 from engine.data.encoding.encoders import shown
-from engine.data.formats.cell_values import MISSING, YES_NO, number_in
 from engine.data.formats.csv_format import check_names
 from engine.data.formats.guess import Guess
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.intake import Intake
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.words import Words
+from engine.data.reading.cell_values import MISSING, YES_NO, number_in, number_label
 from engine.errors import DataError
 
 EXACT = 2**53  # float64 holds every integer up to here

