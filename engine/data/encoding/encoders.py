@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from engine.component import Component
-from engine.data.column_types import AnyColumnType
+from engine.data.column_types import AnyColumnType, TensorType
 from engine.data.encoding.column_options import BooleanColumn, CategoryColumn, NumberColumn
 from engine.data.encoding.conversions import as_boolean, as_number, texts_of
 from engine.data.formats.picture_reading import PictureReading
 from engine.data.reading.cell_reading import CellReading, text_of, truth_in
 from engine.data.reading.cell_values import EXACT
 from engine.data.reading.label_places import label_places
-from engine.errors import UnreadableCells
+from engine.errors import DataError, UnreadableCells
 
 Values = NDArray[Any]
 Inputs = NDArray[np.float64]
@@ -60,7 +60,10 @@ class TensorEncoder(Component):
         return [f"{self.name}[{place}]" for place in range(self.width)]
 
     def read(self, values: Values, held: AnyColumnType) -> Read:
-        """The arrays as they are."""
+        """The arrays as they are; DataError for pictures that were read otherwise."""
+        there = held.picture if isinstance(held, TensorType) else None
+        if self.picture and there and (unlike := self.picture.unlike(there)):
+            raise DataError(f"column {self.name!r} holds {unlike}")
         return values
 
     def encode(self, read: Read, out: Inputs) -> None:

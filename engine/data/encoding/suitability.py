@@ -1,6 +1,6 @@
 """Whether columns can be predicted from: dates and free text cannot, and what to do instead is said by name."""
 
-from engine.data.column_types import CategoryType, TextType
+from engine.data.column_types import CategoryType, TensorType, TextType
 from engine.data.encoding.column_options import IgnoredColumn
 from engine.data.specification import DataSpec
 from engine.data.table import Table
@@ -54,11 +54,14 @@ def check_features(spec: DataSpec, table: Table, features: list[str]) -> None:
 
 
 def check_likeness(spec: DataSpec, table: Table, other: Table, features: list[str], pointer: str, name: str) -> None:
-    """SpecError where another dataset holds words in a column of numbers."""
+    """SpecError where another dataset holds words in a column of numbers, or pictures that were read otherwise."""
     for column in features:
         if column in spec.columns or column not in other.columns:
             continue
         here, there = table.types[column], other.types[column]
+        pictures = [held.picture for held in (here, there) if isinstance(held, TensorType) and held.picture]
+        if len(pictures) == 2 and (unlike := pictures[0].unlike(pictures[1])):
+            raise SpecError(pointer, f"column {column!r} of dataset {name!r} holds {unlike}")
         if here.kind in ("number", "boolean") and there.kind in ("category", "text"):
             labels = there.labels if isinstance(there, CategoryType | TextType) else None
             found = labels[0] if labels else "words"

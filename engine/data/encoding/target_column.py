@@ -163,7 +163,12 @@ def kind_of(name: str, column: Column, loss: str, held: AnyColumnType | None = N
             return "classes"
         case BooleanType() if loss != "mean_squared_error":
             return "classes"
-        case NumberType(classes=True) if loss != "mean_squared_error":
+        case NumberType(classes=True):
+            if loss == "mean_squared_error" or (loss == "sigmoid_cross_entropy" and len(np.unique(column)) > 2):
+                raise SpecError(
+                    "/loss/type", f"{name!r} was one-hot and is read as classes, which {loss} does not tell apart; use "
+                    "softmax_cross_entropy, or upload the dataset with one_hot=false to predict a value a column",
+                )  # fmt: skip
             return "classes"
         case _:
             pass

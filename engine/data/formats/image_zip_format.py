@@ -65,7 +65,7 @@ class ImageZipFormat(Component):
         try:
             with zipfile.ZipFile(path) as archive:
                 members = members_of(archive, size, limits)
-                shape, greatest = self._look(archive, members, limits, max(MANY, limits.max_ratio * size))
+                shape, white = self._look(archive, members, limits, max(MANY, limits.max_ratio * size))
         except BROKEN as error:
             raise DataError(f"the archive is damaged: {error}; pack the images anew") from None
         labels = labels_of(members)
@@ -78,8 +78,8 @@ class ImageZipFormat(Component):
         for part, listed in parts.items():
             if part in ("all", "train") and len(listed) == 1:
                 raise DataError("the archive has one image to learn from; a dataset needs at least two")
-        reading = PictureReading(resized=self.size is not None, white=self.white or greatest or WHITE)
-        guesses = (_guess_of(greatest),) if 0 < greatest < WHITE else ()
+        reading = PictureReading(resized=self.size is not None, white=white)
+        guesses = (_guess_of(white),) if self.white is None and white not in (None, WHITE) else ()
         return {
             part: replace(self._of(path, listed, shape, reading, labels, limits), guesses=guesses)
             for part, listed in parts.items()
@@ -88,17 +88,17 @@ class ImageZipFormat(Component):
 
     def _look(
         self, archive: zipfile.ZipFile, members: Sequence[Member], limits: ReadLimits, most: int
-    ) -> tuple[tuple[int, ...], int]:
-        """The shape of every image once it is decoded, by the headers of all, and the greatest value of deep ones."""
+    ) -> tuple[tuple[int, ...], int | None]:
+        """The shape of every image once it is decoded, by the headers of all, and what is white in deep ones."""
         first: tuple[int, int] | None = None
         color = self.mode == "color"
-        greatest = pixels = 0
+        greatest, pixels = -1, 0
         for member in members:
             picture = member.opened(archive, limits)
             size = picture.size
             color |= self.mode == "auto" and not picture.is_gray
-            if picture.is_deep and self.white is None:
-                greatest = max(greatest, picture.greatest())
+            if picture.is_deep:
+                greatest = max(greatest, self.white or picture.greatest())
             pixels += picture.pixels
             if pixels > most:
                 raise DataError(f"the archive's images have more than {most} pixels in all; save them smaller")
@@ -110,7 +110,7 @@ class ImageZipFormat(Component):
                     f"size={first[0]}x{first[1]}"
                 )
         w, h = map(int, self.size.split("x")) if self.size else first or (0, 0)
-        return (h, w, 3) if color else (h, w), greatest
+        return (h, w, 3) if color else (h, w), None if greatest < 0 else greatest or WHITE
 
     def _of(
         self,
@@ -132,7 +132,7 @@ class ImageZipFormat(Component):
                         some = members[start : start + step]
                         x = np.empty((len(some), *shape), np.uint8)
                         for row, member in enumerate(some):
-                            x[row] = member.opened(archive, limits).array(shape, reading.white)
+                            x[row] = member.opened(archive, limits).array(shape, reading.white or WHITE)
                         yield {"x": x, "label": answers[start : start + step]}
             except BROKEN as error:
                 raise DataError(f"the archive is damaged: {error}; pack the images anew") from None
@@ -146,7 +146,7 @@ class ImageZipFormat(Component):
         )
 
 
-def _guess_of(greatest: int) -> Guess:
+def _guess_of(greatest: int | None) -> Guess:
     return Guess.of(
         "white",
         f"the images of 16 bits use values up to {greatest} of {WHITE}: that is taken for white, here and in those to "

@@ -179,8 +179,7 @@ class Picture:
         """Whether it has indexed colors, and gray ones only."""
         if self._image.mode != "P" or self._image.palette is None:
             return False
-        colors: Any = np.frombuffer(self._image.palette.tobytes(), np.uint8)
-        colors = colors[: len(colors) // 3 * 3].reshape(-1, 3)
+        colors = np.array(self._tried(lambda: self._image.getpalette() or []), np.uint8).reshape(-1, 3)
         return bool((colors == colors[:, :1]).all())
 
     def _check_tiff(self, image: TiffImagePlugin.TiffImageFile) -> None:
@@ -217,7 +216,12 @@ def picture_in(value: str | bytes, shape: tuple[int, ...], reading: PictureReadi
             f"the picture is {picture.size[0]}x{picture.size[1]}, width x height, and those that the model learned "
             f"from are {width}x{height}; resize it, or upload those with size={width}x{height}: then all are"
         )
-    return picture.array(shape, reading.white)
+    if picture.is_deep and reading.white is None:
+        raise DataError(
+            "the picture has 16 bits, and those that the model learned from have 8, so nothing says which value is "
+            "white; save it with 8 bits"
+        )
+    return picture.array(shape, reading.white or WHITE)
 
 
 def holds_pictures(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:

@@ -14,4 +14,17 @@ class PictureReading(Component):
     """Pictures as uint8 (h, w) where they are gray, else (h, w, 3) or (h, w, 1)."""
 
     resized: bool = Field(False, description="of any size, and brought to that of the column")
-    white: int = Field(WHITE, ge=1, le=WHITE, description="the value that is white in pictures of 16 bits")
+    white: int | None = Field(
+        None, ge=1, le=WHITE, description="the value that is white in pictures of 16 bits; null where none has so many"
+    )
+
+    def unlike(self, other: "PictureReading") -> str:
+        """Why pictures that were read in another way are none for this; empty where they are."""
+        if other.white in (None, self.white):
+            return ""
+        if self.white is None:
+            return "pictures of 16 bits, where those that are learned from have 8; save them with 8 bits"
+        return (
+            f"pictures in which {other.white} is white, where it is {self.white} in those that are learned from; "
+            f"upload them with white={self.white}"
+        )

@@ -1,0 +1,103 @@
+"""A picture gives the same inputs, bit for bit, among those to learn from and as a row to predict."""
+
+import base64
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from engine.data.encoding.normalizers import StandardNormalizer
+from engine.data.encoding.preprocessor import Preprocessor
+from engine.data.encoding.target_column import TargetColumn
+from engine.data.formats.image_zip_format import ImageZipFormat
+from engine.data.storage.stored import load, store
+from engine.errors import DataError, RowError
+from tests.engine.data.pictures import KINDS, TURNED, deep_png, photograph
+
+MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK")
+OF_KIND = {
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA"),
+    "JPEG": ("L", "RGB", "CMYK"),
+    "MPO": ("L", "RGB"),
+    "WEBP": ("L", "RGB", "RGBA"),
+    "BMP": ("1", "L", "P", "RGB"),
+    "GIF": ("1", "L", "P", "RGB", "RGBA"),
+    "TIFF": MODES,
+}
+
+
+@st.composite
+def pictures(draw) -> bytes:
+    """A picture of any kind that is read, of random pixels, upright or not."""
+    seed = draw(st.integers(0, 2**32 - 1))
+    width, height = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+    orientation = draw(st.integers(1, 8))
+    random = np.random.default_rng(seed)
+    if draw(st.integers(0, 3)) == 0:
+        channels, greatest = draw(st.integers(1, 4)), draw(st.sampled_from([1, 200, 4095, 65535]))
+        return deep_png(random.integers(0, greatest + 1, (height, width, channels)), orientation=orientation)
+    kind = draw(st.sampled_from(KINDS))
+    mode = draw(st.sampled_from(OF_KIND[kind]))
+    image = Image.fromarray(random.integers(0, 256, (height, width, 4), np.uint8), "RGBA").convert(mode)
+    return photograph(kind, image, orientation if kind in TURNED else 1)
+
+
+@given(
+    sent=st.lists(pictures(), min_size=2, max_size=5),
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)).map(lambda size: f"{size[0]}x{size[1]}"),
+    mode=st.sampled_from(["auto", "grayscale", "color"]),
+    white=st.none() | st.integers(1, 65535),
+)
+def test_a_picture_gives_the_same_inputs_on_every_road(new_folder, sent, size, mode, white):
+    folder = new_folder()
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        for place, content in enumerate(sent):
+            archive.writestr(f"{'ab'[place % 2]}/{place}.jpg", content)
+    store(folder / "a", ImageZipFormat(size=size, mode=mode, white=white).incoming(folder / "a.zip"))
+    table = load(folder / "a")["all"].select(["x"])
+    target = TargetColumn("label", "classes", ("a", "b"))
+    preprocessor = Preprocessor.learn(table, StandardNormalizer(), target)
+    preprocessor = Preprocessor.from_json(preprocessor.to_json(), preprocessor.arrays())
+    wanted = preprocessor.features(table, np.float32)
+    texts = [base64.b64encode(content).decode() for content in sent]
+    for rows in ([{"x": text} for text in texts], [[text] for text in texts], [[content] for content in sent]):
+        np.testing.assert_array_equal(preprocessor.rows(rows, np.float32), wanted)
+    arrays = table.whole("x")
+    np.testing.assert_array_equal(preprocessor.rows(arrays, np.float32), wanted)
+    np.testing.assert_array_equal(preprocessor.rows([{"x": array} for array in arrays.tolist()], np.float32), wanted)
+
+
+def of_whites(folder, *pictures: bytes, **options):
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        for place, content in enumerate(pictures):
+            archive.writestr(f"{'ab'[place % 2]}/{place}.png", content)
+    return ImageZipFormat(**options).read(folder / "a.zip").training.select(["x"])
+
+
+def test_pictures_of_another_white_are_refused_and_those_of_eight_bits_are_not(tmp_path):
+    bright, dark = (deep_png(np.full((2, 2, 1), value)) for value in (3000, 1500))
+    shallow = photograph("PNG", np.full((2, 2), 7, np.uint8))
+    preprocessor = Preprocessor.learn(
+        of_whites(tmp_path, bright, dark), StandardNormalizer(), TargetColumn("label", "classes", ("a", "b"))
+    )
+    with pytest.raises(DataError, match=r"'x' holds pictures in which 1500 is white, .* upload them with white=3000"):
+        preprocessor.features(of_whites(tmp_path, dark, dark))
+    np.testing.assert_array_equal(
+        preprocessor.features(of_whites(tmp_path, dark, shallow, white=3000)), preprocessor.rows([[dark], [shallow]])
+    )
+    np.testing.assert_array_equal(
+        preprocessor.features(of_whites(tmp_path, shallow, shallow)), preprocessor.rows([[shallow], [shallow]])
+    )
+
+
+def test_a_row_of_a_picture_names_its_row_and_field(tmp_path):
+    picture = photograph("PNG", np.zeros((4, 4), np.uint8))
+    table = of_whites(tmp_path, picture, picture)
+    preprocessor = Preprocessor.learn(table, StandardNormalizer(), TargetColumn("label", "classes", ("a", "b")))
+    rows = [{"x": picture}, {"x": picture[:30]}, {"x": "no"}]
+    with pytest.raises(RowError, match="row 1, field 'x': the picture is"):
+        preprocessor.rows(rows)
+    assert [fault.pointer for fault in preprocessor.faults(rows)] == ["/rows/1/x", "/rows/2/x"]
