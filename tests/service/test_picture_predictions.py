@@ -56,7 +56,7 @@ class Pictures:
         """The answers to the dataset of all pictures, as a batch prediction makes them."""
         (folder / "all.zip").write_bytes(self.content)
         table = ImageZipFormat.model_validate(self.options).read(folder / "all.zip").training
-        answers = np.concatenate(list(answers_of(self.model, table)))
+        answers = np.concatenate([answers for answers, *_ in answers_of(self.model, table)])
         return json.loads(json.dumps(self.model.predictions(answers)))  # type: ignore[no-any-return]
 
     def post(self, path: str, **request: Any) -> httpx.Response:
