@@ -139,10 +139,12 @@ def test_answers_as_its_source_whatever_the_order(columns, cities, classes, targ
     shifted = [{**row, "income": row["income"] * 3} for row in others]
     stored = table(shifted, [*columns, target], {"city": cities, "class": classes})
     again, transferred = begun(spec(target, layers, columns), stored, source_of(model))
-    asked = [{name: row[name] for name in COLUMNS} for row in shifted]
+    asked = [{name: row[name] for name in COLUMNS} for row in shifted] + [{"city": "wil"}]  # unseen; all else missing
     expected, answers = model.predict(asked), again.predict(asked)
     for old, new in zip(expected, answers, strict=True):
-        assert old.keys() == new.keys()
+        assert old.keys() >= new.keys() and old.get("unseen") == new.get(
+            "unseen"
+        )  # more rows were seen: less is outside
         for key in old.keys() & {"probabilities", "value"}:
             assert new[key] == pytest.approx(old[key], rel=1e-9, abs=1e-9)
     assert (transferred.drawn, transferred.partly, transferred.unused) == ((), (), ())
@@ -260,6 +262,15 @@ def test_the_weights_of_classes_are_never_those_of_units():
     deeper = [*HIDDEN, {"type": "dense", "units": 3}, {"type": "tanh"}]
     _, transferred = begun(spec("class", deeper, []), table(rows, ["age", "income", "class"]), source_of(model))
     assert transferred.taken == ("W1", "b1") and "W2" in transferred.drawn
+
+
+def test_labels_are_matched_as_cells_are():
+    """What was 1.0 in one file is 1 in another."""
+    rows = [{"floor": ["1.0", "2.0", "roof"][n % 3], "yes": ["no", "yes"][n % 2]} for n in range(30)]
+    model = learned("yes", HIDDEN, ["floor"], rows)
+    again = [{**row, "floor": row["floor"].replace(".0", ""), "yes": row["yes"] + " "} for row in rows]
+    _, transferred = begun(spec("yes", HIDDEN, []), table(again, ["floor", "yes"]), source_of(model))
+    assert (transferred.partly, transferred.drawn) == ((), ())
 
 
 def test_values_are_matched_by_the_targets_name():

@@ -10,10 +10,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.encoding.encoders import AnyEncoder, OneHotEncoder, OneInput, OrdinalEncoder, TensorEncoder
+from engine.data.encoding.encoders import (
+    AnyEncoder,
+    NumberEncoder,
+    OneHotEncoder,
+    OneInput,
+    OrdinalEncoder,
+    TensorEncoder,
+)
 from engine.data.encoding.normalizers import AnyNormalizer, Statistics
 from engine.data.encoding.preprocessor import Preprocessor
-from engine.data.encoding.target_column import TargetColumn
+from engine.data.encoding.target_column import TargetColumn, class_text
+from engine.data.reading.label_places import label_places
 from engine.data.specification import DataSpec
 from engine.errors import SpecError
 
@@ -74,7 +82,7 @@ def match(own: Preprocessor, source: Preprocessor) -> Matching:
         places = _inputs_of(encoder, other)
         inputs += [place if place == NOWHERE else starts[encoder.name] + place for place in places]
         if isinstance(encoder, OneHotEncoder) and isinstance(other, OneHotEncoder):
-            labels[encoder.name] = Names.of(encoder.labels, label_places(encoder.labels, other.labels), other.labels)
+            labels[encoder.name] = Names.of(encoder.labels, places_in(other.labels, encoder.labels), other.labels)
     names = [encoder.name for encoder in own.encoders]
     matched = [encoder for encoder, place in zip(own.encoders, found, strict=True) if place != NOWHERE]
     outputs = _outputs_of(own.target, source.target)
@@ -126,16 +134,16 @@ def normalizer_of(spec: DataSpec, source: Preprocessor | None) -> AnyNormalizer:
     return source.normalizer
 
 
-def label_places(own: Sequence[str], source: Sequence[str]) -> list[int]:
-    """Where the source has each label, -1 where it has not."""
-    places = {label: place for place, label in enumerate(source)}
-    return [places.get(label, NOWHERE) for label in own]
+def places_in(source: Sequence[str], own: Sequence[str]) -> list[int]:
+    """Where the source has each label, -1 where it has not; labels are equal as they are in cells."""
+    known = label_places(tuple(source))
+    return [known.place(label) for label in own]
 
 
 def output_names(target: TargetColumn) -> list[str]:
     """What each output stands for: a class, or the target, by number where an example has several values."""
     if target.kind == "classes":
-        return [str(label).lower() if isinstance(label, bool) else str(label) for label in target.classes]
+        return [class_text(label) for label in target.classes]
     if target.width == 1:
         return [target.name]
     return [f"{target.name}[{place}]" for place in range(target.width)]
@@ -169,10 +177,10 @@ def _inputs_of(own: AnyEncoder, source: AnyEncoder) -> list[int]:
     if isinstance(own, TensorEncoder):
         return list(range(own.width))
     if not isinstance(own, OneHotEncoder) or not isinstance(source, OneHotEncoder):
-        return label_places(own.names(), source.names())
+        return places_in(source.names(), own.names())
     behind, there = own.names()[len(own.labels) :], source.names()[len(source.labels) :]
-    beyond = [place if place == NOWHERE else len(source.labels) + place for place in label_places(behind, there)]
-    return label_places(own.labels, source.labels) + beyond
+    beyond = [place if place == NOWHERE else len(source.labels) + place for place in places_in(there, behind)]
+    return places_in(source.labels, own.labels) + beyond
 
 
 def _outputs_of(own: TargetColumn, source: TargetColumn) -> list[int]:
@@ -180,16 +188,28 @@ def _outputs_of(own: TargetColumn, source: TargetColumn) -> list[int]:
     names = output_names(own)
     if own.kind != source.kind or (own.kind != "classes" and own.width != source.width):
         return [NOWHERE] * len(names)
-    return label_places(names, output_names(source))
+    return places_in(output_names(source), names)
 
 
 def _with_fill_of(source: AnyEncoder, own: AnyEncoder) -> AnyEncoder:
-    """The encoder with the source's stand-in for missing values; a label that it does not know stands in for none."""
+    """The encoder with the source's stand-in for missing values and for unseen labels, and the range of both.
+
+    A label that is not known here stands in for none; shares are the source's only where the labels are.
+    """
+    if isinstance(own, NumberEncoder) and isinstance(source, NumberEncoder):
+        ends = [(one.low, one.high) for one in (own, source) if one.low is not None and one.high is not None]
+        low, high = (min(low for low, _ in ends), max(high for _, high in ends)) if ends else (None, None)
+        return own.model_copy(update={"fill_with": source.fill_with, "low": low, "high": high})
+    if isinstance(own, OneHotEncoder) and isinstance(source, OneHotEncoder):
+        changes: dict[str, object] = {}
+        if (place := places_in(own.labels, [source.labels[int(source.fill_with)]])[0]) != NOWHERE:
+            changes["fill_with"] = float(place)
+        places = places_in(source.labels, own.labels)
+        if sorted(places) == list(range(len(source.labels))):
+            changes["shares"] = tuple(source.shares[place] for place in places)
+        return own.model_copy(update=changes)
     if isinstance(own, OneInput) and isinstance(source, OneInput):
         return own.model_copy(update={"fill_with": source.fill_with})
-    if isinstance(own, OneHotEncoder) and isinstance(source, OneHotEncoder):
-        (place,) = label_places([source.labels[source.fill_with]], own.labels)
-        return own if place == NOWHERE else own.model_copy(update={"fill_with": place})
     return own
 
 
