@@ -14,7 +14,7 @@ from engine.data.encoding.preprocessor import Preprocessor
 from engine.data.encoding.target_column import TargetColumn
 from engine.data.formats.image_zip_format import ImageZipFormat
 from engine.data.storage.stored import load, store
-from engine.errors import DataError, RowError
+from engine.errors import DataError, UnreadableRows
 from tests.engine.data.pictures import KINDS, TURNED, deep_png, photograph
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK")
@@ -64,10 +64,11 @@ def test_a_picture_gives_the_same_inputs_on_every_road(new_folder, sent, size, m
     wanted = preprocessor.features(table, np.float32)
     texts = [base64.b64encode(content).decode() for content in sent]
     for rows in ([{"x": text} for text in texts], [[text] for text in texts], [[content] for content in sent]):
-        np.testing.assert_array_equal(preprocessor.rows(rows, np.float32), wanted)
+        np.testing.assert_array_equal(preprocessor.rows(rows, np.float32)[0], wanted)
     arrays = table.whole("x")
-    np.testing.assert_array_equal(preprocessor.rows(arrays, np.float32), wanted)
-    np.testing.assert_array_equal(preprocessor.rows([{"x": array} for array in arrays.tolist()], np.float32), wanted)
+    np.testing.assert_array_equal(preprocessor.rows(arrays, np.float32)[0], wanted)
+    lists = [{"x": array} for array in arrays.tolist()]
+    np.testing.assert_array_equal(preprocessor.rows(lists, np.float32)[0], wanted)
 
 
 def of_whites(folder, *pictures: bytes, **options):
@@ -86,10 +87,10 @@ def test_pictures_of_another_white_are_refused_and_those_of_eight_bits_are_not(t
     with pytest.raises(DataError, match=r"'x' holds pictures in which 1500 is white, .* upload them with white=3000"):
         preprocessor.features(of_whites(tmp_path, dark, dark))
     np.testing.assert_array_equal(
-        preprocessor.features(of_whites(tmp_path, dark, shallow, white=3000)), preprocessor.rows([[dark], [shallow]])
+        preprocessor.features(of_whites(tmp_path, dark, shallow, white=3000)), preprocessor.rows([[dark], [shallow]])[0]
     )
     np.testing.assert_array_equal(
-        preprocessor.features(of_whites(tmp_path, shallow, shallow)), preprocessor.rows([[shallow], [shallow]])
+        preprocessor.features(of_whites(tmp_path, shallow, shallow)), preprocessor.rows([[shallow], [shallow]])[0]
     )
 
 
@@ -98,6 +99,6 @@ def test_a_row_of_a_picture_names_its_row_and_field(tmp_path):
     table = of_whites(tmp_path, picture, picture)
     preprocessor = Preprocessor.learn(table, StandardNormalizer(), TargetColumn("label", "classes", ("a", "b")))
     rows = [{"x": picture}, {"x": picture[:30]}, {"x": "no"}]
-    with pytest.raises(RowError, match="row 1, field 'x': the picture is"):
+    with pytest.raises(UnreadableRows, match="row 1, field 'x': the picture is") as caught:
         preprocessor.rows(rows)
-    assert [fault.pointer for fault in preprocessor.faults(rows)] == ["/rows/1/x", "/rows/2/x"]
+    assert [fault.pointer for fault in caught.value.faults] == ["/rows/1/x", "/rows/2/x"]
