@@ -95,8 +95,8 @@ class Model:
     def predict(self, rows: Sequence[Row] | NDArray[np.generic]) -> list[Prediction]:
         """Predict raw rows, each an object keyed by feature or a plain array of all features in order.
 
-        Returns {"label", "probabilities"} for classes, {"labels", "probabilities"} for several labels,
-        {"value"} for a number; of a row with gaps or surprises also which fields were "filled", "unseen" and "outside"
+        Returns {"label", "probabilities"} for classes, {"labels", "probabilities"} for several labels, both in
+        one where classes came as one-hot rows, {"value"} for a number; of a row with gaps or surprises also which fields were "filled", "unseen" and "outside"
         of what training met. Raises RowError naming row and field for what cannot be read.
         """
         if not len(rows):
@@ -117,9 +117,15 @@ class Model:
         kind, names = self.network.target.kind, self.network.target.labels
         listed = answers.astype(np.float64).tolist()
         if kind == "classes":
-            classes = self.preprocessor.classes
+            classes, one_hot = self.preprocessor.classes, self.preprocessor.target.one_hot
             return [
-                {"label": classes[best], "probabilities": dict(zip(names, p, strict=True))}
+                {
+                    "label": classes[best],
+                    **(
+                        {"labels": [classes[best]]} if one_hot else {}
+                    ),  # as what came as columns of 0 and 1 is answered
+                    "probabilities": dict(zip(names, p, strict=True)),
+                }
                 for best, p in zip(np.argmax(answers, axis=1).tolist(), listed, strict=True)
             ]
         if kind == "multilabel":

@@ -168,6 +168,7 @@ class Preprocessor:
                 "kind": target.kind,
                 "classes": list(target.classes),
                 "width": target.width,
+                "one_hot": target.one_hot,
             },
         }
 
@@ -183,7 +184,13 @@ class Preprocessor:
             tuple(map(ENCODER.validate_python, document["features"])),
             NORMALIZER.validate_python(document["normalize"]),
             statistics,
-            TargetColumn(target["name"], target["kind"], tuple(target["classes"]), target["width"]),
+            TargetColumn(
+                target["name"],
+                target["kind"],
+                tuple(target["classes"]),
+                target["width"],
+                one_hot=target["one_hot"],
+            ),
         )
 
     def _unscaled(self, read: ReadRows) -> Array:

@@ -38,6 +38,7 @@ class TargetColumn:
     classes: tuple[Label, ...] = ()  # in the order of their indices
     width: int = 1
     option: AnyColumnOption | None = None  # what the spec says of the column
+    one_hot: bool = False  # the classes came as columns of 0 and 1
 
     def answers(self, table: Table) -> tuple[Column, AnyColumnType]:
         """The stored values, as the spec wants them read, and their type."""
@@ -76,7 +77,8 @@ class TargetColumn:
                 f"{name!r} has {len(classes)} classes; at most {MOST_CLASSES} are possible; "
                 f"mean_squared_error predicts a value",
             )
-        return cls(name, kind, classes, option=option)
+        one_hot = isinstance(held, NumberType) and held.classes
+        return cls(name, kind, classes, option=option, one_hot=one_hot)
 
     def encode(self, column: Column, part: str, held: AnyColumnType | None = None) -> NDArray[Any]:
         """Class indices, int64 (m,), or float64 (m, width). SpecError for a class not seen in train."""
