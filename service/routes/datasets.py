@@ -53,6 +53,10 @@ OneHot = Annotated[
     bool | None,
     Query(description="whether the rows of an NPZ's `y` are one-hot, and so classes; else where all look like it"),
 ]
+Sheet = Annotated[
+    str | None,
+    Query(description="the sheet of a workbook to read; else the first one that has cells", max_length=255),
+]
 
 
 DatasetFields = Annotated[Selection, Depends(fields_of(DatasetView))]
@@ -74,10 +78,10 @@ class SplitQuery(BaseModel):
     },
     openapi_extra=uploads.body(
         TABLES,
-        "CSV: a header row, then rows. JSON: a list of flat objects, one a line, or as pandas writes it. NPZ: "
-        "`x_train y_train [x_dev y_dev] [x_test y_test]`, or `x y`; images keep their shape, the target column is "
-        "`label`. Zip: images (PNG, JPEG, WebP, BMP, GIF, TIFF) in a folder for each class, perhaps in folders "
-        "`train`, `dev`, `test`; columns `x`, `label`.",
+        "CSV: a header row, then rows. JSON: a list of flat objects, one a line, or as pandas writes it. Excel: a "
+        "sheet with a header row. NPZ: `x_train y_train [x_dev y_dev] [x_test y_test]`, or `x y`; images keep their "
+        "shape, the target column is `label`. Zip: images (PNG, JPEG, WebP, BMP, GIF, TIFF) in a folder for each "
+        "class, perhaps in folders `train`, `dev`, `test`; columns `x`, `label`.",
     ),
 )
 async def upload_dataset(
@@ -89,13 +93,14 @@ async def upload_dataset(
     mode: ImageMode = None,
     white: White = None,
     one_hot: OneHot = None,
+    sheet: Sheet = None,
 ) -> DatasetView:
     """Upload a dataset: a file whose media type says which format it has, as the raw body or in a form.
 
     Other content under a name that is there becomes the name's next version: the name means the newest, `name@2` the
     second, and jobs go on with the one that they were submitted with.
     """
-    asked = {"size": size, "mode": mode, "white": white, "one_hot": one_hot}
+    asked = {"size": size, "mode": mode, "white": white, "one_hot": one_hot, "sheet": sheet}
     options = {option: str(value) for option, value in asked.items() if value is not None}
     record, created = await uploads.received(
         request, backend, TABLES, lambda media_type, file: backend.datasets.add(name, media_type, file, options)

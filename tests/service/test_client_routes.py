@@ -62,6 +62,7 @@ ARGUMENTS: dict[str, Any] = {
     "wanted": {},
     "white": 4095,
     "one_hot": False,
+    "sheet": "2024",
 }
 
 

@@ -26,7 +26,7 @@ import engine
 import service
 import trainshed
 import worker
-from engine.data.formats import parquet_reading
+from engine.data.formats import decoding_process, parquet_decoder
 from tests.until import CEILING, until
 from trainshed import Client
 from worker.queue import redis_supervisor
@@ -160,7 +160,8 @@ def there(program: Path, *arguments: Path | str) -> list[Path | str]:
 
 def test_a_parquet_file_is_read_where_nothing_bounds_the_memory(tmp_path) -> None:
     write_parquet(RecordBatch.from_arrays([Array([1.0, 2.0], DataType.float64())], names=["x"]), tmp_path / "x.parquet")
-    done = subprocess.run(there(Path(parquet_reading.__file__), tmp_path / "x.parquet"), capture_output=True)
+    command = there(Path(decoding_process.__file__), Path(parquet_decoder.__file__), tmp_path / "x.parquet")
+    done = subprocess.run(command, capture_output=True)
     assert not done.stderr
     assert done.stdout.endswith(np.array([1.0, 2.0]).tobytes() + b"null\n")
 

@@ -16,15 +16,18 @@ app = typer.Typer(help="Data that jobs can name: upload, look, check.", no_args_
 
 @app.command()
 def upload(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=".csv, .json, .parquet, .npz, .zip …")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help=".csv, .json, .parquet, .xlsx, .npz, .zip …")
+    ],
     name: Annotated[str | None, typer.Option(help="The dataset's name; the file's without its suffix else.")] = None,
     media_type: Annotated[str | None, typer.Option(help="What the file is, where its suffix does not say.")] = None,
     size: Annotated[str | None, typer.Option(help="Of zipped images: bring them to one size, such as 28x28.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Of a workbook: the sheet, if not its first.")] = None,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Store a file as a dataset, or as the next version of it, and print its id."""
     with open_client(url) as client:
-        stored = client.datasets.upload(name or file.stem, file, media_type, size=size)
+        stored = client.datasets.upload(name or file.stem, file, media_type, size=size, sheet=sheet)
     print(f"{stored['id']}  {stored['name']}@{stored['version']}  {stored['rows']} rows")
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from trainshed.client.errors import UnknownMediaType
 
+EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"  # of whatever age: the content tells
 MEDIA_TYPES = {
     ".csv": "text/csv",
     ".tsv": "text/tab-separated-values",
@@ -11,6 +12,11 @@ MEDIA_TYPES = {
     ".ndjson": "application/x-ndjson",
     ".jsonl": "application/x-ndjson",
     ".parquet": "application/vnd.apache.parquet",
+    ".xlsx": EXCEL,
+    ".xls": EXCEL,
+    ".xlsm": EXCEL,
+    ".xlsb": EXCEL,
+    ".ods": EXCEL,
     ".npz": "application/x-npz",
     ".safetensors": "application/vnd.safetensors",
     ".zip": "application/zip",

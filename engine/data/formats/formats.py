@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from engine.data.formats.csv_format import CsvFormat
+from engine.data.formats.excel_format import ExcelFormat
 from engine.data.formats.image_zip_format import ImageZipFormat
 from engine.data.formats.json_format import JsonFormat
 from engine.data.formats.limits import ReadLimits
@@ -13,13 +14,21 @@ from engine.data.formats.npz_format import NpzFormat
 from engine.data.formats.parquet_format import ParquetFormat
 from engine.errors import DataError
 
-AnyFormat = CsvFormat | JsonFormat | ParquetFormat | NpzFormat | ImageZipFormat
+AnyFormat = CsvFormat | JsonFormat | ParquetFormat | ExcelFormat | NpzFormat | ImageZipFormat
 Format = Annotated[AnyFormat, Field(discriminator="type")]
-FORMATS: tuple[AnyFormat, ...] = (CsvFormat(), JsonFormat(), ParquetFormat(), NpzFormat(), ImageZipFormat())
+FORMATS: tuple[AnyFormat, ...] = (
+    CsvFormat(),
+    JsonFormat(),
+    ParquetFormat(),
+    ExcelFormat(),
+    NpzFormat(),
+    ImageZipFormat(),
+)
 __all__ = [
     "FORMATS",
     "AnyFormat",
     "CsvFormat",
+    "ExcelFormat",
     "Format",
     "ImageZipFormat",
     "JsonFormat",

@@ -12,14 +12,12 @@ import numpy as np
 from pydantic import Field
 
 from engine.component import Component
-from engine.data.column_types import AnyColumnType, CategoryType, TextType
 from engine.data.dataset import Dataset
 from engine.data.formats.guess import Guess
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.reading_process import read_frame, reading
-from engine.data.formats.typed_columns import Batch, Seen, TypedColumns, Values
-from engine.data.reading.cell_values import shown
+from engine.data.formats.typed_columns import Batch, Seen, TypedColumns, Values, as_dates
 from engine.errors import DataError
 
 KNOWN: Mapping[str, Seen] = {"boolean": "boolean", "number": "number", "durations": "number"}
@@ -56,7 +54,10 @@ class ParquetFormat(Component):
             except _Inexact as inexact:
                 columns.exact += inexact.places  # and from the beginning
             else:
-                types = {name: _type(held, columns.kinds[name]) for name, held in incoming.types.items()}
+                types = {
+                    name: as_dates(held) if columns.kinds[name] in ("dates", "times") else held
+                    for name, held in incoming.types.items()
+                }
                 return {"all": replace(incoming, types=types, guesses=(*incoming.guesses, *columns.guesses()))}
 
 
@@ -70,7 +71,7 @@ class _ParquetColumns:
         self.index: tuple[str, ...] = ()  # columns that are left out
 
     def batches(self) -> Iterator[Batch]:
-        with reading("parquet_reading.py", self._path, map(str, self.exact), DAMAGED) as frames:
+        with reading("parquet_decoder.py", self._path, map(str, self.exact), DAMAGED) as frames:
             header = read_frame(frames, DAMAGED)
             if header is None or not header["names"]:
                 raise DataError("the file holds no columns; a Parquet dataset has at least one")
@@ -120,11 +121,3 @@ def _floats(frames: IO[bytes], rows: int) -> Values:
     if len(raw) < 8 * rows:
         raise DataError(DAMAGED)
     return np.frombuffer(raw, np.float64)
-
-
-def _type(held: AnyColumnType, kind: str) -> AnyColumnType:
-    """Dates and times of day are such, however few they are."""
-    if kind not in ("dates", "times") or not isinstance(held, CategoryType | TextType):
-        return held
-    labels = held.labels
-    return TextType(holds="dates", example=shown(labels[0]) if labels else "", labels=labels)

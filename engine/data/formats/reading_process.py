@@ -1,6 +1,6 @@
-"""A process of its own that decodes a file for this one, so that its memory can have a bound and it may crash.
+"""What a process of its own makes of a file, so that its memory can have a bound and it may crash.
 
-What it writes are frames: a line of JSON, and behind it what the line announces.
+What it writes are frames: a line of JSON, and behind it the bytes that the line announces.
 """
 
 import json
@@ -15,12 +15,13 @@ from engine.errors import DataError
 
 
 @contextmanager
-def reading(script: str, path: Path, arguments: Iterable[str], damaged: str) -> Iterator[IO[bytes]]:
-    """What the script beside this file writes about the file; it is ended when nobody reads on.
+def reading(decoder: str, path: Path, arguments: Iterable[str], damaged: str) -> Iterator[IO[bytes]]:
+    """What the process writes about a file, as a decoder beside this file has it; it is ended when nobody reads on.
 
     DataError, `damaged`, where it does not begin.
     """
-    command = [sys.executable, "-I", str(Path(__file__).with_name(script)), str(path.resolve()), *arguments]
+    script, decoder = (str(Path(__file__).with_name(name)) for name in ("decoding_process.py", decoder))
+    command = [sys.executable, "-I", script, decoder, str(path.resolve()), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - ours
         try:
             if process.stdout is None:

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, NumberType, TextType
 from engine.data.encoding.encoders import shown
 from engine.data.formats.csv_format import check_names
 from engine.data.formats.guess import Guess
@@ -23,7 +24,9 @@ from engine.data.formats.incoming import Incoming
 from engine.data.formats.intake import Intake
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.words import Words
-from engine.data.reading.cell_values import MISSING, YES_NO, number_in, number_label
+from engine.data.reading.cell_values import MISSING, YES_NO, is_infinite, number_in, number_label
+from engine.data.reading.cell_values import shown as quoted
+from engine.data.reading.column_guess import guess_type
 from engine.errors import DataError
 
 EXACT = 2**53  # float64 holds every integer up to here
@@ -65,6 +68,8 @@ class TypedColumns:
     ) -> None:
         self._source, self._folder, self._limits, self._missing = source, folder, limits, missing
         self._seen: dict[str, set[Seen]] = {}
+        self._words: dict[str, Words] = {}  # as the last pass left them
+        self._marked = set[str]()  # columns of numbers in which words may mark what is missing
 
     def incoming(self) -> Incoming:
         """All rows; DataError names the row and the column of what cannot be used."""
@@ -95,13 +100,24 @@ class TypedColumns:
                 self._add(batch, intake)
         if intake is None:
             raise DataError("the file holds no object with a field; send a list of objects, each a row")
-        return None if surprised else intake
+        if surprised:
+            return None
+        self._words = {intake.names[place]: words for place, words in intake.words.items()}
+        marked = {name for name, words in self._words.items() if name not in self._marked and _is_marked(words)}
+        self._marked |= marked
+        return None if marked or any(words.surprised for words in self._words.values()) else intake
 
     def _begun(self) -> Intake:
         stored = list(map(_stored, self._seen.values()))
-        words = {place: Words(missing=self._missing) for place, kind in enumerate(stored) if kind == "words"}
+        words = {place: self._again(name) for place, name in enumerate(self._seen) if stored[place] == "words"}
         booleans = [place for place, kind in enumerate(stored) if kind == "boolean"]
         return Intake(list(self._seen), words, self._folder, self._limits, booleans)
+
+    def _again(self, name: str) -> Words:
+        """What this pass takes a column of words for."""
+        missing = self._missing | MISSING if name in self._marked else self._missing
+        known = self._words.get(name)
+        return known.again() if known is not None and known.missing == missing else Words(missing=missing)
 
     def _look(self, batch: Batch) -> bool:
         """Learn what these rows show; whether some column is to be kept in another way than before."""
@@ -162,10 +178,26 @@ class TypedColumns:
         intake.add(numbers.T, codes)
 
 
+def as_dates(held: AnyColumnType) -> AnyColumnType:
+    """The type of a column whose cells were dates, or times of day, before they were written out."""
+    if not isinstance(held, CategoryType | TextType):
+        return held
+    example = quoted(held.labels[0]) if held.labels else ""
+    return TextType(holds="dates", example=example, labels=held.labels, markers=held.markers, reading=held.reading)
+
+
 def _stored(seen: set[Seen]) -> Stored:
     if "word" in seen or "beyond" in seen or {"number", "boolean"} <= seen or seen == {"mark"}:
         return "words"
     return "boolean" if "boolean" in seen else "number"
+
+
+def _is_marked(words: Words) -> bool:
+    """Whether all words are numbers, or truth values, but for some that mark what is missing elsewhere."""
+    rest = sorted(label for label in words.labels if label.lower() not in MISSING)
+    if words.overflowed or not rest or len(rest) == len(words.labels) or any(map(is_infinite, rest)):
+        return False
+    return isinstance(guess_type(rest, (), words.missing, present=words.present), NumberType | BooleanType)
 
 
 def _telling(values: Sequence[Any], types: set[type]) -> Iterator[Any]:

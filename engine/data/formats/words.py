@@ -46,7 +46,7 @@ class Words:
         self.present = self.rows = 0  # cells that are not missing, and all
         self.overflowed = False
         self.surprised = False  # the file has to be read again, by what `again` returns
-        self._missing = frozenset(missing) | {""}
+        self.missing = frozenset(missing) | {""}  # what stands for no value, in lower case
         self._form = form
         self._reading = CellReading() if form is None else CellReading(number=form)
         self._may_be_numbers = may_be_numbers
@@ -57,11 +57,11 @@ class Words:
     def again(self) -> "Words":
         """What the next pass over the file takes the column for."""
         if not self.surprised:
-            return Words(self.example, self._missing, self._form, may_be_numbers=self._may_be_numbers)
+            return Words(self.example, self.missing, self._form, may_be_numbers=self._may_be_numbers)
         if self._form is not None:  # one is none
-            return Words(self.example, self._missing, may_be_numbers=False)
-        guessed = guess_type(self.labels, (), self._missing, present=self.present)
-        return Words(self.example, self._missing, guessed.reading.number if isinstance(guessed, NumberType) else None)
+            return Words(self.example, self.missing, may_be_numbers=False)
+        guessed = guess_type(self.labels, (), self.missing, present=self.present)
+        return Words(self.example, self.missing, guessed.reading.number if isinstance(guessed, NumberType) else None)
 
     @property
     def are_plain_numbers(self) -> bool:
@@ -104,13 +104,13 @@ class Words:
 
     def settled(self) -> tuple[AnyColumnType, Codes | NDArray[np.float64]]:
         """The type of the column, and what each code becomes in it, the last entry being that of -1."""
-        reading = CellReading(missing=tuple(sorted(self._missing - {""})))
+        reading = CellReading(missing=tuple(sorted(self.missing - {""})))
         if self.overflowed:
             hashes = [hashed(label) for label in self.labels]
             return TextType(holds="text", example=self.example, reading=reading), np.array([*hashes, -1], np.int64)
         order = sorted(range(len(self.labels)), key=self.labels.__getitem__)
         labels = tuple(self.labels[code] for code in order)
-        held = guess_type(labels, self.markers, self._missing, present=self.present, example=self.example)
+        held = guess_type(labels, self.markers, self.missing, present=self.present, example=self.example)
         if isinstance(held, NumberType) and self._takes_more_than(SPELLING_BYTES * self.rows):
             plain = held.model_copy(update={"labels": None, "markers": ()})
             return plain, np.array([*(held.reading.number_in(label) for label in self.labels), np.nan], np.float64)
@@ -133,7 +133,7 @@ class Words:
         """The type of a column whose words are numbers by their format."""
         if self._form is None:
             return None
-        return NumberType(reading=CellReading(number=self._form, missing=tuple(sorted(self._missing - {""}))))
+        return NumberType(reading=CellReading(number=self._form, missing=tuple(sorted(self.missing - {""}))))
 
     def _takes_more_than(self, most: float) -> bool:
         return self._characters + 3 * len(self.labels) > most
@@ -155,7 +155,7 @@ class Words:
         return code
 
     def _new_code(self, word: str) -> int:
-        if word.lower() in self._missing:
+        if word.lower() in self.missing:
             if self._form is not None:
                 return NAN
             if not word:
@@ -172,7 +172,7 @@ class Words:
             return _bits(number)
         if self.overflowed or len(self.labels) >= MOST_LABELS or self._characters + len(word) > MOST_CHARACTERS:
             if not self.overflowed and self._may_be_numbers:
-                guessed = guess_type(self.labels, (), self._missing, present=self.present)
+                guessed = guess_type(self.labels, (), self.missing, present=self.present)
                 self.surprised = isinstance(guessed, NumberType)
             self.overflowed = True
             return hashed(word)

@@ -186,3 +186,20 @@ def test_times_that_pandas_writes_are_dates(tmp_path):
     days = [datetime(2024, 1, day, tzinfo=UTC).isoformat() for day in range(1, 31)]
     table = read(tmp_path / "t.json", {"day": days, "n": list(range(30))})
     assert table.types["day"].holds == "dates"
+
+
+def test_texts_that_people_write_for_numbers_are_numbers(tmp_path):
+    rows = [{"price": "$1,200", "share": "3,5", "paid": "TRUE"}, {"price": "NA", "share": "-", "paid": "none"}] * 5
+    rows += [{"price": f"${n},000.50", "share": f"{n},25", "paid": "false"} for n in range(1, 20)]
+    table = read(tmp_path / "t.json", rows)
+    assert [kind.kind for kind in table.types.values()] == ["number", "number", "boolean"]
+    assert table.values("price")[:3] == [1200, None, 1200] and table.values("price")[-1] == 19_000.5
+    assert table.values("share")[:3] == [3.5, None, 3.5] and table.values("paid")[:2] == [True, None]
+
+
+def test_more_spellings_than_are_kept_are_numbers_as_well(tmp_path):
+    rows = [{"size": f"{n},5", "n": n} for n in range(70_000)]
+    table = read(tmp_path / "t.json", rows)
+    assert table.types["size"].kind == "number" and table.values("size")[::7000] == [
+        n + 0.5 for n in range(0, 70_000, 7000)
+    ]

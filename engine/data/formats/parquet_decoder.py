@@ -1,62 +1,45 @@
-"""The process that decodes a Parquet file: `python parquet_reading.py FILE [PLACE …]` writes its rows to its output.
+"""The frames of a Parquet file, which another process writes.
 
-A frame is a line of JSON and, behind it, the columns of numbers as float64, one after the other. The first frame
-names the columns; the last one is null; a frame may say why the file is refused, or which columns, by their places,
-hold integers beyond float64: those whose places are among the arguments are written as words.
+Behind the line of JSON of some rows are their columns of numbers as float64, one after the other. The first frame names
+the columns; one may say which of them, by their places, hold integers beyond float64.
 """
 
 import io
 import json
-import resource
-import sys
+from collections.abc import Iterator
 from typing import IO, Any
 
 import numpy as np
 from arro3.core import DataType, Field, Schema
 from arro3.io import read_parquet
 
-MEMORY = 1 << 30  # bytes of address space beyond what the libraries take
 VALUES = 1 << 15  # of a batch
 TEXTS = 1 << 26  # bytes, in the rows of a batch
 EXACT = 2**53  # float64 holds every integer up to here
+Frame = dict[str, Any] | bytes | None
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
-def main(path: str, exact: frozenset[int] = frozenset()) -> None:
-    """Write the frames of a file; the process has no more memory than MEMORY for it.
-
-    Exact are the places of integers that are written as words.
-    """
-    bound_memory()
+def frames(path: str, *exact: str) -> Iterator[Frame]:
+    """The rows of a file, frame by frame; exact are the places of integers that are to come as words."""
     try:
-        _write_frames(path, exact)
+        yield from _frames(path, set(map(int, exact)))
     except Refused as refused:
-        _write({"refused": str(refused)})
-
-
-def bound_memory() -> None:
-    """Allow MEMORY beyond what is held; on Linux only, as macOS neither says what is held nor heeds a bound."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            used = int(file.read().split()[0]) * resource.getpagesize()
-    except FileNotFoundError:
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+        yield {"refused": str(refused)}
 
 
 class Refused(Exception):
     """A column is of a type that no network takes."""
 
 
-def _write_frames(path: str, exact: frozenset[int]) -> None:
+def _frames(path: str, exact: set[int]) -> Iterator[Frame]:
     schema: Schema = read_parquet(path, batch_size=1).schema
     index = _index_columns(schema)
     fields = [schema.field(place) for place in range(len(schema.names))]
     kept = [place for place, field in enumerate(fields) if field.name not in index] or list(range(len(fields)))
     kinds = {place: "words" if place in exact else _kind(fields[place]) for place in kept}
     named = [name for place, name in enumerate(schema.names) if place not in kinds]
-    _write({"names": [fields[place].name for place in kept], "kinds": list(kinds.values()), "index": named})
+    yield {"names": [fields[place].name for place in kept], "kinds": list(kinds.values()), "index": named}
     for batch in read_parquet(_opened(path, fields), batch_size=max(1, VALUES // max(1, len(fields)))):
         columns = {place: batch.columns[place] for place in kept}
         words = [columns[place].cast(DataType.string()) for place in kept if kinds[place] in WORDS]
@@ -64,12 +47,12 @@ def _write_frames(path: str, exact: frozenset[int]) -> None:
             raise Refused(f"{batch.num_rows} rows hold more than {TEXTS >> 20} MB of text; leave out the long texts")
         numbers = {place: _numbers(columns[place], fields[place]) for place in kept if kinds[place] not in WORDS}
         if beyond := [place for place in numbers if _holds_beyond(columns[place], fields[place], numbers[place])]:
-            _write({"beyond": beyond})
+            yield {"beyond": beyond}
             return
-        _write({"rows": batch.num_rows, "words": [column.to_pylist() for column in words]})
+        yield {"rows": batch.num_rows, "words": [column.to_pylist() for column in words]}
         for column in numbers.values():
-            sys.stdout.buffer.write(column.tobytes())
-    _write(None)
+            yield column.tobytes()
+    yield None
 
 
 def _index_columns(schema: Schema) -> set[str]:
@@ -177,11 +160,3 @@ def _holds_beyond(column: Any, field: Field, numbers: Any) -> bool:
         return False
     texts = column.cast(DataType.string()).to_pylist()
     return any(text is not None and "." not in text and abs(int(text)) > EXACT for text in texts)
-
-
-def _write(frame: object) -> None:
-    sys.stdout.buffer.write(json.dumps(frame).encode() + b"\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], frozenset(map(int, sys.argv[2:])))
