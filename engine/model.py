@@ -96,8 +96,9 @@ class Model:
         """Predict raw rows, each an object keyed by feature or a plain array of all features in order.
 
         Returns {"label", "probabilities"} for classes, {"labels", "probabilities"} for several labels, both in
-        one where classes came as one-hot rows, {"value"} for a number; of a row with gaps or surprises also which fields were "filled", "unseen" and "outside"
-        of what training met. Raises RowError naming row and field for what cannot be read.
+        one where classes came as one-hot rows, {"value"} for a number; of a row with gaps or surprises also which fields
+        were "filled", "unseen" and "outside" of what training met. Raises RowError naming row and field for what cannot
+        be read.
         """
         if not len(rows):
             return []
