@@ -224,6 +224,7 @@ class Run:
         self.dtype = np.dtype(spec.precision)
         augment = spec.data.augment
         self.varied = Variation(augment, data.preprocessor, spec.seed) if augment else None
+        self.marks = data.marks
         self.sets = {
             part: examples_of(part, network, data, self.dtype, self.varied if part == "train" else None)
             for part in data.y
@@ -546,6 +547,7 @@ class Run:
             part: Evaluation(
                 self.network, parameters, examples, self.workspaces, self.descent.logits(examples, parameters)
             ).report()
+            | dict(self.marks.get(part, {}))
             for part, examples in self.sets.items()
         }
         return reports | {

@@ -66,7 +66,8 @@ class Dataset:
         for part, table in self.parts.items():
             for name, column in table.columns.items():
                 dtype = column.dtype.newbyteorder("<")
-                digest.update(json.dumps([part, name, dtype.str, column.shape]).encode())
+                held = table.types[name].model_dump(mode="json")
+                digest.update(json.dumps([part, name, held, dtype.str, column.shape]).encode())
                 for block in table.blocks([name]):
                     digest.update(np.ascontiguousarray(block.columns[name], dtype).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()

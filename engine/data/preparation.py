@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from engine import json_pointer
 from engine.data.augmentation.augmenter import augmented_column
 from engine.data.dataset import Dataset
 from engine.data.encoding.column_options import IgnoredColumn
 from engine.data.encoding.matching import keep_scales, normalizer_of
 from engine.data.encoding.preprocessor import Preprocessor
+from engine.data.encoding.row_reading import count_marks
 from engine.data.encoding.suitability import check_features, check_likeness, check_options
 from engine.data.encoding.target_column import TargetColumn, TargetKind, answers_of, kind_of
 from engine.data.holding import Holding, arranged, held
 from engine.data.samples import suggest_dataset
 from engine.data.specification import DataSpec, dataset_references
+from engine.data.splits import GivenSplit
 from engine.data.table import Table
-from engine.errors import SpecError
+from engine.errors import SpecError, UnreadableRows
 from engine.spelling import did_you_mean
 
 CHECKED = 1 << 20  # inputs made at a time to see whether they fit
@@ -29,7 +32,8 @@ class PreparedData:
     """Inputs and answers by part, "train" always among them, "dev" and "test" where they exist.
 
     x is (m, n_in), C-contiguous, of the wanted dtype; y is int64 (m,) for classes, else (m, k) of that dtype.
-    Where inputs are made batch by batch, x is empty, and tables has the raw rows of every part.
+    Where inputs are made batch by batch, x is empty, and tables has the raw rows of every part. marks says of each part
+    how many rows have a field that was filled in, a label that train does not have, a number far outside train's.
     """
 
     preprocessor: Preprocessor
@@ -37,6 +41,7 @@ class PreparedData:
     y: Mapping[str, NDArray[Any]]
     tables: Mapping[str, Table] = field(default_factory=dict)
     holding: Holding = field(default_factory=Holding)
+    marks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def check(spec: DataSpec, datasets: Mapping[str, Dataset], *, loss: str = "auto") -> None:
@@ -143,6 +148,7 @@ def prepare(
     preprocessor = Preprocessor.learn(train.select(features), normalizer_of(spec, source), target, spec.columns)
     if source is not None:
         preprocessor = keep_scales(preprocessor, source)
+    marks = {part: _marked(spec, preprocessor, table, part) for part, table in parts.items()}
     holding = held(parts, preprocessor.n_in, dtype, memory_bytes, augmented=bool(spec.augment))
     x = {part: preprocessor.features(t, dtype) for part, t in parts.items()} if holding.held == "memory" else {}
     y = {part: preprocessor.targets(table, part) for part, table in parts.items()}
@@ -155,7 +161,21 @@ def prepare(
     if target.kind != "classes":
         y = {part: array.astype(dtype, copy=False) for part, array in y.items()}
     tables = {} if x else {part: table.select(features) for part, table in parts.items()}
-    return PreparedData(preprocessor, x, y, tables, holding)
+    return PreparedData(preprocessor, x, y, tables, holding, marks)
+
+
+def _marked(spec: DataSpec, preprocessor: Preprocessor, table: Table, part: str) -> dict[str, int]:
+    """What is to be said of the rows of a part; SpecError for cells that cannot be read as training rows were."""
+    try:
+        return count_marks(preprocessor.encoders, table)
+    except UnreadableRows as bad:
+        named = isinstance(spec.split, GivenSplit) and getattr(spec.split, part, None) is not None
+        first = bad.faults[0].field
+        raise SpecError(
+            f"/data/split/{part}" if named else json_pointer.pointer(["data", "columns", first]),
+            f"rows of {part} hold what those of train do not: " + "; ".join(fault.detail for fault in bad.faults)
+            + "; correct them, or say in data.columns how the column is to be read",
+        ) from bad  # fmt: skip
 
 
 def _fits(x: NDArray[Any] | None, preprocessor: Preprocessor, table: Table, dtype: DTypeLike) -> bool:

@@ -9,7 +9,7 @@ from pydantic import Field, GetCoreSchemaHandler, StringConstraints, model_valid
 from pydantic_core import CoreSchema, core_schema
 
 from engine.component import Component
-from engine.data.column_types import CategoryType, TextType
+from engine.data.column_types import CategoryType, TextType, plain
 from engine.data.dataset import PARTS, Dataset
 from engine.data.split_advice import advised_shares
 from engine.data.table import Table
@@ -116,7 +116,8 @@ class FractionSplit(Component):
         table = dataset.pooled
         order = np.random.Generator(np.random.PCG64(self.seed)).permutation(table.rows)
         shares = self.shares(table.rows)
-        classes = table.whole(strata) if strata is not None and self.stratify else np.zeros(table.rows)
+        stratified = strata is not None and self.stratify
+        classes = plain(table.whole(strata), table.types[strata])[0] if stratified and strata else np.zeros(table.rows)
         if self.group_by is None:
             part = _divided(classes[order], shares)
         else:
@@ -152,7 +153,7 @@ class ColumnSplit(Component):
         kind, shape = table.types[self.column], table.shapes[self.column]
         if shape:
             raise self._strange(f"values of shape {shape}")
-        marks = table.whole(self.column)
+        marks, kind = plain(table.whole(self.column), kind)
         if isinstance(kind, CategoryType | TextType):
             places = [MARKS.get(label.strip().lower(), -1) for label in kind.labels or ()]
             meant: Values = np.array([*places, -1])[np.minimum(marks, len(places))]  # a missing mark is −1: the last
@@ -226,7 +227,7 @@ def _groups(table: Table, name: str) -> Values:
     kind, shape = table.types[name], table.shapes[name]
     if shape:
         raise SpecError("/data/split/group_by", f"column {name!r} has values of shape {shape}; group by single values")
-    values = table.whole(name)
+    values, kind = plain(table.whole(name), kind)
     missing = int(np.count_nonzero(kind.missing(values)))
     if missing:
         raise SpecError(

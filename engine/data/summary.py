@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, TensorType, TextType
+from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, NumberType, TensorType, TextType
 from engine.data.table import BLOCK, Table
 
 BINS = 20
@@ -38,13 +38,13 @@ def summarize(parts: Mapping[str, Table]) -> dict[str, Any]:
     """Rows per part and what every column holds over all parts, fit for JSON."""
     first = next(iter(parts.values()))
     series = {name: _series(kind, first.columns[name].dtype) for name, kind in first.types.items()}
-    for block in _blocks(parts):
+    for block in map(Table.plain, _blocks(parts)):
         for name, one in series.items():
             one.look(block.whole(name))
     values = sum(table.rows * prod(shape) for table in parts.values() for shape in table.shapes.values())
     counted = [name for name, one in series.items() if one.undone]
     if counted:
-        for block in _blocks(parts, counted, every=-(-values // COUNTED)):
+        for block in map(Table.plain, _blocks(parts, counted, every=-(-values // COUNTED))):
             for name in counted:
                 series[name].count(block.whole(name))
     return {
@@ -53,13 +53,20 @@ def summarize(parts: Mapping[str, Table]) -> dict[str, Any]:
             {
                 "name": name,
                 "type": first.types[name].kind,
-                "dtype": first.columns[name].dtype.name,
+                "dtype": _dtype(first, name),
                 "shape": list(first.shapes[name]),
                 **one.described(),
             }
             for name, one in series.items()
         ],
     }
+
+
+def _dtype(table: Table, name: str) -> str:
+    """The type of the values; a spelled column stands for floats."""
+    held = table.types[name]
+    spelled = isinstance(held, NumberType | BooleanType) and held.labels is not None
+    return "float64" if spelled else table.columns[name].dtype.name
 
 
 def first_rows(table: Table, limit: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.column_types import AnyColumnType, natural_type
+from engine.data.column_types import AnyColumnType, natural_type, plain
 from engine.data.storage.stored_columns import chained, picked, read_columns
 from engine.errors import DataError
 
@@ -69,6 +69,11 @@ class Table:
     def read(self) -> "Table":
         """The same rows in memory."""
         return Table(read_columns(self.columns), self.types)
+
+    def plain(self) -> "Table":
+        """The same rows in memory, numbers and truth values as floats however they are spelled."""
+        pairs = {name: plain(column[slice(None)], self.types[name]) for name, column in self.columns.items()}
+        return Table({name: pair[0] for name, pair in pairs.items()}, {name: pair[1] for name, pair in pairs.items()})
 
     def select(self, names: Iterable[str]) -> "Table":
         """The named columns, in this order."""

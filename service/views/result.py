@@ -1,6 +1,6 @@
 """The fields of a job's result, which is passed on as it was stored: for those who select some of them."""
 
-from pydantic import BaseModel, JsonValue, create_model
+from pydantic import BaseModel, Field, JsonValue, create_model
 
 from engine.metrics import METRICS
 
@@ -14,6 +14,9 @@ class MeasuredPart(BaseModel):
     cost: float | None
     classes: list[JsonValue] | None = None
     confusion_matrix: list[JsonValue] | None = None
+    filled: int | None = Field(None, description="rows with a missing field, which was filled in; not there for none")
+    unseen: int | None = Field(None, description="rows with a label that no training row has; not there for none")
+    outside: int | None = Field(None, description="rows with a number far outside the training range")
 
 
 PartView = create_model("PartView", __base__=MeasuredPart, **{name: (float | None, None) for name in NAMES})  # type: ignore[call-overload]

@@ -36,14 +36,16 @@ def idle_columns(table: Table, names: Sequence[str]) -> IdleColumns:
     """What a sample makes likely is verified on all rows in one walk, unless there is too much to read."""
     row_bytes = sum(prod(shape) * column.dtype.itemsize for shape, column in _layout(table))
     some = spread(table.rows, max(2, min(SAMPLE_ROWS, SAMPLE_BYTES // max(1, row_bytes))))
-    sample = table.select(names).take(some).read() if names else table
+    sample = table.select(names).take(some).read().plain() if names else table
     constant = [name for name in names if _constant(sample.whole(name))]
     numbers = [name for name in names if name not in constant and _counts_up(sample, name)]
     copies = list(_twins(sample, [name for name in names if name not in constant]))
     whole = table.rows * row_bytes <= WALKED_BYTES
     if whole and (constant or copies):
         first = {name: sample.whole(name)[0] for name in constant}
-        for block in table.blocks(dict.fromkeys([*constant, *(name for pair in copies for name in pair)])):
+        for block in map(
+            Table.plain, table.blocks(dict.fromkeys([*constant, *(name for pair in copies for name in pair)]))
+        ):
             constant = [name for name in constant if _constant(block.whole(name), first[name])]
             copies = [pair for pair in copies if _equal(block, *pair)]
     sampled = None if whole or len(some) == table.rows else len(some)

@@ -67,7 +67,8 @@ class Parts:
 
 def as_wanted(table: Table, options: Mapping[str, AnyColumnOption]) -> Table:
     """The table with its columns of the types that the spec gives them; DataError where one cannot have it."""
-    columns, types = dict(table.columns), dict(table.types)
+    read = table.plain()
+    columns, types = dict(read.columns), dict(read.types)
     for name in columns.keys() & options.keys():
         values, held = table.whole(name), table.types[name]
         match options[name]:

@@ -32,6 +32,7 @@ class RowHash:
     def of(self, block: Table) -> Words:
         """A number for every row of a table in memory."""
         total = np.zeros(block.rows, np.uint64)
+        block = block.plain()
         for name in self._names:
             words = self._words(block, name)
             words ^= words >> HALF

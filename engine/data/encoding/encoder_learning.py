@@ -49,14 +49,14 @@ def option_for(held: AnyColumnType, given: AnyColumnOption | None) -> AnyColumnO
             return NumberColumn()
 
 
-def reading_of(held: AnyColumnType, option: AnyColumnOption) -> CellReading:
+def reading_of(held: AnyColumnType, option: AnyColumnOption | None) -> CellReading:
     """What the cells of a column mean to a model: as the column was read, and what the spec says otherwise.
 
     No number and no truth value is spelled as the standard words for what is missing, whatever file they come from.
     """
     reading = CellReading() if isinstance(held, TensorType) else held.reading
     changes: dict[str, object] = {}
-    if isinstance(option, IgnoredColumn):
+    if option is None or isinstance(option, IgnoredColumn):
         return reading
     if option.missing_words is not None:
         changes["missing"] = tuple(sorted({word.strip().lower() for word in option.missing_words}))

@@ -4,6 +4,7 @@ Rows of a dataset and rows of a request, as objects, lists or arrays, are read b
 means the same wherever it comes from.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -132,6 +133,17 @@ def read_table(encoders: Encoders, table: Table, first: int = 0) -> ReadRows:
             faults += _faults_of(bad, first)
     _refuse(faults)
     return ReadRows(encoders, tuple(columns))
+
+
+def count_marks(encoders: Encoders, table: Table) -> dict[str, int]:
+    """How many rows of a table have a field that is filled in, unseen or far outside; raises UnreadableRows."""
+    known = [encoder for encoder in encoders if not isinstance(encoder, TensorEncoder)]
+    counts: Counter[str] = Counter()
+    first = 0
+    for block in table.blocks([encoder.name for encoder in known]) if known else ():
+        counts.update({kind: len(rows) for kind, rows in read_table(known, block, first).marks().by_kind.items()})
+        first += block.rows
+    return dict(counts)
 
 
 def read_rows(encoders: Encoders, rows: Sequence[Row] | NDArray[Any]) -> ReadRows:

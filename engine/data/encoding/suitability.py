@@ -1,7 +1,11 @@
 """Whether columns can be predicted from: dates and free text cannot, and what to do instead is said by name."""
 
-from engine.data.column_types import CategoryType, TensorType, TextType
+import numpy as np
+
+from engine.data.column_types import BooleanType, CategoryType, NumberType, TensorType, TextType
 from engine.data.encoding.column_options import IgnoredColumn
+from engine.data.encoding.encoder_learning import option_for, reading_of
+from engine.data.reading.cell_reading import numbers_of, truths_of
 from engine.data.specification import DataSpec
 from engine.data.table import Table
 from engine.errors import SpecError
@@ -62,9 +66,12 @@ def check_likeness(spec: DataSpec, table: Table, other: Table, features: list[st
         pictures = [held.picture for held in (here, there) if isinstance(held, TensorType) and held.picture]
         if len(pictures) == 2 and (unlike := pictures[0].unlike(pictures[1])):
             raise SpecError(pointer, f"column {column!r} of dataset {name!r} holds {unlike}")
-        if here.kind in ("number", "boolean") and there.kind in ("category", "text"):
-            labels = there.labels if isinstance(there, CategoryType | TextType) else None
-            found = labels[0] if labels else "words"
+        if isinstance(here, NumberType | BooleanType) and isinstance(there, CategoryType | TextType):
+            reading, texts = reading_of(here, option_for(here, None)), there.labels or ()
+            unreadable = (numbers_of if isinstance(here, NumberType) else truths_of)(reading, texts)[1][:-1]
+            if there.labels is not None and not unreadable.any():
+                continue
+            found = "words" if there.labels is None else texts[int(np.argmax(unreadable))]
             raise SpecError(
                 pointer,
                 f"column {column!r} holds {here.kind}s in training, but dataset {name!r} has {found!r} in it; correct "
