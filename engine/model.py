@@ -95,10 +95,10 @@ class Model:
     def predict(self, rows: Sequence[Row] | NDArray[np.generic]) -> list[Prediction]:
         """Predict raw rows, each an object keyed by feature or a plain array of all features in order.
 
-        Returns {"label", "probabilities"} for classes, {"labels", "probabilities"} for several labels, both in
-        one where classes came as one-hot rows, {"value"} for a number; of a row with gaps or surprises also which fields
-        were "filled", "unseen" and "outside" of what training met. Raises RowError naming row and field for what cannot
-        be read.
+        Returns {"label", "probabilities"} for classes, {"labels", "probabilities"} for several labels, both where
+        classes came as one-hot rows, {"value"} for a number; of a row with gaps or surprises also which fields were
+        "filled", "unseen" and "outside" of what training met. Raises RowError naming row and field for what cannot be
+        read.
         """
         if not len(rows):
             return []

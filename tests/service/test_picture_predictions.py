@@ -167,8 +167,8 @@ def test_what_is_guessed_of_sixteen_bits_is_said(scans: Pictures, photographs: P
 REFUSED = {
     "a picture of another size": ("scans", deep_png(DEEP[0][:5]), "is 6x5, width x height, and .* are 6x9"),
     "half a picture": ("photographs", PHOTOGRAPHS[0][:-40], "the picture is damaged"),
-    "text": ("photographs", b"hello", "the text is no picture|is no picture"),
-    "nothing": ("photographs", b"", "no picture"),
+    "text": ("photographs", b"hello", "the picture is no PNG"),
+    "nothing": ("photographs", b"", "no PNG|no picture"),
     "sixteen bits where there were eight": ("photographs", deep_png(DEEP[0]), "has 16 bits, .* have 8"),
 }
 

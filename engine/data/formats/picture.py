@@ -23,7 +23,7 @@ from engine.data.formats.picture_reading import WHITE, PictureReading
 from engine.errors import DataError
 
 KINDS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # a JPEG of several pictures, as phones make, is an MPO
-SAID = "PNG, JPEG, WebP, BMP, GIF and TIFF"
+SAID = "PNG, JPEG, WebP, BMP, GIF or TIFF"
 MAX_PIXELS = 1 << 24  # of one picture as it comes: 4096 × 4096
 MAX_BYTES = 1 << 26  # of one picture as it comes
 SMALL = 1 << 20  # pixels: so many may stand in as few bytes as they like
@@ -241,6 +241,8 @@ def _content(value: str | bytes) -> bytes:
         content = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except binascii.Error:
         content = b""
+    if not content and isinstance(value, bytes):
+        return data
     if not content:
         raise DataError("the text is no picture; send the bytes of a picture as base64, or numbers")
     return _short_enough(content)
@@ -256,7 +258,7 @@ def _opened(content: bytes, name: str) -> ImageFile.ImageFile:
     try:
         return Image.open(BytesIO(content), formats=KINDS)
     except UnidentifiedImageError:
-        raise DataError(f"{name} is no picture, or of a kind that is not read; {SAID} are") from None
+        raise DataError(f"{name} is no {SAID}; save it as one of them") from None
 
 
 def _largest(image: TiffImagePlugin.TiffImageFile, tag: int) -> int:

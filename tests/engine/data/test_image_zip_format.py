@@ -246,12 +246,12 @@ HOSTILE = {
     "a drive": (packed({**TWO, "C:/x/1.png": TWO["a/1.png"]}), "leads out of it"),
     "a backslash": (packed({**TWO, "a\\..\\..\\x.png": TWO["a/1.png"]}), "leads out of it"),
     "a symbolic link": (linked(), "symbolic link"),
-    "an archive within": (packed({**TWO, "a/more.zip": packed(TWO)}), "'a/more.zip' is no picture"),
-    "an archive called an image": (packed({**TWO, "a/more.png": packed(TWO)}), "'a/more.png' is no picture"),
-    "text": (packed({**TWO, "a/notes.txt": b"hello"}), "PNG, JPEG, WebP, BMP, GIF and TIFF"),
-    "a program": (packed({**TWO, "a/run.exe": b"MZ"}), "'a/run.exe' is no picture"),
-    "another image format": (packed({**TWO, "a/3.png": png(GRAY[0], "PPM")}), "'a/3.png' is no picture"),
-    "an empty image": (packed({**TWO, "a/3.png": b""}), "'a/3.png' is no picture"),
+    "an archive within": (packed({**TWO, "a/more.zip": packed(TWO)}), "'a/more.zip' is no PNG"),
+    "an archive called an image": (packed({**TWO, "a/more.png": packed(TWO)}), "'a/more.png' is no PNG"),
+    "text": (packed({**TWO, "a/notes.txt": b"hello"}), "PNG, JPEG, WebP, BMP, GIF or TIFF"),
+    "a program": (packed({**TWO, "a/run.exe": b"MZ"}), "'a/run.exe' is no PNG"),
+    "another image format": (packed({**TWO, "a/3.png": png(GRAY[0], "PPM")}), "'a/3.png' is no PNG"),
+    "an empty image": (packed({**TWO, "a/3.png": b""}), "'a/3.png' is no PNG"),
     "parts without classes": (
         packed({"Train/1.png": png(GRAY[0]), "Train/2.png": png(GRAY[1]), "TEST/3.png": png(GRAY[2])}),
         "'Train' and 'TEST' are parts, and hold no folders of classes; .*train/cat/1.png",
@@ -308,7 +308,7 @@ def test_a_zip_bomb_takes_no_memory(tmp_path, said):
         entry = content.index(b"PK\1\2")
         content[entry + 24 : entry + 28] = struct.pack("<I", 8)
     tracemalloc.start()
-    with pytest.raises(DataError, match="more than 200 times" if said == "true" else "damaged|no picture"):
+    with pytest.raises(DataError, match="more than 200 times" if said == "true" else "damaged|no PNG"):
         read(tmp_path, bytes(content))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
