@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.endless import ENDLESS
 from trainshed import Client, JobFailed, ProblemError, TrainshedError, Unreachable
+from trainshed.client.rows import rows_body
 
 IRIS = {
     "name": "iris",
@@ -202,3 +203,10 @@ def test_a_zip_of_images_is_uploaded_and_its_augmentations_are_shown(client, tmp
     assert next(column["shape"] for column in dataset["summary"]["columns"] if column["name"] == "x") == [8, 6]
     sheet = client.datasets.augmented("pictures", [{"type": "flip"}, {"type": "noise"}], rows=2, draws=3)
     assert Image.open(io.BytesIO(sheet)).format == "PNG"
+
+
+def test_a_picture_in_a_row_goes_as_base64_of_its_bytes(tmp_path) -> None:
+    path = tmp_path / "cat.png"
+    path.write_bytes(b"\x89PNG")
+    rows = [{"x": path}, [b"\x89PNG"], [1.5, "a"]]
+    assert rows_body(rows) == {"rows": [{"x": "iVBORw=="}, ["iVBORw=="], [1.5, "a"]]}

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.encoding.encoders import TensorEncoder, shown
-from engine.data.formats.picture import picture_in
+from engine.data.formats.picture import PixelBudget, picture_in
 from engine.errors import DataError, RowError
 
 Array = NDArray[np.float64]
 
 
-def array_sent(number: int, field: str, value: Any, encoder: TensorEncoder) -> Array:
+def array_sent(number: int, field: str, value: Any, encoder: TensorEncoder, budget: PixelBudget | None = None) -> Array:
     """The numbers of the value of a column of arrays, in C order; RowError for what is none."""
     if not isinstance(value, str | bytes):
         return flat_numbers(number, field, value, encoder.shape, booleans=encoder.booleans)
@@ -24,7 +24,7 @@ def array_sent(number: int, field: str, value: Any, encoder: TensorEncoder) -> A
             f"array of {'x'.join(map(str, encoder.shape))} numbers"
         )  # fmt: skip
     try:
-        return picture_in(value, encoder.shape, encoder.picture).reshape(-1).astype(np.float64)
+        return picture_in(value, encoder.shape, encoder.picture, budget).reshape(-1).astype(np.float64)
     except DataError as error:
         raise RowError(number, field, f"{where}: {error}") from None
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.data.encoding.arrays import array_sent, flat_numbers, holds_value
 from engine.data.encoding.encoders import MOST_CELLS, AnyEncoder, NumberEncoder, Read, TensorEncoder, shown
+from engine.data.formats.picture import PixelBudget
 from engine.data.table import Table
 from engine.errors import RowError, UnreadableCells, UnreadableRows
 from engine.spelling import did_you_mean, nearest
@@ -273,6 +274,7 @@ def _misspelled(
 def _arrays(encoder: TensorEncoder, values: Sequence[Any], skipped: set[int]) -> Read:
     faults: list[RowError] = []
     found = np.zeros((len(values), *encoder.shape))
+    budget = PixelBudget(sum(len(value) for value in values if isinstance(value, str | bytes)))
     for number, value in enumerate(values):
         if number in skipped:
             continue
@@ -281,7 +283,7 @@ def _arrays(encoder: TensorEncoder, values: Sequence[Any], skipped: set[int]) ->
                 raise RowError(
                     number, encoder.name, f"row {number} lacks the field {encoder.name!r}, an array, which is needed"
                 )
-            found[number] = array_sent(number, encoder.name, value, encoder).reshape(encoder.shape)
+            found[number] = array_sent(number, encoder.name, value, encoder, budget).reshape(encoder.shape)
         except RowError as fault:
             faults.append(fault)
             if len(faults) == MOST_CELLS:

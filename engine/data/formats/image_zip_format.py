@@ -20,12 +20,12 @@ from engine.data.formats.guess import Guess
 from engine.data.formats.image_archive import BROKEN, Member, check_tail, labels_of, members_of
 from engine.data.formats.incoming import Block, Incoming
 from engine.data.formats.limits import ReadLimits
+from engine.data.formats.picture import PixelBudget
 from engine.data.formats.picture_reading import WHITE, PictureReading
 from engine.errors import DataError
 
 SIZE = r"^[1-9][0-9]{0,3}x[1-9][0-9]{0,3}$"
 BLOCK = 1 << 22  # bytes of pixels handed on at a time
-MANY = 1 << 28  # pixels of all images: so many may stand in as few bytes as they like
 
 
 class ImageZipFormat(Component):
@@ -65,7 +65,7 @@ class ImageZipFormat(Component):
         try:
             with zipfile.ZipFile(path) as archive:
                 members = members_of(archive, size, limits)
-                shape, white = self._look(archive, members, limits, max(MANY, limits.max_ratio * size))
+                shape, white = self._look(archive, members, limits, PixelBudget(size, limits))
         except BROKEN as error:
             raise DataError(f"the archive is damaged: {error}; pack the images anew") from None
         labels = labels_of(members)
@@ -87,21 +87,19 @@ class ImageZipFormat(Component):
         }
 
     def _look(
-        self, archive: zipfile.ZipFile, members: Sequence[Member], limits: ReadLimits, most: int
+        self, archive: zipfile.ZipFile, members: Sequence[Member], limits: ReadLimits, budget: PixelBudget
     ) -> tuple[tuple[int, ...], int | None]:
         """The shape of every image once it is decoded, by the headers of all, and what is white in deep ones."""
         first: tuple[int, int] | None = None
         color = self.mode == "color"
-        greatest, pixels = -1, 0
+        greatest = -1
         for member in members:
             picture = member.opened(archive, limits)
+            budget.spend(picture)
             size = picture.size
             color |= self.mode == "auto" and not picture.is_gray
             if picture.is_deep:
                 greatest = max(greatest, self.white or picture.greatest())
-            pixels += picture.pixels
-            if pixels > most:
-                raise DataError(f"the archive's images have more than {most} pixels in all; save them smaller")
             first = first or size
             if self.size is None and size != first:
                 raise DataError(

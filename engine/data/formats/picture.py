@@ -26,7 +26,8 @@ KINDS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # a JPEG of several pictu
 SAID = "PNG, JPEG, WebP, BMP, GIF or TIFF"
 MAX_PIXELS = 1 << 24  # of one picture as it comes: 4096 × 4096
 MAX_BYTES = 1 << 26  # of one picture as it comes
-SMALL = 1 << 20  # pixels: so many may stand in as few bytes as they like
+SMALL = 1 << 20  # pixels of one picture: so many may stand in as few bytes as they like
+MANY = 1 << 28  # pixels of all pictures: the same
 GRAY = ("1", "L", "I;16", "I;16B", "I;16L", "I", "LA", "La")
 DEEP = ("I;16", "I;16B", "I;16L", "I")
 MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"BM", b"GIF8", b"II*\0", b"MM\0*")
@@ -49,6 +50,19 @@ DAMAGED = (
 
 Pixels = NDArray[np.uint8]
 Result = TypeVar("Result")
+
+
+class PixelBudget:
+    """How many pixels the pictures of one file or request may have in all, for the time that decoding them takes."""
+
+    def __init__(self, size: int, limits: ReadLimits | None = None) -> None:
+        self._most = self._left = max(MANY, (limits or ReadLimits()).max_ratio * size)
+
+    def spend(self, picture: "Picture") -> None:
+        """Count a picture; DataError where it is one too many."""
+        self._left -= picture.pixels
+        if self._left < 0:
+            raise DataError(f"{picture.name} and those before it have more than {self._most} pixels; save them smaller")
 
 
 class Picture:
@@ -204,12 +218,16 @@ class Picture:
             raise DataError(f"{self.name} is damaged: {said}; remove it or save it anew") from None
 
 
-def picture_in(value: str | bytes, shape: tuple[int, ...], reading: PictureReading) -> Pixels:
+def picture_in(
+    value: str | bytes, shape: tuple[int, ...], reading: PictureReading, budget: PixelBudget | None = None
+) -> Pixels:
     """The array that a picture sent for prediction is: its bytes, or base64 of them, perhaps in a data URL.
 
     DataError where it is no picture, or is not of the column's size and cannot be brought to it.
     """
     picture = Picture(_content(value), "the picture")
+    if budget is not None:
+        budget.spend(picture)
     height, width = shape[:2]
     if not reading.resized and picture.size != (width, height):
         raise DataError(

@@ -102,3 +102,13 @@ def test_a_row_of_a_picture_names_its_row_and_field(tmp_path):
     with pytest.raises(UnreadableRows, match="row 1, field 'x': the picture is") as caught:
         preprocessor.rows(rows)
     assert [fault.pointer for fault in caught.value.faults] == ["/rows/1/x", "/rows/2/x"]
+
+
+def test_pictures_of_a_request_have_so_many_pixels_in_all(tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.data.formats.picture.MANY", 0)
+    picture = photograph("PNG", np.zeros((400, 400), np.uint8))
+    table = of_whites(tmp_path, picture + bytes(3000), picture + bytes(3000), size="4x4")
+    preprocessor = Preprocessor.learn(table, StandardNormalizer(), TargetColumn("label", "classes", ("a", "b")))
+    assert len(preprocessor.rows([[picture + bytes(3000)]] * 9)[0]) == 9
+    with pytest.raises(UnreadableRows, match="row 2, field 'x': the picture and those before it have more than"):
+        preprocessor.rows([[picture]] * 9)
