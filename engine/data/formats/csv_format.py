@@ -3,10 +3,10 @@
 Two threads find the rows of the next blocks while those of the last are kept.
 """
 
-import csv
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -14,28 +14,33 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from engine.component import Component
 from engine.data.dataset import Dataset
+from engine.data.formats.csv_dialect import NOWHERE, Dialect
+from engine.data.formats.csv_encoding import HEAD as FIRST_BYTES
+from engine.data.formats.csv_encoding import Encoding, NotUtf8, encoding_of, guessed
+from engine.data.formats.csv_opening import Opening, opening_of
+from engine.data.formats.csv_options import CsvOptions
 from engine.data.formats.csv_rows import COMPILER, Layout, Rows, ScannedRows, Strange, scanned, split
-from engine.data.formats.csv_text import SNIFFED, Blocks, Dialect, Lines, lines_of
+from engine.data.formats.csv_text import Blocks, Lines, lines_of
+from engine.data.formats.foreign_content import refuse_foreign
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.intake import Intake
 from engine.data.formats.limits import ReadLimits
-from engine.data.formats.words import MOST_SPELLINGS, Words
-from engine.data.reading.cell_values import number_in, shown
+from engine.data.formats.passed_over import PassedOver
+from engine.data.formats.words import BLANK, MOST_SPELLINGS, Words
+from engine.data.reading.cell_values import MISSING, shown
 from engine.errors import DataError
 
-MAX_NAME = 64
 READERS = 2  # threads
 HEAD = 1 << 16  # bytes that are read before all others: most columns of words show there
-NOWHERE = "\0"  # no file that is read holds it
 
 
-class CsvFormat(Component):
-    """A header row, then one cell a column; UTF-8, with or without a byte order mark; cells apart by , ; tab or |.
+class CsvFormat(CsvOptions):
+    """A header row, then one cell a column; cells apart by , ; tab or |.
 
     A column is numbers, true and false, categories or text, as its cells are; `?`, NA, NaN, null or nothing is
-    missing. Blank lines are skipped; rows are as long as the header.
+    missing. Blank lines are skipped; rows are as long as the header. What stands around the table, as programs write
+    it, is passed over and said; the options settle it.
     """
 
     type: Literal["csv"] = Field("csv", description="Delimited text under a header row.")
@@ -49,40 +54,67 @@ class CsvFormat(Component):
     def incoming(self, path: Path, limits: ReadLimits | None = None) -> dict[str, Incoming]:
         """The table "all": its columns, and its rows block by block."""
         limits = limits or ReadLimits()
-        words: dict[int, Words] = {}
-        numbers = set[int]()
-        while (intake := _pass(path, words, numbers, limits)) is None:
-            words = {column: found.again() for column, found in words.items() if column not in numbers}
-        return {"all": intake.incoming()}
+        with path.open("rb") as file:
+            head = file.read(FIRST_BYTES)
+        refuse_foreign(head)
+        encoding = encoding_of(head, self.encoding)
+        try:
+            return {"all": _table(path, encoding, self, limits)}
+        except NotUtf8 as refusal:
+            if self.encoding is not None:
+                raise
+            return {"all": _table(path, guessed(path, refusal), self, limits)}
 
 
-def _pass(path: Path, words: dict[int, Words], numbers: set[int], limits: ReadLimits) -> Intake | None:
+def _table(path: Path, encoding: Encoding, options: CsvOptions, limits: ReadLimits) -> Incoming:
+    """The table of a file in an encoding, in as many passes over it as it takes to know its columns."""
+    first = next(lines_of(path, limits, encoding), None)
+    if first is None:
+        raise DataError("the file is empty; a CSV dataset has a header row and at least two rows")
+    _check_line_ends(path, first)
+    opening = opening_of(first, options, limits.max_features)
+    missing = MISSING if options.missing is None else frozenset(word.lower() for word in options.missing)
+    words: dict[int, Words] = {}
+    numbers = set[int]()
+    while True:
+        passed_over = PassedOver(opening.header, opening.comment)
+        blocks = lines_of(path, limits, encoding)
+        intake = _pass(blocks, opening, passed_over, words, numbers, missing, path.parent, limits)
+        if intake is not None:
+            break
+        words = {column: found.again() for column, found in words.items() if column not in numbers}
+    guesses = (*(() if encoding.guess is None else (encoding.guess,)), *opening.guesses, *passed_over.guesses)
+    return replace(intake.incoming(), guesses=guesses)
+
+
+def _pass(
+    blocks: Iterator[Lines],
+    opening: Opening,
+    passed_over: PassedOver,
+    words: dict[int, Words],
+    numbers: set[int],
+    missing: frozenset[str],
+    folder: Path,
+    limits: ReadLimits,
+) -> Intake | None:
     """Read the file, taking the columns in `words` for words; None where others, now added, have to be too.
 
     Columns in `numbers` stay numbers however these are spelled: they have too many spellings to keep.
     """
-    blocks = lines_of(path, limits)
-    first = next(blocks, None)
-    if first is None:
-        raise DataError("the file is empty; a CSV dataset has a header row and at least two rows")
-    # A header may be quoted, even across lines, so it is read as the rest is.
-    sample = [line.decode() for line in first.split()[:SNIFFED]]
-    dialect = Dialect.sniffed(sample)
-    names, used = _header(first, dialect, limits)
-    if len(names) == 1:
-        dialect = Dialect(NOWHERE)  # a lone column's cells may hold what sets cells apart elsewhere
-    rest = first.raw.split(b"\n", used)[used]
-    head = rest.find(b"\n", HEAD) + 1 if len(rest) > HEAD else len(rest)
-    begun = Lines(first.number + used, rest[:head])
-    more = Lines(begun.number + begun.raw.count(b"\n"), rest[head:])
-    below = chain((lines for lines in (begun, more) if lines.raw), blocks)
-    intake = Intake(names, dict(words), path.parent, limits)
-    reading = _Reading(Blocks(below), dialect, limits, Layout(len(names), tuple(words)))
+    kept = {column: place for place, column in enumerate(opening.kept)}
+    left = [column for column in range(len(opening.columns)) if column not in kept]  # found as words are, and not kept
+    blanks = {column: Words() for column in left if opening.columns[column][1] == "blank"}
+    intake = Intake(opening.names, {kept[column]: found for column, found in words.items()}, folder, limits)
+    dialect = opening.dialect
+    if len(opening.columns) == 1:
+        dialect = replace(dialect, delimiter=NOWHERE)  # a lone column's cells may hold what sets cells apart elsewhere
+    below = map(passed_over, _below(blocks, opening.begin))
+    reading = _Reading(Blocks(below), dialect, limits, Layout(len(opening.columns), (*words, *left)))
     surprised = False
     for rows in reading:
         for strange in rows.strange:
             if strange.column not in words:
-                words[strange.column] = Words(_example(rows, strange))
+                words[strange.column] = Words(_example(rows, strange), missing)
                 numbers.discard(strange.column)
                 surprised = True
         for column in rows.unusual:
@@ -91,15 +123,18 @@ def _pass(path: Path, words: dict[int, Words], numbers: set[int], limits: ReadLi
             if len(np.unique(rows.numbers[:, reading.layout.numbers.index(column)])) > MOST_SPELLINGS // 8:
                 numbers.add(column)
             else:
-                words[column] = Words()
+                words[column] = Words(missing=missing)
                 surprised = True
         if surprised and not intake.rows:
             return None
         if surprised:  # nothing is kept any more: what is still to find are other columns of words
-            reading.layout = Layout(len(names), tuple(words))
+            reading.layout = Layout(len(opening.columns), (*words, *left))
             continue
-        intake.add(rows.numbers, [rows.codes(place, found) for place, found in enumerate(intake.words.values())])
-        for column, found in intake.words.items():
+        intake.add(rows.numbers, [rows.codes(place, found) for place, found in enumerate(words.values())])
+        for place, column in enumerate(left, start=len(words)):
+            if column in blanks:
+                _check_blank(rows, place, column, blanks[column])
+        for column, found in words.items():
             if found.are_plain_numbers:
                 numbers.add(column)
                 surprised = True
@@ -107,6 +142,44 @@ def _pass(path: Path, words: dict[int, Words], numbers: set[int], limits: ReadLi
         if surprised:
             return None
     return None if surprised else intake
+
+
+def _check_line_ends(path: Path, first: Lines) -> None:
+    """DataError for a file that is one line, without an end, of several cells: curl's -d makes that of a file."""
+    if first.raw.count(b"\n") == 1 and first.raw.count(b",") + first.raw.count(b";") + first.raw.count(b"\t") > 1:
+        with path.open("rb") as file:
+            one = b"\n" not in (raw := file.read(len(first.raw) * 4 + 4)) and b"\r" not in raw
+        if one:
+            raise DataError(
+                "the file is one line without an end; curl -d strips the ends of lines: send the file with "
+                "--data-binary @file"
+            )
+
+
+def _below(blocks: Iterator[Lines], begin: int) -> Iterator[Lines]:
+    """The lines from the table's first row on, a small block before all others."""
+    for block in blocks:
+        lines = block.raw.count(b"\n")
+        if lines <= begin:
+            begin -= lines
+            continue
+        rest = block.raw.split(b"\n", begin)[begin]
+        head = rest.find(b"\n", HEAD) + 1 if len(rest) > HEAD else len(rest)
+        begun = Lines(block.number + begin, rest[:head])
+        more = Lines(begun.number + begun.raw.count(b"\n"), rest[head:])
+        yield from chain((lines for lines in (begun, more) if lines.raw), blocks)
+        return
+
+
+def _check_blank(rows: Rows, place: int, column: int, words: Words) -> None:
+    """DataError where a column that was left out, as it has no name and no value, has one."""
+    filled = np.flatnonzero(rows.codes(place, words) != BLANK)
+    if len(filled):
+        cell = [*words.labels, *words.markers][0]
+        raise DataError(
+            f"line {rows.line(int(filled[0]))} has {shown(cell)} in column {column + 1}, which has no name; give it "
+            "one in the header, or leave that cell blank as in the rows above"
+        )
 
 
 class _Reading:
@@ -120,7 +193,7 @@ class _Reading:
         most = 1
         with ThreadPoolExecutor(READERS) as readers:
             while True:
-                compiled = COMPILER.scan()
+                compiled = None if self._dialect.escape else COMPILER.scan()
                 while compiled and len(waiting) < most and (ahead := self._blocks.whole()):
                     found = readers.submit(scanned, compiled, ahead, self._dialect, self.layout)
                     waiting.append((ahead, self.layout, found))
@@ -140,36 +213,3 @@ class _Reading:
 def _example(rows: Rows, strange: Strange) -> str:
     """The cell and its line."""
     return f"{shown(strange.cell)} in line {rows.line(strange.row)}"
-
-
-def _header(first: Lines, dialect: Dialect, limits: ReadLimits) -> tuple[list[str], int]:
-    """The names of the columns, and how many lines they take."""
-    lines = (line.decode() + "\n" for line in first.split())
-    reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=True, strict=True)
-    try:
-        names = [name.strip() for name in next(reader, [])]
-    except csv.Error as error:
-        raise DataError(f"line 1 is not CSV: {error}; check its quotes") from None
-    if len(names) > limits.max_features:
-        raise DataError(f"the header names {len(names)} columns; at most {limits.max_features} are allowed")
-    if names and all(number_in(name) is not None for name in names):
-        raise DataError(f"line 1 holds only numbers, such as {shown(names[0])}; a CSV dataset begins with a header row")
-    check_names(names)
-    if not names:
-        raise DataError("line 1 is blank; a CSV dataset begins with a header row")
-    return names, reader.line_num
-
-
-def check_names(names: list[str]) -> None:
-    """DataError for a column without a name, with one that cannot be shown, or with another's."""
-    seen: set[str] = set()
-    for place, name in enumerate(names, start=1):
-        if not name:
-            raise DataError(f"column {place} has no name; give every column one in line 1")
-        if len(name) > MAX_NAME or not name.isprintable():
-            raise DataError(
-                f"column {place} is named {shown(name)}; a name has at most {MAX_NAME} printable characters"
-            )
-        if name in seen:
-            raise DataError(f"two columns are named {shown(name)}; give every column a name of its own")
-        seen.add(name)

@@ -18,7 +18,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.formats.csv_text import Blocks, Dialect, Lines
+from engine.data.formats.csv_dialect import Dialect
+from engine.data.formats.csv_ragged import faulty, ragged
+from engine.data.formats.csv_text import Blocks, Lines
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.words import Codes, Words
 from engine.data.reading.cell_values import is_missing, is_shortest, number_in
@@ -172,17 +174,17 @@ def scanned(compiled: ModuleType, block: Lines, dialect: Dialect, layout: Layout
 def split(block: Lines, blocks: Blocks, dialect: Dialect, layout: Layout, limits: ReadLimits) -> SplitRows:
     """The rows of a block, and of those behind it while a quote is open; DataError for what is no CSV."""
     lines = _PythonLines(block, blocks, limits)
-    reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=dialect.spaced, strict=True)
+    reader = dialect.reader(lines)
     rows, numbers = [], []
     while lines.pending:
         number = lines.number
         try:
             row = next(reader, [])
         except csv.Error as error:
-            raise DataError(f"line {number} is not CSV: {error}; check its quotes and line ends") from None
+            raise faulty(number, lines.last, str(error)) from None
         if row and (len(row) > 1 or layout.columns == 1 or row[0].strip()):
             if len(row) != layout.columns:
-                raise DataError(f"line {number} has {len(row)} cells, but the header names {layout.columns} columns")
+                raise ragged(number, row, layout.columns)
             rows.append(row)
             numbers.append(number)
     return SplitRows(rows, numbers, layout)
@@ -196,6 +198,7 @@ class _PythonLines:
         self.number = block.number
         self.pending = deque(_decoded(block))
         self._open = 0  # bytes read while more were asked for
+        self.last = ""
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -211,7 +214,8 @@ class _PythonLines:
                 )
             self.pending.extend(_decoded(more))
         self.number += 1
-        return self.pending.popleft()
+        self.last = self.pending.popleft()
+        return self.last
 
 
 def _decoded(block: Lines) -> Iterator[str]:

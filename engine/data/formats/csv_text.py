@@ -1,19 +1,19 @@
-"""The text of a CSV file: checked bytes a block at a time, in whole lines, and how its cells are set apart."""
+"""The text of a CSV file: checked bytes a block at a time, in whole lines."""
 
-import csv
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
+from engine.data.formats.csv_encoding import Encoding, NotUtf8, decoded, opened
 from engine.data.formats.limits import ReadLimits
 from engine.errors import DataError
 
 BLOCK = 1 << 20  # bytes
 MOST_JOINED = 4  # blocks
-DELIMITERS = ",;\t|"
-SNIFFED = 20  # lines
-BOM = b"\xef\xbb\xbf"
+UTF_8 = Encoding()
 
 
 @dataclass(frozen=True)
@@ -27,45 +27,28 @@ class Lines:
         return self.raw.split(b"\n")[:-1]
 
 
-@dataclass(frozen=True)
-class Dialect:
-    """What stands between two cells, and whether a space behind it belongs to it, as in the UCI archive."""
+def lines_of(source: Path | bytes, limits: ReadLimits, encoding: Encoding = UTF_8) -> Iterator[Lines]:
+    """Whole lines of a file or of a body, as UTF-8 without NUL bytes.
 
-    delimiter: str = ","
-    spaced: bool = False
-
-    @classmethod
-    def sniffed(cls, lines: list[str]) -> "Dialect":
-        """The delimiter that makes most cells of the header and as many of most other lines, else the comma."""
-        best, widest, spaced = ",", 1, False
-        for delimiter in DELIMITERS:
-            try:
-                rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
-            except csv.Error:
-                continue
-            widths = [len(row) for row in rows if row]
-            usual = max(set(widths), key=widths.count, default=1)
-            if widths and widths[0] == usual > widest:
-                below = [line for line, row in zip(lines[1:], rows[1:], strict=False) if row]
-                best, widest = delimiter, usual
-                spaced = all(line.count(delimiter + " ") >= usual - 1 for line in below)
-        return cls(best, spaced)
-
-
-def lines_of(path: Path, limits: ReadLimits) -> Iterator[Lines]:
-    """Whole lines of UTF-8 without NUL bytes; DataError names where the file is something else."""
+    DataError names where it is something else, NotUtf8 where it is only in another encoding.
+    """
     number, rest, old = 1, b"", False
-    with path.open("rb") as file:
-        while True:
-            read = file.read(BLOCK)
-            if number == 1 and not rest:
-                read = read.removeprefix(BOM)
-                old = b"\n" not in read and b"\r" in read  # lines end as on the first Macintosh
-            if old:
-                read = read.replace(b"\r", b"\n")
-            if b"\0" in read:
-                raise DataError(f"the file holds a NUL byte after line {number}: it is binary, or UTF-16")
-            text = rest + read if read else rest + b"\n" * bool(rest)
+    with opened(source) as file:
+        file.seek(encoding.mark)
+        pieces = iter(partial(file.read, BLOCK), b"")
+        for read in chain(pieces if encoding.plain else decoded(pieces, encoding), [None]):
+            if read is None:
+                text = rest + b"\n" * bool(rest)
+            else:
+                if number == 1 and not rest:
+                    old = b"\n" not in read and b"\r" in read  # lines end as on the first Macintosh
+                text = rest + (read.replace(b"\r", b"\n") if old else read)
+            if read is not None and b"\0" in read:
+                line = number + text.count(b"\n", 0, text.index(b"\0"))
+                raise DataError(
+                    f"the file holds a NUL byte in line {line}: it is binary, damaged there, or in another encoding, "
+                    "which encoding=… names"
+                )
             end = text.rfind(b"\n") + 1
             raw, rest = text[:end], text[end:]
             if len(rest) > limits.max_line:
@@ -75,8 +58,6 @@ def lines_of(path: Path, limits: ReadLimits) -> Iterator[Lines]:
                     _check_utf8(raw, number)
                 yield Lines(number, raw)
                 number += raw.count(b"\n")
-            if not read:
-                return
 
 
 class Blocks:
@@ -113,6 +94,7 @@ def _check_utf8(raw: bytes, number: int) -> None:
         raw.decode()
     except UnicodeDecodeError as error:
         line = number + raw.count(b"\n", 0, error.start)
-        raise DataError(
-            f"the file is not UTF-8: byte 0x{raw[error.start]:02x} ({error.reason}) in line {line}; save it as UTF-8"
+        raise NotUtf8(
+            f"the file is not UTF-8: byte 0x{raw[error.start]:02x} ({error.reason}) in line {line}; save it as UTF-8, "
+            "or name the encoding that it has, such as encoding=windows-1252"
         ) from None

@@ -1,0 +1,104 @@
+"""Whether the first row of a table names its columns or is an example already, and what else stands in its place.
+
+A name stands above values of another kind, or above words that it is none of; a value stands among its like.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from engine.data.formats.csv_dialect import heads, kind_of
+from engine.data.reading.cell_values import is_missing, number_in, shown
+from engine.errors import DataError
+
+LOOKED_AT = 512  # columns
+MADE_UP = "column_{}"
+UNNAMED = re.compile(r"Unnamed: 0(\.\d+)?")  # pandas, of an index that was written and read again
+_BRACKETED = re.compile(r"\[.*\]|\(.*\)")
+_UNIT = re.compile(
+    r"\[.*\]|\(.*\)|[ymdhs:/. -]{4,}|[%°$€£Ω‰]|°[CFK]|[A-Za-zµμΩ]{1,3}[²³23]?"
+    r"|days?|years?|yrs|hours?|mins?|secs?|months?|weeks?|inch(es)?|feet|miles|mmHg|mmol|units?|count|ratio|degrees?"
+    r"|percent|[A-Za-zµμ]{1,5}[²³23]?[/·*][A-Za-zµμ\d²³]{1,6}",
+    re.IGNORECASE,
+)
+
+Verdict = Literal["names", "data", "unclear"]
+
+
+def verdict(first: Sequence[str], below: Sequence[Sequence[str]]) -> Verdict:
+    """Whether a first row holds names or data, by rows of as many cells below it.
+
+    DataError for one of numbers alone that may be either.
+    """
+    others = [row for row in below if list(row) != list(first)]
+    if heads(first[:LOOKED_AT], [row[:LOOKED_AT] for row in others]):
+        return "names"
+    alike = unlike = 0
+    numbers = False  # are there columns of them
+    for cell, column in zip(first[:LOOKED_AT], zip(*others, strict=False), strict=False):
+        known = [other.strip() for other in column if not is_missing(other)]
+        if not known or is_missing(cell):
+            continue
+        if all(kind_of(other) == "number" for other in known):
+            numbers = True
+            like = _is_among(cell, known)
+        elif len(set(known)) <= len(known) / 2:  # words that come again
+            like = cell.strip() in known
+        else:
+            continue
+        alike += like
+        unlike += not like
+    if first and all(number_in(cell) is not None for cell in first if cell.strip()):
+        if unlike >= alike:
+            return "unclear"
+        return "data"
+    if alike > unlike and (numbers or not unlike):
+        return "data"
+    return "names" if unlike else "unclear"
+
+
+def made_up(columns: int) -> list[str]:
+    """Names of columns that have none."""
+    return [MADE_UP.format(place) for place in range(1, columns + 1)]
+
+
+def only_numbers(first: Sequence[str], line: int) -> DataError:
+    """The refusal of a first row that may be names, and may be data."""
+    return DataError(
+        f"line {line} holds only numbers, such as {shown(first[0])}; a CSV dataset begins with a header row. Send "
+        "header=true if these are the names, header=false if they are data"
+    )
+
+
+def are_row_numbers(cells: Sequence[str]) -> bool:
+    """Whether these are whole numbers from 0 on, none of them twice."""
+    return bool(cells) and all(c.strip().isdecimal() and c.isascii() for c in cells) and len(set(cells)) == len(cells)
+
+
+def are_units(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether a row below the header holds units: a unit or nothing above numbers, nothing above words."""
+    if len(cells) < 2 or len(below) < 2:
+        return False
+    units = 0
+    for cell, column in zip(cells, zip(*below, strict=False), strict=False):
+        text, known = cell.strip(), [other.strip() for other in column if not is_missing(other)]
+        if not text or text in ("-", "–"):
+            continue
+        if not known or is_missing(text):
+            return False
+        if all(kind_of(other) == "number" for other in known):
+            if _UNIT.fullmatch(text) is None:
+                return False
+            units += 1
+        elif _BRACKETED.fullmatch(text) is None:
+            return False
+    return units > 0
+
+
+def _is_among(cell: str, others: Sequence[str]) -> bool:
+    """Whether a number may be one of a column: it is broken, or no greater and no less than all of them."""
+    number = number_in(cell)
+    known = [n for n in map(number_in, others) if n is not None]
+    if number is None or not known:
+        return not known and kind_of(cell) == "number"
+    return not number.is_integer() or min(known) <= number <= max(known)
