@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.data.formats.csv_format import check_names
+from engine.data.formats.column_names import check_names
 from engine.data.formats.guess import Guess
 from engine.data.reading.cell_values import shown
 from engine.errors import DataError
