@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from engine.data.encoding.encoders import MOST_CELLS, TensorEncoder
 from engine.data.encoding.row_reading import RowMarks, read_table
+from engine.data.reading.unreadable import UnreadableRows
 from engine.data.table import Table
-from engine.errors import DataError, RowError, UnreadableRows
+from engine.errors import DataError, RowError
 from engine.model import Model
 from engine.spelling import did_you_mean, nearest
 

@@ -65,7 +65,7 @@ def run_of(spec: "JobSpec", data: "PreparedData") -> "Run":
     from engine import Network, RandomStreams
     from engine.training import Run
 
-    return Run(Network.of(spec, data.preprocessor), spec, data, None, RandomStreams(0))
+    return Run(Network.of(spec, data.preprocessor), spec, data, None, None, RandomStreams(0))
 
 
 def epochs_of(run: "Run") -> Epoch:

@@ -41,7 +41,7 @@ def ours(tf32: bool) -> Epoch:
     })  # fmt: skip
     data = prepare(spec.data, {"d": Dataset({"train": Table({"x": x, "label": y})})}, dtype="float32")
     network = Network.of(spec, data.preprocessor)
-    run, done = Run(network, spec, data, None, RandomStreams(0), placement=placed(network, spec)), [0]
+    run, done = Run(network, spec, data, None, None, RandomStreams(0), placement=placed(network, spec)), [0]
 
     def epoch() -> None:
         done[0] += 1

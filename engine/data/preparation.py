@@ -17,11 +17,12 @@ from engine.data.encoding.row_reading import count_marks
 from engine.data.encoding.suitability import check_features, check_likeness, check_options
 from engine.data.encoding.target_column import TargetColumn, TargetKind, answers_of, kind_of
 from engine.data.holding import Holding, arranged, held
+from engine.data.reading.unreadable import UnreadableRows
 from engine.data.samples import suggest_dataset
 from engine.data.specification import DataSpec, dataset_references
 from engine.data.splits import GivenSplit
 from engine.data.table import Table
-from engine.errors import SpecError, UnreadableRows
+from engine.errors import SpecError
 from engine.spelling import did_you_mean
 
 CHECKED = 1 << 20  # inputs made at a time to see whether they fit

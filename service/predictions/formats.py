@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from engine import Model, RowError
 from engine.answer_columns import answer_columns, labels, likeliest, mark_columns
 from engine.data.encoding.row_reading import RowMarks
-from engine.errors import UnreadableRows
+from engine.data.reading.unreadable import UnreadableRows
 from engine.model import check_finite
 from service.http.problems import MOST_FAULTS, Fault, RequestRefused
 from service.predictions.csv_rows import write_columns

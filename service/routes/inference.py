@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from engine import Model, RowError
 from engine.data.encoding.row_reading import RowMarks
-from engine.errors import UnreadableRows
+from engine.data.reading.unreadable import UnreadableRows
 from engine.json_pointer import pointer
 from service.dependencies import BackendDep, ModelName, ResolverDep, WholeBackendDep, pipeline_of
 from service.http import fast_json

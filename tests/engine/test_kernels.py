@@ -26,7 +26,7 @@ class Recorded(RandomStreams):
 def run_of(kind: str = "three classes", plain: bool = False, threads: int = 1, m: int = 60, **fields: object) -> Run:
     spec = spec_of(**fields)
     network, data = prepared(spec, toy(kind, m=m))
-    run = Run(network, spec, data, None, (Recorded if plain else RandomStreams)(spec.seed))
+    run = Run(network, spec, data, None, None, (Recorded if plain else RandomStreams)(spec.seed))
     descent = run.descent
     assert (descent.team is None) == plain
     if threads > 1:

@@ -25,7 +25,7 @@ ALL_LAYERS = [
 def run_of(m: int = 60, inputs: int = 4, **fields: object) -> Run:
     spec = spec_of(**fields)
     network, data = prepared(spec, toy(m=m, inputs=inputs))
-    return Run(network, spec, data, None, RandomStreams(spec.seed))
+    return Run(network, spec, data, None, None, RandomStreams(spec.seed))
 
 
 def rows_seen(run: Run, epoch: int) -> list[np.ndarray]:

@@ -80,7 +80,7 @@ def test_a_bad_archive_is_answered_with_the_image_at_fault(client: httpx.Client)
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("cat/broken.png", b"no picture")
     answer = client.post("/v1/datasets", params={"name": "broken"}, content=file.getvalue(), headers=ZIP)
-    assert "'cat/broken.png' is no PNG image" in assert_problem(answer, 422)["detail"]
+    assert "'cat/broken.png' is no PNG, JPEG" in assert_problem(answer, 422)["detail"]
     assert_problem(client.get("/v1/datasets/broken"), 404)
 
 

@@ -184,8 +184,15 @@ def test_what_the_document_describes_in_words_is_as_the_type_says(operation: str
 def test_a_prediction_has_what_some_model_says_and_nothing_else(
     client: httpx.Client, train: Callable[..., str]
 ) -> None:
-    """One class, several labels, a number, and the likeliest labels."""
+    """One class, several labels, a number, and the likeliest labels; and what is to be said of rows."""
     seen = set[str]()
+    table = b"".join(b"%d,%s,%s\n" % (n, b"ab"[n % 2 : n % 2 + 1], b"yn"[n % 2 : n % 2 + 1]) for n in range(20))
+    client.post("/v1/datasets?name=said", content=b"n,w,y\n" + table, headers={"Content-Type": "text/csv"})
+    job_id = train(data={"train": "said", "target": "y"})
+    said = client.post(f"/v1/jobs/{job_id}/predict", json={"rows": [{"n": 900, "w": "c"}, {"n": None, "w": "a"}]})
+    for prediction in said.json()["predictions"]:
+        assert [*misfits(prediction, types.Prediction)] == []
+        seen |= prediction.keys()
     for kind, targets in ANSWERS.items():
         content = npz(x=np.linspace(0.0, 1.0, 24).reshape(12, 2), y=targets)
         client.post(f"/v1/datasets?name={kind}", content=content, headers={"Content-Type": "application/x-npz"})

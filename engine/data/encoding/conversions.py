@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, Labels, NumberType, TensorType, TextType
 from engine.data.reading.cell_reading import CellReading, numbers_of, truths_of
 from engine.data.reading.cell_values import number_label, shown
-from engine.errors import DataError, UnreadableCells
+from engine.data.reading.unreadable import UnreadableCells
+from engine.errors import DataError
 
 Values = NDArray[Any]
 Places = NDArray[np.intp]

@@ -24,8 +24,9 @@ from engine.data.encoding.encoders import (
 )
 from engine.data.reading.cell_reading import STANDARD, CellReading
 from engine.data.reading.label_places import label_places
+from engine.data.reading.unreadable import UnreadableCells
 from engine.data.table import Table
-from engine.errors import SpecError, UnreadableCells
+from engine.errors import SpecError
 from engine.json_pointer import pointer
 
 TOLD_APART = 1 << 18  # values that are looked at to see whether float32 tells them apart

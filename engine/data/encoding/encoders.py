@@ -23,7 +23,8 @@ from engine.data.formats.picture_reading import PictureReading
 from engine.data.reading.cell_reading import CellReading, text_of, truth_in
 from engine.data.reading.cell_values import EXACT
 from engine.data.reading.label_places import label_places
-from engine.errors import DataError, UnreadableCells
+from engine.data.reading.unreadable import UnreadableCells
+from engine.errors import DataError
 
 Values = NDArray[Any]
 Inputs = NDArray[np.float64]

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from engine.data.encoding.arrays import array_sent, flat_numbers, holds_value
 from engine.data.encoding.encoders import MOST_CELLS, AnyEncoder, NumberEncoder, Read, TensorEncoder, shown
 from engine.data.formats.picture import PixelBudget
+from engine.data.reading.unreadable import UnreadableCells, UnreadableRows
 from engine.data.table import Table
-from engine.errors import RowError, UnreadableCells, UnreadableRows
+from engine.errors import RowError
 from engine.spelling import did_you_mean, nearest
 
 Row = Mapping[str, Any] | Sequence[Any]

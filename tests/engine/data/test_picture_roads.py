@@ -13,8 +13,9 @@ from engine.data.encoding.normalizers import StandardNormalizer
 from engine.data.encoding.preprocessor import Preprocessor
 from engine.data.encoding.target_column import TargetColumn
 from engine.data.formats.image_zip_format import ImageZipFormat
+from engine.data.reading.unreadable import UnreadableRows
 from engine.data.storage.stored import load, store
-from engine.errors import DataError, UnreadableRows
+from engine.errors import DataError
 from tests.engine.data.pictures import KINDS, TURNED, deep_png, photograph
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK")

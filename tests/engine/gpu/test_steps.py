@@ -39,7 +39,7 @@ def trained(make: Make | None, kind: str = "three classes", measure: bool = True
     spec = spec_of(**fields)
     network, data = prepared(spec, toy(kind, m=60))
     streams = (Recorded if make is None else RandomStreams)(spec.seed)
-    run = Run(network, spec, data, None, streams, placement=Placement(make() if make else None))
+    run = Run(network, spec, data, None, None, streams, placement=Placement(make() if make else None))
     sums = np.zeros(8)
     for epoch in range(1, epochs + 1):
         for portion in run.portions(epoch):
