@@ -67,7 +67,7 @@ class ImageZipFormat(Component):
                 members = members_of(archive, size, limits)
                 shape, white = self._look(archive, members, limits, PixelBudget(size, limits))
         except BROKEN as error:
-            raise DataError(f"the archive is damaged: {error}; pack the images anew") from None
+            raise DataError(f"the archive is damaged: {str(error)[:100]}; pack the images anew") from None
         labels = labels_of(members)
         if prod(shape) > limits.max_features or len(members) * prod(shape) > limits.max_expanded_bytes:
             raise DataError(
@@ -133,7 +133,7 @@ class ImageZipFormat(Component):
                             x[row] = member.opened(archive, limits).array(shape, reading.white or WHITE)
                         yield {"x": x, "label": answers[start : start + step]}
             except BROKEN as error:
-                raise DataError(f"the archive is damaged: {error}; pack the images anew") from None
+                raise DataError(f"the archive is damaged: {str(error)[:100]}; pack the images anew") from None
 
         return Incoming(
             rows=len(members),

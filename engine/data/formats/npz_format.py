@@ -147,7 +147,7 @@ def _opened(
         with zipfile.ZipFile(path) as archive:
             yield archive, _members(archive, path.stat().st_size, limits, names, wanted)
     except BROKEN as error:
-        raise DataError(f"the archive is damaged: {error}; write it with numpy.savez") from None
+        raise DataError(f"the archive is damaged: {str(error)[:100]}; write it with numpy.savez") from None
 
 
 def _check_tail(path: Path) -> None:

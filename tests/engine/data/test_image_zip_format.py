@@ -5,6 +5,7 @@ import struct
 import tracemalloc
 import zipfile
 import zlib
+from random import Random
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from PIL import Image
 from engine.data import NpzFormat, ReadLimits
 from engine.data.formats.image_zip_format import ImageZipFormat
 from engine.errors import DataError
-from tests.engine.data.pictures import KINDS, deep_png, photograph
+from tests.engine.data.damage import damaged, read_of
+from tests.engine.data.pictures import KINDS, TURNED, deep_png, photograph
 
 GRAY = np.arange(6 * 5 * 4, dtype=np.uint8).reshape(6, 5, 4)
 COLOR = np.arange(4 * 5 * 4 * 3, dtype=np.uint8).reshape(4, 5, 4, 3)
@@ -376,3 +378,50 @@ def test_a_damaged_archive_is_read_or_refused(new_folder, changes, compressed):
     except DataError:
         return
     assert table.rows == 2
+
+
+def archives() -> list[bytes]:
+    """Small ones of every kind of image and layout."""
+    kinds = {f"{'ab'[place % 2]}/{place}": photograph(kind, COLOR[0], 6) for place, kind in enumerate(TURNED)}
+    parts = {f"{part}\\{name}": png(GRAY[0]) for part in ("Training", "Testing") for name in ("a\\1", "b\\2", "b\\3")}
+    deep = {f"{label}/1.png": deep_png(GRAY[:5, :, :, None].astype(int)[0] * 9) for label in "ab"}
+    return [
+        packed(members, method)
+        for members in (kinds, parts, deep)
+        for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    ]
+
+
+def is_read(folder, content: bytes) -> bool:
+    """Whether an archive can be read, with nothing left beside it; nothing but DataError says that it cannot."""
+    try:
+        training = read(folder, content, ImageZipFormat(size="4x3")).training
+        assert training.rows >= 2 and training.columns["x"].shape[1:3] == (3, 4)
+    except DataError as error:
+        assert len(str(error)) < 400
+        return False
+    finally:
+        assert [path.name for path in folder.iterdir()] == ["images.zip"]
+    return True
+
+
+@given(st.integers(0, 2**32))
+def test_a_damaged_archive_of_any_kind_is_read_or_refused(new_folder, seed):
+    random = Random(seed)  # noqa: S311
+    is_read(new_folder(), damaged(random.choice(archives()), random))
+
+
+@pytest.mark.accept
+@pytest.mark.filterwarnings("ignore")
+def test_twenty_thousand_damaged_archives_are_read_or_refused_in_bounded_memory(tmp_path):
+    assert 500 < read_of(archives(), lambda content: is_read(tmp_path, content), 20_000) < 19_000
+
+
+@pytest.mark.accept
+@pytest.mark.filterwarnings("ignore")
+def test_ten_thousand_archives_of_damaged_images_are_read_or_refused_in_bounded_memory(tmp_path):
+    def is_read_with(image: bytes) -> bool:
+        return is_read(tmp_path, packed({**TWO, "a/3": image}))
+
+    images = [photograph(kind, COLOR[0], 6) for kind in TURNED] + [deep_png(GRAY[0][:, :, None])]
+    assert 500 < read_of(images, is_read_with, 10_000) < 9500

@@ -6,6 +6,7 @@ import struct
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from random import Random
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from engine.data import Dataset, NpzFormat, ReadLimits, format_of
 from engine.data.column_types import BooleanType, NumberType, TensorType
 from engine.data.storage.stored import store
 from engine.errors import DataError
+from tests.engine.data.damage import damaged, read_of
 
 X, Y = np.arange(12.0).reshape(4, 3), np.array([0, 1, 0, 1])
 DTYPES = ["<f2", "<f4", "<f8", ">f8", "i1", "<i2", ">i4", "<i8", "u1", "<u2", "<u4", "<u8", "?"]
@@ -303,3 +305,34 @@ def test_booleans_are_true_and_false(tmp_path):
     assert table.values("x")[1] == [False, False, False] and table.types["x"] == TensorType(booleans=True)
     one = read(tmp_path, npz(x=x[:, :1], y=y)).training
     assert one.types["x"] == BooleanType() and one.values("x") == [False, False, True, True]
+
+
+HOT = np.eye(3)[[0, 2, 1, 0]]
+FILES = [
+    npz(x=X, y=Y),
+    npz(x=np.asfortranarray(X), y=HOT),
+    npz(x_train=X > 3, y_train=HOT > 0, x_test=X > 5, y_test=HOT > 0),
+    archive({"x.npy": saved(np.arange(24, dtype=np.uint8).reshape(4, 3, 2)), "y.npy": saved(HOT)}),
+]
+
+
+def is_read(folder, content: bytes) -> bool:
+    """Whether a file can be read, with nothing left beside it; nothing but DataError says that it cannot."""
+    try:
+        assert read(folder, content).training.rows >= 2
+    except DataError as error:
+        assert len(str(error)) < 400
+        return False
+    finally:
+        assert [path.name for path in folder.iterdir()] == ["a.npz"]
+    return True
+
+
+@given(st.sampled_from(FILES), st.integers(0, 2**32))
+def test_a_damaged_file_of_any_kind_is_read_or_refused(new_folder, content, seed):
+    is_read(new_folder(), damaged(content, Random(seed)))  # noqa: S311
+
+
+@pytest.mark.accept
+def test_twenty_thousand_damaged_files_are_read_or_refused_in_bounded_memory(tmp_path):
+    assert 500 < read_of(FILES, lambda content: is_read(tmp_path, content), 20_000) < 19_000
