@@ -58,12 +58,15 @@ def _matrix(graph: Graph, preprocessor: Preprocessor, dtype: DTypeLike) -> str:
     sources: list[int] = []
     marked: list[int] = []
     fill = np.full(width, np.nan)
+    markers: dict[float, list[int]] = {}  # numbers that stand for a missing value, and the columns in which they do
     column = 0
     for encoder in preprocessor.encoders:
         values = prod(encoder.shape)
         sources += range(column, column + values)
         if not isinstance(encoder, TensorEncoder):
             fill[column] = encoder.fill_with
+            for number in encoder.reading.missing_numbers:
+                markers.setdefault(number, []).append(column)
         if encoder.indicator:
             sources.append(width + len(marked))
             marked.append(column)
@@ -71,6 +74,10 @@ def _matrix(graph: Graph, preprocessor: Preprocessor, dtype: DTypeLike) -> str:
     if np.isnan(fill).all():
         return numbers
     missing = graph.node("IsNaN", numbers)
+    for number, columns in markers.items():
+        said = graph.node("Equal", numbers, graph.constant(np.array(number)))
+        here = graph.node("And", said, graph.constant(np.isin(np.arange(width), columns)))
+        missing = graph.node("Or", missing, here)
     filled = graph.node("Where", missing, graph.constant(fill), numbers)
     if not marked:
         return filled
@@ -95,6 +102,9 @@ def _column(graph: Graph, encoder: AnyEncoder, dtype: DTypeLike) -> str:
     else:
         numbers = graph.cast(graph.input(encoder.name, raw_dtype([encoder], dtype), [1]), np.float64)
         missing = graph.node("IsNaN", numbers)
+        for number in encoder.reading.missing_numbers:
+            said = graph.node("Equal", numbers, graph.constant(np.array(number)))
+            missing = graph.node("Or", missing, said)
     filled = graph.node("Where", missing, graph.constant(np.array(float(encoder.fill_with))), numbers)
     return graph.node("Concat", filled, graph.cast(missing, np.float64), axis=1) if encoder.indicator else filled
 

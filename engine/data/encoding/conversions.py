@@ -43,9 +43,9 @@ def as_number(name: str, values: Values, held: AnyColumnType, reading: CellReadi
     """Numbers, NaN where they are missing; UnreadableCells for what is none."""
     if isinstance(held, TensorType):
         raise DataError(f"column {name!r} holds an array a row, which is no number")
-    if isinstance(held, NumberType) and held.labels is None:
-        return values
     reading = held.reading if reading is None else reading
+    if isinstance(held, NumberType) and held.labels is None:
+        return np.where(np.isin(values, reading.missing_numbers), np.nan, values) if reading.missing_numbers else values
     if isinstance(held, BooleanType) and held.labels is None and reading.truth:
         return values
     places, texts = texts_of(name, values, held)

@@ -99,8 +99,12 @@ class ColumnEncoder(Component):
     def read_values(self, values: Sequence[Any]) -> Read:
         """The values of rows to predict; raises UnreadableCells."""
         found, bad = np.empty(len(values)), dict[int, str]()
+        marked = bool(self.reading.missing_numbers)
         for row, value in enumerate(values):
             if value is None or (isinstance(value, str) and self.reading.is_missing(value)) or value != value:
+                found[row] = np.nan
+                continue
+            if marked and type(value) is not str and value in self.reading.missing_numbers:
                 found[row] = np.nan
                 continue
             meaning = self._meaning(value)

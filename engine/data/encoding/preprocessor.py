@@ -242,7 +242,8 @@ class Preprocessor:
     @cached_property
     def is_plain(self) -> bool:
         """Whether inputs are the numbers of a row in order, all of them scaled."""
-        return takes_numbers(self.encoders) and isinstance(self.scaled, slice)
+        marked = any(isinstance(one, NumberEncoder) and one.reading.missing_numbers for one in self.encoders)
+        return takes_numbers(self.encoders) and isinstance(self.scaled, slice) and not marked
 
     def _plain_rows(self, rows: NDArray[Any], dtype: DTypeLike, out: NDArray[Any] | None) -> NDArray[Any] | None:
         """What `features` would make of them, a few at a time, without a table; None where one is not finite."""

@@ -227,6 +227,8 @@ def _read_array(encoders: Encoders, rows: NDArray[Any]) -> ReadRows:
         if bad.any():
             row = int(np.flatnonzero(bad.any(axis=1))[0])
             raise RowError(row, "", f"row {row} holds NaN or infinity; send finite numbers")
+        if isinstance(encoder, NumberEncoder) and (markers := encoder.reading.missing_numbers):
+            part = np.where(np.isin(part, markers), np.nan, part)
         columns.append(part.reshape(len(flat), *encoder.shape))
         start += size
     return ReadRows(encoders, tuple(columns))

@@ -75,6 +75,8 @@ def _table(path: Path, encoding: Encoding, options: CsvOptions, limits: ReadLimi
     opening = opening_of(first, options, limits.max_features)
     missing = MISSING if options.missing is None else frozenset(word.lower() for word in options.missing)
     words: dict[int, Words] = {}
+    if options.missing is not None:  # which may be numbers, such as -999: every cell is looked at as it is spelled
+        words = {column: Words(missing=missing) for column in opening.kept}
     numbers = set[int]()
     while True:
         passed_over = PassedOver(opening.header, opening.comment)
@@ -135,7 +137,7 @@ def _pass(
             if column in blanks:
                 _check_blank(rows, place, column, blanks[column])
         for column, found in words.items():
-            if found.are_plain_numbers:
+            if missing is MISSING and found.are_plain_numbers:
                 numbers.add(column)
                 surprised = True
             surprised = surprised or found.surprised

@@ -1,6 +1,6 @@
 """Cell reading: what the cells of one column mean, kept with the column and with every model that learned from it."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,12 @@ class CellReading(Component):
     missing: tuple[str, ...] = STANDARD  # in lower case; a blank is always missing
     truth: bool = False  # in a column of numbers: true is 1 and false is 0
     lenient: bool = False  # what cannot be read counts as missing, because the spec asks for that
+
+    @cached_property
+    def missing_numbers(self) -> tuple[float, ...]:
+        """Numbers that stand for a missing value, such as -999."""
+        found = [self.number.number(word) for word in self.missing]
+        return tuple(number for number in found if number is not None and np.isfinite(number))
 
     def is_missing(self, text: str) -> bool:
         """Whether a text stands for nothing."""
@@ -80,7 +86,7 @@ def truths_of(reading: CellReading, texts: tuple[str, ...]) -> tuple[Numbers, Ma
 def _meanings(texts: tuple[str, ...], reading: CellReading, meaning: Any) -> tuple[Numbers, Mask]:
     values, unreadable = np.full(len(texts) + 1, np.nan), np.zeros(len(texts) + 1, bool)
     for place, text in enumerate(texts):
-        found = meaning(text)
+        found = None if reading.is_missing(text) else meaning(text)
         if found is not None:
             values[place] = found
         else:
