@@ -5,7 +5,16 @@ from engine.data import Dataset, Table
 from engine.data.preparation import PreparedData, prepare
 from engine.data.samples import load_sample
 from engine.devices import Placement, placed
-from engine.errors import CheckpointMismatch, DataError, Diverged, EngineError, RowError, ShapeMismatch, SpecError
+from engine.errors import (
+    CheckpointMismatch,
+    DataError,
+    Diverged,
+    EngineError,
+    RowError,
+    ShapeMismatch,
+    SpecError,
+    SpecErrors,
+)
 from engine.events import (
     Change,
     Changed,
@@ -70,6 +79,7 @@ __all__ = [
     "ShapeMismatch",
     "Source",
     "SpecError",
+    "SpecErrors",
     "Started",
     "Stop",
     "Table",

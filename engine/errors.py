@@ -22,6 +22,15 @@ class SpecError(EngineError):
         self.detail = detail
 
 
+class SpecErrors(SpecError):
+    """Several fields of the spec cannot be meant; each of its `faults` points to one."""
+
+    def __init__(self, faults: Sequence[SpecError]) -> None:
+        listed = "; ".join(f"({number}) {fault.detail}" for number, fault in enumerate(faults, 1))
+        super().__init__(faults[0].pointer, f"{len(faults)} things are wrong: {listed}")
+        self.faults = tuple(faults)
+
+
 class DataError(EngineError):
     """A file, a column or a row cannot be used."""
 

@@ -206,6 +206,9 @@ class DataChecked(Event):
     message: str
     advice: str
     columns: tuple[str, ...]
+    count: int | None = None
+    examples: tuple[str, ...] = ()
+    settle: dict[str, object] | None = None
 
 
 @dataclass(frozen=True)

@@ -51,23 +51,32 @@ def check(spec: DataSpec, datasets: Mapping[str, Dataset], *, loss: str = "auto"
     A class that the split keeps from train, and numbers too large to scale, show only in `prepare`.
     """
     for pointer, name in dataset_references(spec):
-        if name not in datasets:
-            raise SpecError(pointer, f"there is no dataset {name!r}. {suggest_dataset(name, datasets)}")
+        check_reference(pointer, name, datasets)
     training = datasets[spec.train].training
     features = feature_names(spec, training)
     check_features(spec, training, features)
     augmented_column(spec.augment, training.select(features).shapes)
     for pointer, name in dataset_references(spec)[1:]:
-        other = datasets[name].training.shapes
         for column in (*features, spec.target):
-            if other.get(column) != training.shapes[column]:
-                has = f"has it in shape {other[column]}" if column in other else "lacks it"
-                raise SpecError(
-                    pointer,
-                    f"training has a column {column!r} of shape {training.shapes[column]}; dataset {name!r} {has}",
-                )
-        check_likeness(spec, training, datasets[name].training, features, pointer, name)
+            check_other(spec, training, datasets[name].training, column, pointer, name)
     learned_target(spec, training, target_kind(spec, training, loss), loss)
+
+
+def check_reference(pointer: str, name: str, datasets: Mapping[str, Dataset]) -> None:
+    """SpecError unless there is a dataset of this name."""
+    if name not in datasets:
+        raise SpecError(pointer, f"there is no dataset {name!r}. {suggest_dataset(name, datasets)}")
+
+
+def check_other(spec: DataSpec, training: Table, other: Table, column: str, pointer: str, name: str) -> None:
+    """SpecError unless another dataset has a column as the training rows have it."""
+    if other.shapes.get(column) != training.shapes[column]:
+        has = f"has it in shape {other.shapes[column]}" if column in other.shapes else "lacks it"
+        raise SpecError(
+            pointer, f"training has a column {column!r} of shape {training.shapes[column]}; dataset {name!r} {has}"
+        )
+    if column != spec.target:
+        check_likeness(spec, training, other, [column], pointer, name)
 
 
 def target_kind(spec: DataSpec, table: Table, loss: str) -> TargetKind:

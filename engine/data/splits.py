@@ -9,7 +9,7 @@ from pydantic import Field, GetCoreSchemaHandler, StringConstraints, model_valid
 from pydantic_core import CoreSchema, core_schema
 
 from engine.component import Component
-from engine.data.column_types import CategoryType, TextType, plain
+from engine.data.column_types import BooleanType, CategoryType, TextType, plain
 from engine.data.dataset import PARTS, Dataset
 from engine.data.split_advice import advised_shares
 from engine.data.table import Table
@@ -157,6 +157,8 @@ class ColumnSplit(Component):
         if isinstance(kind, CategoryType | TextType):
             places = [MARKS.get(label.strip().lower(), -1) for label in kind.labels or ()]
             meant: Values = np.array([*places, -1])[np.minimum(marks, len(places))]  # a missing mark is −1: the last
+        elif isinstance(kind, BooleanType):
+            raise self._strange("true and false, and either could be train: write 0 or train, 1 or dev, 2 or test")
         else:
             meant = marks
         strange = ~np.isin(meant, range(len(PARTS)))

@@ -147,8 +147,10 @@ def status_of(error: Exception) -> int:
 
 
 def faults_of(error: Exception) -> list[Fault]:
-    """The place that the error names, if it names one."""
+    """The places that the error names, if it names any."""
     detail = str(error)
+    if isinstance(error, engine.SpecErrors):
+        return [Fault(pointer=fault.pointer, part="body", detail=fault.detail) for fault in error.faults]
     if isinstance(error, worker.InvalidPage):
         return [Fault(pointer=f"/{error.parameter}", part="query", detail=detail)]
     if isinstance(error, worker.InvalidName):

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from engine import SpecError
 from service.http import strict_json
-from service.http.problems import Fault, invalid
+from service.http.problems import Fault, faults_of, invalid
 from service.http.request_bodies import validated
 from worker.errors import UnknownDataset
 
@@ -34,5 +34,8 @@ def asked_in_query() -> Iterator[None]:
     except (SpecError, UnknownDataset) as error:
         if not error.pointer:
             raise
-        where = error.pointer.removeprefix("/data")
-        raise invalid([Fault(pointer=where, part="query", detail=str(error))]) from error
+        faults = [
+            fault.model_copy(update={"pointer": fault.pointer.removeprefix("/data"), "part": "query"})
+            for fault in faults_of(error)
+        ]
+        raise invalid(faults) from error

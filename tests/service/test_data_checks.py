@@ -101,3 +101,37 @@ def test_a_question_that_cannot_be_meant_is_refused(
 def test_there_is_nothing_to_check_of_a_dataset_that_is_not_there(client: httpx.Client) -> None:
     assert_problem(checks(client, "nowhere"), 404)
     assert_problem(client.get("/v1/datasets/nowhere/usage"), 404)
+
+
+def test_what_was_guessed_of_the_file_is_a_finding_with_the_query_that_settles_it(client: httpx.Client) -> None:
+    rows = [{"weight": f"{row},5 kg", "y": ["a", "b"][row % 2]} for row in range(40)]
+    body = json.dumps({"data": rows}).encode()
+    answer = client.post("/v1/datasets?name=guessed", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 201, answer.text
+    told = {finding["check"]: finding for finding in checks(client, "guessed", target="y").json()["findings"]}
+    for guess in answer.json()["summary"]["guesses"]:
+        assert guess["detail"] in told["guess"]["message"]
+        assert (told["guess"]["settle"] or {}).get("upload") == (guess["settle"] or None)
+    assert told["number_format"]["settle"]["job"]["data"]["columns"]["weight"]["unit"] == "kg"
+
+
+def test_what_a_job_will_refuse_is_found_and_named_at_once_by_its_refusal(client: httpx.Client) -> None:
+    lines = [
+        f"2021-06-{1 + row % 30:02},note {row} of many,{row % 7},{'' if row < 3 else row % 2}" for row in range(60)
+    ]
+    text = "\n".join(["day,remark,x,y", *lines])
+    assert client.post("/v1/datasets?name=unready", content=text.encode(), headers=CSV).status_code == 201
+    report = checks(client, "unready", target="y").json()
+    refused = [finding for finding in report["findings"] if finding["severity"] == "refused"]
+    assert [finding["columns"] for finding in refused] == [["day"], ["remark"], ["y"]]
+    assert (refused[2]["count"], refused[2]["examples"]) == (3, ["row 0", "row 1", "row 2"])
+    spec = {"data": {"train": "unready", "target": "y"}}
+    problem = assert_problem(client.post("/v1/jobs", json=spec), 422)
+    assert [error["detail"] for error in problem["errors"]] == [
+        finding["message"].removeprefix("A job is refused: ").removesuffix(".") for finding in refused
+    ]
+    assert problem["detail"].startswith("3 things are wrong: (1) column 'day' holds dates")
+    for finding in refused[:2]:
+        spec["data"].setdefault("columns", {}).update(finding["settle"]["job"]["data"]["columns"])
+    problem = assert_problem(client.post("/v1/jobs", json=spec), 422)
+    assert "missing in 3 of 60 rows" in problem["detail"] and len(problem["errors"]) == 1

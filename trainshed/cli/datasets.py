@@ -1,5 +1,6 @@
 """`trainshed dataset`: upload data, look at them, check them."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -56,12 +57,14 @@ def check(
     target: Annotated[str | None, typer.Option(help="The column to predict: checks of classes and giveaways.")] = None,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Say what may be wrong with the data, the gravest first; exit 1 where something serious is."""
+    """Say what may be wrong with the data, the gravest first; exit 1 where something is serious or refused."""
     with open_client(url) as client:
         findings = client.datasets.check(dataset, target=target)["findings"]
     for finding in findings:
-        print(f"{finding['severity']}: {finding['message']} {finding['advice']}")
-    if any(finding["severity"] == "serious" for finding in findings):
+        settle = {what: value for what, value in (finding.get("settle") or {}).items() if value is not None}
+        how = f" {json.dumps(settle, ensure_ascii=False)}" if settle else ""
+        print(f"{finding['severity']}: {finding['message']} {finding['advice']}{how}")
+    if any(finding["severity"] in ("serious", "refused") for finding in findings):
         fail(f"{dataset} has serious faults")
 
 

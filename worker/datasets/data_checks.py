@@ -2,26 +2,46 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from threading import Lock
 
+from pydantic import TypeAdapter
+
 from engine import Dataset, JobSpec
 from engine.data import DataSpec, FractionSplit, dataset_references
-from engine.data.checks import DataReport, report_of, report_without_target
+from engine.data.checks import DataReport, Finding, report_of, report_without_target
+from engine.data.checks.finding import Settle
+from engine.data.formats.guess import Guess
+from engine.data.refusals import refusals, rows_looked_at
 from engine.data.splits import AnySplit
 from worker.datasets.library import DatasetLibrary
 from worker.domain.datasets import DatasetRecord
 from worker.errors import StoreError
 from worker.store import TenantStore
 
-REVISION = 2
+REVISION = 3
 """Of the checks: a report of an earlier one is made anew."""
 
 ONE_AT_A_TIME = Lock()
+GUESSES = TypeAdapter(list[Guess])
 
 UNLOOKED = {"normalize", "augment"}
 """Fields of a spec's data that change nothing about a report."""
+
+
+def about_guesses(record: DatasetRecord) -> Iterator[Finding]:
+    """What the upload's format guessed about the file, each with the query parameter that settles it."""
+    for guess in GUESSES.validate_python(record.summary.get("guesses") or []):
+        yield Finding(
+            check="guess",
+            severity="info",
+            count=len(guess.lines) or None,
+            examples=tuple(f"line {line}" for line in guess.lines),
+            message=f"The {guess.what} of {record.name!r} was guessed: {guess.detail}.",
+            advice="If the guess is right, nothing is left to do; if not, upload the file with what settles it.",
+            settle=Settle(upload=guess.settle) if guess.settle else None,
+        )
 
 
 class DataChecks:
@@ -43,10 +63,12 @@ class DataChecks:
             datasets = {name: self._datasets.open(known.id) for name, known in records.items()}
             if target is None:
                 return report_without_target(spec.split, datasets, spec.train, title=record.name)
-            return report_of(spec, datasets, title=record.name)
+            refused = refusals(spec, datasets, rows=rows_looked_at(datasets[spec.train].training))
+            return report_of(spec, datasets, title=record.name, refused=refused)
 
         asked = spec.model_dump(mode="json", exclude=UNLOOKED) | {"train": record.name, "target": target}
-        return self._known(records, {"data": asked, "loss": "auto"}, make)
+        # A guess is about the file, not about the contents that a report is kept for.
+        return self._known(records, {"data": asked, "loss": "auto"}, make).with_findings(about_guesses(record))
 
     def of_job(self, spec: JobSpec, datasets: Mapping[str, Dataset], ids: Mapping[str, str]) -> DataReport:
         """What is to be said of a job's data, opened already; `ids` are those of the datasets."""
@@ -60,7 +82,8 @@ class DataChecks:
         if len(records) < len(found):  # deleted by hand: nothing to keep the report with
             return make()
         asked = spec.data.model_dump(mode="json", exclude=UNLOOKED) | {"train": title}
-        return self._known(records, {"data": asked, "loss": spec.loss.type}, make)
+        guesses = [finding for record in records.values() for finding in about_guesses(record)]
+        return self._known(records, {"data": asked, "loss": spec.loss.type}, make).with_findings(guesses)
 
     def _known(
         self, records: Mapping[str, DatasetRecord], asked: Mapping[str, object], make: Callable[[], DataReport]

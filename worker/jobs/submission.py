@@ -9,6 +9,8 @@ from engine.cost_estimate import CostEstimate, estimate_cost
 from engine.data import NoNormalizer, Preprocessor, Table, TargetKind, check, dataset_references
 from engine.data.encoding.encoder_learning import learn_encoders
 from engine.data.preparation import divided, feature_names, learned_target, resolved_columns
+from engine.data.refusals import all_of, refusals, rows_looked_at
+from engine.errors import UnreadableCells
 from engine.initializers import Given
 from engine.spec import StartFrom
 from engine.training import check_training, resolved
@@ -28,7 +30,6 @@ from worker.storage.artifacts import Artifacts
 from worker.store import MODEL, Draft, TenantStore
 
 REMEMBERED = 64  # questions about data whose answer is kept: a search asks one of them again and again
-LOOKED_AT = 1 << 24  # values of a table: so many are looked through in a moment
 
 
 Known: TypeAlias = Callable[[str], PinnedDataset | None]
@@ -156,9 +157,13 @@ class Submission:
         for pointer, reference in dataset_references(spec.data):
             pin = pinned[reference]
             datasets[reference] = self._datasets.look_at(pin.id if pin else reference, pointer=pointer)
-        check(spec.data, datasets, loss=spec.loss.type)
-        kind, parts = divided(spec.data, datasets, spec.loss.type)
-        found = {part: table.rows for part, table in parts.items()}, _preprocessor(spec, kind, parts["train"])
+        try:
+            check(spec.data, datasets, loss=spec.loss.type)
+            kind, parts = divided(spec.data, datasets, spec.loss.type)
+            found = {part: table.rows for part, table in parts.items()}, _preprocessor(spec, kind, parts["train"])
+        except (SpecError, UnreadableCells) as first:
+            rows = rows_looked_at(datasets[spec.data.train].training)
+            raise all_of(refusals(spec.data, datasets, loss=spec.loss.type, rows=rows), first) from first
         if key is not None:
             while len(self._known) >= REMEMBERED:
                 self._known.pop(next(iter(self._known)), None)
@@ -236,7 +241,5 @@ def _preprocessor(spec: JobSpec, kind: TargetKind, train: Table) -> Preprocessor
     """What training will learn, but for the scales; of a table too large to be looked through here, nearly."""
     target = learned_target(spec.data, train, kind, spec.loss.type)
     features = train.select(feature_names(spec.data, train))
-    scalars = sum(shape == () for shape in features.shapes.values())
-    rows = max(2, LOOKED_AT // scalars) if scalars else 2
-    encoders = learn_encoders(features.take(slice(0, rows)), spec.data.columns)
+    encoders = learn_encoders(features.take(slice(0, rows_looked_at(features))), spec.data.columns)
     return Preprocessor(encoders, NoNormalizer(), {}, target)

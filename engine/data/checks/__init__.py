@@ -3,20 +3,24 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from engine.data.checks.class_balance import class_balance
-from engine.data.checks.finding import SEVERITIES, Finding
+from engine.data.checks.finding import Finding
 from engine.data.checks.giveaways import about_giveaways, strongest
 from engine.data.checks.idle_columns import about_idle_columns, idle_columns
 from engine.data.checks.inputs import inputs_of, sample_rows
 from engine.data.checks.mismatch import about_mismatch, mismatches
 from engine.data.checks.parts import Parts, as_wanted, divided
+from engine.data.checks.refused import about_refusals
 from engine.data.checks.repeated_rows import about_repeated_rows, repeated_rows
-from engine.data.checks.report import DataReport, SplitReport
+from engine.data.checks.report import DataReport, SplitReport, by_severity
+from engine.data.checks.spellings import about_spellings
 from engine.data.checks.target import Answers
+from engine.data.checks.target_guess import about_target_guess
 from engine.data.column_types import TextType
 from engine.data.dataset import Dataset
 from engine.data.encoding.column_options import AnyColumnOption
 from engine.data.encoding.target_column import TargetKind
 from engine.data.preparation import feature_names, target_kind
+from engine.data.refusals import Refusal
 from engine.data.specification import DataSpec
 from engine.data.split_advice import advise
 from engine.data.splits import AnySplit, GivenSplit
@@ -35,23 +39,40 @@ def check_data(spec: DataSpec, datasets: Mapping[str, Dataset], *, loss: str = "
 
 
 def report_of(
-    spec: DataSpec, datasets: Mapping[str, Dataset], *, loss: str = "auto", title: str | None = None
+    spec: DataSpec,
+    datasets: Mapping[str, Dataset],
+    *,
+    loss: str = "auto",
+    title: str | None = None,
+    refused: Sequence[Refusal] = (),
 ) -> DataReport:
-    """Every check of a job's data, keyed as the spec names it; SpecError where the spec does not fit it."""
+    """Every check of a job's data, keyed as the spec names it; SpecError where the spec does not fit it.
+
+    What the job is `refused` for is told among the findings; a target that cannot be one is then left out of the rest.
+    """
     dataset = datasets[spec.train]
     features = feature_names(spec, dataset.training)
-    kind = target_kind(spec, dataset.training, loss)
     _refuse_others_without([*features, spec.target], spec.split, datasets, dataset)
-    return examine(
+    target: str | None = spec.target
+    kind: TargetKind = "values"
+    try:
+        kind = target_kind(spec, dataset.training, loss)
+    except SpecError:
+        if not refused:
+            raise
+        target = None
+    report = examine(
         dataset,
         spec.split,
         features,
-        target=spec.target,
+        target=target,
         kind=kind,
         others=datasets,
         options=spec.columns,
         title=title or spec.train,
+        loss=loss,
     )
+    return report.with_findings(about_refusals(refused, dataset.training, spec.target))
 
 
 def report_without_target(
@@ -78,6 +99,7 @@ def examine(
     others: Mapping[str, Dataset] | None = None,
     options: Mapping[str, AnyColumnOption] | None = None,
     title: str = "the dataset",
+    loss: str = "auto",
 ) -> DataReport:
     """Every check, on bounded samples where a table is large; without a target, those that need none.
 
@@ -92,6 +114,9 @@ def examine(
     parts = divided(split, dataset, strata, others or {}, title=title, options=options)
     idle = idle_columns(table, learned)
     findings = list(about_idle_columns(idle))
+    findings += about_spellings(table, [*features, *([] if target is None else [target])], target, options)
+    if target is not None:
+        findings += about_target_guess(table, target, kind, loss, options.get(target))
     told = [name for name in learned if name not in (*idle.constant, *idle.row_numbers)]
 
     classes, alone = None, []
@@ -109,7 +134,7 @@ def examine(
     for pair in unlike:
         findings += about_mismatch(pair)
     return DataReport(
-        findings=tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))),
+        findings=by_severity(findings),
         split=_split(parts),
         classes=classes,
         strongest=tuple(alone),

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.column_types import BooleanType, CategoryType, NumberType
 from engine.data.dataset import PARTS, Dataset
-from engine.data.encoding.column_options import AnyColumnOption, BooleanColumn, CategoryColumn, NumberColumn
-from engine.data.encoding.conversions import as_boolean, as_category, as_number
+from engine.data.encoding.column_options import AnyColumnOption, IgnoredColumn
+from engine.data.encoding.target_column import answers_of
 from engine.data.splits import AnySplit, GivenSplit
 from engine.data.table import Table
 
@@ -70,17 +69,8 @@ def as_wanted(table: Table, options: Mapping[str, AnyColumnOption]) -> Table:
     read = table.plain()
     columns, types = dict(read.columns), dict(read.types)
     for name in columns.keys() & options.keys():
-        values, held = table.whole(name), table.types[name]
-        match options[name]:
-            case NumberColumn():
-                columns[name], types[name] = as_number(name, values, held), NumberType()
-            case BooleanColumn():
-                columns[name], types[name] = as_boolean(name, values, held), BooleanType()
-            case CategoryColumn():
-                columns[name], labels = as_category(name, values, held)
-                types[name] = CategoryType(labels=labels)
-            case _:
-                pass
+        if not isinstance(options[name], IgnoredColumn):
+            columns[name], types[name] = answers_of(name, table, options[name])
     return Table(columns, types)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from engine.data import ColumnSplit, Dataset, FractionSplit, GivenSplit, Table
-from engine.data.column_types import CategoryType
+from engine.data.column_types import BooleanType, CategoryType, NumberType
 from engine.errors import SpecError
 
 
@@ -161,6 +161,29 @@ def test_the_words_train_dev_and_test_say_the_part():
     table = Table({"row": np.arange(2), "part": np.array([0, -1], np.int32)}, types)
     with pytest.raises(SpecError, match="no value"):
         ColumnSplit(column="part").parts(Dataset({"all": table}), None, {})
+
+
+def test_marks_are_read_by_what_they_say_however_they_are_stored():
+    """Of spelled numbers the codes are places among the spellings, and those below 0 are words for what is missing."""
+    held = NumberType(labels=("0", "2.0"), markers=("NA",))
+    for marks, test in (([0, 1, 0], [1]), ([1, 0, 1], [0, 2])):
+        table = Table({"row": np.arange(3), "part": np.array(marks, np.int32)}, {"part": held})
+        parts = ColumnSplit(column="part").parts(Dataset({"all": table}), None, {})
+        assert set(parts) == {"train", "test"} and parts["test"].columns["row"].tolist() == test
+    for kind in (held, CategoryType(labels=("test", "train"), markers=("NA",))):
+        table = Table({"part": np.array([0, 1, -2], np.int32)}, {"part": kind})
+        with pytest.raises(SpecError, match="no value"):
+            ColumnSplit(column="part").parts(Dataset({"all": table}), None, {})
+
+
+@pytest.mark.parametrize(
+    ("marks", "held"),
+    [(np.array([1.0, 0.0]), BooleanType()), (np.array([1, 0], np.int32), BooleanType(labels=("False", "True")))],
+)
+def test_a_column_of_true_and_false_says_no_part(marks, held):
+    with pytest.raises(SpecError, match=r"holds true and false.*write 0 or train") as refused:
+        ColumnSplit(column="part").parts(Dataset({"all": Table({"part": marks}, {"part": held})}), None, {})
+    assert refused.value.pointer == "/data/split/column"
 
 
 @given(st.lists(st.sampled_from([0, 1, 2]), min_size=1, max_size=30).filter(lambda marks: 0 in marks))

@@ -14,6 +14,7 @@ from trainshed.client.types.data_report import (
     Predictor,
     RepeatedRows,
     SameRow,
+    Settle,
     SplitReport,
 )
 from trainshed.client.types.dataset import Dataset, DatasetUsage, DatasetUse, Preview
@@ -90,6 +91,7 @@ __all__ = [
     "Revision",
     "Saliency",
     "SameRow",
+    "Settle",
     "Spec",
     "SplitReport",
     "State",

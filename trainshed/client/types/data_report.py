@@ -2,15 +2,27 @@
 
 from typing import Literal, NotRequired, TypedDict
 
+from trainshed.client.types.json import JsonValue
+
+
+class Settle(TypedDict):
+    """What settles a finding, ready to be sent: a merge patch of the job, or a query parameter of the upload."""
+
+    job: NotRequired[JsonValue]
+    upload: NotRequired[str | None]
+
 
 class Finding(TypedDict):
     """Something about data that a person should know before trusting a model."""
 
     check: str
-    severity: Literal["info", "warning", "serious"]
+    severity: Literal["info", "warning", "serious", "refused"]
     message: str
     advice: str
     columns: NotRequired[list[str]]
+    count: NotRequired[int | None]
+    examples: NotRequired[list[str]]
+    settle: NotRequired[Settle | None]
 
 
 class SplitReport(TypedDict):

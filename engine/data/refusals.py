@@ -1,0 +1,139 @@
+"""Everything that a job would be refused for, named at once: `check` and the learning raise only the first of it.
+
+Whoever is refused mends all of it before the next try; so each column is asked by itself.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from engine.data.augmentation.augmenter import augmented_column
+from engine.data.column_types import TextType
+from engine.data.dataset import Dataset
+from engine.data.encoding.encoder_learning import learn_encoders
+from engine.data.encoding.suitability import check_features
+from engine.data.preparation import check_other, check_reference, divided, feature_names, learned_target, target_kind
+from engine.data.specification import DataSpec, dataset_references
+from engine.data.table import Table
+from engine.errors import SpecError, SpecErrors, UnreadableCells
+from engine.json_pointer import pointer, tokens_of
+
+MOST = 20  # named in one refusal
+LOOKED_AT = 1 << 24  # values of a table: so many are looked through in a moment
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One fault of a spec or of the data, the columns it is about, and what of a job would settle it."""
+
+    fault: SpecError
+    columns: tuple[str, ...] = ()
+    settle: JsonValue = None  # a merge patch of the job; null where only other data would do
+
+
+def refusals(
+    spec: DataSpec, datasets: Mapping[str, Dataset], *, loss: str = "auto", rows: int | None = None
+) -> list[Refusal]:
+    """All that `check` and learning on the training rows refuse; of a large table, looking at so many of its rows."""
+    found: list[Refusal] = []
+    for refusal in _refusals(spec, datasets, loss, rows):
+        if refusal.fault.detail not in {known.fault.detail for known in found}:
+            found.append(refusal)
+        if len(found) == MOST:
+            break
+    return found
+
+
+def all_of(found: Sequence[Refusal], first: Exception) -> Exception:
+    """The refusals as one error; the first that was met where asking again finds none."""
+    faults = [refusal.fault for refusal in found]
+    return SpecErrors(faults) if len(faults) > 1 else faults[0] if faults else first
+
+
+def rows_looked_at(table: Table) -> int:
+    """Rows of a table that are looked through in a moment."""
+    scalars = sum(shape == () for shape in table.shapes.values())
+    return max(2, LOOKED_AT // scalars) if scalars else 2
+
+
+def _refusals(spec: DataSpec, datasets: Mapping[str, Dataset], loss: str, rows: int | None) -> Iterator[Refusal]:
+    unknown = [
+        fault for at, name in dataset_references(spec) if (fault := _caught(check_reference, at, name, datasets))
+    ]
+    yield from map(Refusal, unknown)
+    if unknown:
+        return
+    training = datasets[spec.train].training
+    while (fault := _caught(feature_names, spec, training)) is not None:
+        yield Refusal(fault)
+        if (rest := _without(spec, fault.pointer)) is None:
+            return
+        spec = rest
+    features = feature_names(spec, training)
+    refused: set[str] = set()
+    for name in features:
+        if fault := _caught(check_features, spec, training, [name]):
+            refused.add(name)
+            yield Refusal(fault, (name,), _ignoring(name, training))
+    if fault := _caught(augmented_column, spec.augment, training.select(features).shapes):
+        yield Refusal(fault)
+    for at, reference in dataset_references(spec)[1:]:
+        other = datasets[reference].training
+        for name in (*features, spec.target):
+            if fault := _caught(check_other, spec, training, other, name, at, reference):
+                yield Refusal(fault, (name,))
+    parts: dict[str, Table] = {}
+    try:
+        learned_target(spec, training, target_kind(spec, training, loss), loss)
+        kind, parts = divided(spec, datasets, loss)
+        learned_target(spec, parts["train"], kind, loss)
+    except SpecError as error:
+        yield Refusal(error, (spec.target,) if error.pointer == "/data/target" else ())
+    except UnreadableCells as error:
+        yield Refusal(_of_cells(error), (error.column,), _numbers_only(error.column))
+    train = parts.get("train", training)
+    for name in (name for name in features if name not in refused):
+        column = train.select([name])
+        some = column if rows is None else column.take(slice(0, rows))
+        if fault := _caught(learn_encoders, some, spec.columns):
+            yield Refusal(fault, (name,), _ignoring(name, training))
+
+
+def _caught(check: Callable[..., object], *arguments: object) -> SpecError | None:
+    """What a check refuses."""
+    try:
+        check(*arguments)
+    except SpecError as error:
+        return error
+    except UnreadableCells as error:
+        return _of_cells(error)
+    return None
+
+
+def _of_cells(error: UnreadableCells) -> SpecError:
+    return SpecError(pointer(["data", "columns", error.column]), str(error))
+
+
+def _without(spec: DataSpec, where: str) -> DataSpec | None:
+    """The spec without what it says at a pointer, to see what else is wrong; None where it needs that."""
+    match tokens_of(where):
+        case ["data", "features", place] if place.isdecimal() and spec.features and len(spec.features) > 1:
+            kept = tuple(name for number, name in enumerate(spec.features) if number != int(place))
+            return spec.model_copy(update={"features": kept})
+        case ["data", "columns", name, *_] if name in spec.columns:
+            return spec.model_copy(update={"columns": {n: o for n, o in spec.columns.items() if n != name}})
+        case _:
+            return None
+
+
+def _ignoring(name: str, table: Table) -> JsonValue:
+    """A patch of the job that leaves a column out, or reads as numbers what mostly is."""
+    held = table.types[name]
+    if isinstance(held, TextType) and held.holds == "mixed":
+        return _numbers_only(name)
+    return {"data": {"columns": {name: {"type": "ignore"}}}}
+
+
+def _numbers_only(name: str) -> JsonValue:
+    return {"data": {"columns": {name: {"type": "number", "unreadable": "missing"}}}}
