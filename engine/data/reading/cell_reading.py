@@ -36,7 +36,9 @@ class CellReading(Component):
     def is_missing(self, text: str) -> bool:
         """Whether a text stands for nothing."""
         word = text.strip().lower()
-        return not word or word in self.missing
+        if not word or word in self.missing:
+            return True
+        return bool(self.missing_numbers) and self.number.number(word) in self.missing_numbers
 
     def number_in(self, text: str) -> float | None:
         """The finite number that a text is; None where it is none."""
