@@ -1,5 +1,6 @@
 """What can go wrong in the engine; the message says the offending value, what is allowed and what to do."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from engine.json_pointer import pointer

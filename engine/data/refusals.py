@@ -14,9 +14,10 @@ from engine.data.dataset import Dataset
 from engine.data.encoding.encoder_learning import learn_encoders
 from engine.data.encoding.suitability import check_features
 from engine.data.preparation import check_other, check_reference, divided, feature_names, learned_target, target_kind
+from engine.data.reading.unreadable import UnreadableCells
 from engine.data.specification import DataSpec, dataset_references
 from engine.data.table import Table
-from engine.errors import SpecError, SpecErrors, UnreadableCells
+from engine.errors import SpecError, SpecErrors
 from engine.json_pointer import pointer, tokens_of
 
 MOST = 20  # named in one refusal

@@ -9,8 +9,8 @@ from engine.cost_estimate import CostEstimate, estimate_cost
 from engine.data import NoNormalizer, Preprocessor, Table, TargetKind, check, dataset_references
 from engine.data.encoding.encoder_learning import learn_encoders
 from engine.data.preparation import divided, feature_names, learned_target, resolved_columns
+from engine.data.reading.unreadable import UnreadableCells
 from engine.data.refusals import all_of, refusals, rows_looked_at
-from engine.errors import UnreadableCells
 from engine.initializers import Given
 from engine.spec import StartFrom
 from engine.training import check_training, resolved
