@@ -26,8 +26,8 @@ class PictureFeature(NamedTuple):
 
 def picture_feature(model: Model) -> PictureFeature | None:
     """That of a model; None where there is another feature, or none is a picture."""
-    first, *others = model.preprocessor.encoders
-    if others or not isinstance(first, TensorEncoder) or first.picture is None:
+    encoders = model.preprocessor.encoders
+    if len(encoders) != 1 or not isinstance(first := encoders[0], TensorEncoder) or first.picture is None:
         return None
     return PictureFeature(first.name, first.shape, first.picture)
 
@@ -51,11 +51,10 @@ def read_picture(model: Model, body: bytes) -> NDArray[np.uint8]:
 
 def may_hold_pictures(model: Model, kind: str, body: bytes) -> bool:
     """Whether pictures may have to be decoded, which is no work for the event loop."""
-    if is_picture(kind):
-        return True
-    # tensors of text, or text between quotes that is longer than a name
-    holds_text = b'"BYTES"' in body or any(len(text) > 64 for text in body.split(b'"')[1::2])
-    return holds_text and picture_feature(model) is not None
+    if picture_feature(model) is None:
+        return False
+    # a body, tensors of text, or text between quotes that is longer than a name
+    return is_picture(kind) or b'"BYTES"' in body or any(len(text) > 64 for text in body.split(b'"')[1::2])
 
 
 def _refused(detail: str) -> RequestRefused:

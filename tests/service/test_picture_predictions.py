@@ -16,6 +16,7 @@ import pytest
 from engine import Model, load
 from engine.data.formats.image_zip_format import ImageZipFormat
 from engine.table_answers import answers_of
+from service.predictions.pictures import may_hold_pictures
 from tests.engine.data.pictures import KINDS, TURNED, deep_png, photograph
 from tests.service.shape import assert_problem
 from worker.workspace import Workspace
@@ -228,3 +229,17 @@ def test_scans_of_another_white_are_refused_until_they_are_uploaded_alike(
     assert f"white={white}" in assert_problem(explained, 422)["detail"]
     client.post(f"/v1/datasets?name=darker&white={white}", content=other, headers=head)
     assert client.post("/v1/jobs", json=spec).status_code == 201
+
+
+def test_what_may_hold_pictures_is_known_before_it_is_read(scans: Pictures, client: httpx.Client, backend: Workspace,
+                                                           train: Callable[..., str]) -> None:  # fmt: skip
+    picture = scans.pictures[0]
+    of_text = json.dumps({"rows": [{"x": text_of(picture)}]}).encode()
+    of_numbers = json.dumps({"rows": [{"x": [1] * 54}]}).encode()
+    tensor = json.dumps({"inputs": [{"name": "x", "datatype": "BYTES", "shape": [1]}]}).encode() + picture
+    assert all(
+        may_hold_pictures(scans.model, *given) for given in (("image/png", picture), ("", of_text), ("", tensor))
+    )
+    assert not may_hold_pictures(scans.model, "", of_numbers)
+    numbers = load(backend.jobs.model_path(train(data={"train": "iris", "target": "label"})))
+    assert not any(may_hold_pictures(numbers, *one) for one in given)
