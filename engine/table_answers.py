@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from engine.data.encoding.encoders import MOST_CELLS, TensorEncoder
 from engine.data.encoding.row_reading import RowMarks, read_table
+from engine.data.formats.picture_reading import upload_like
 from engine.data.reading.unreadable import UnreadableRows
 from engine.data.table import Table
 from engine.errors import DataError, RowError
@@ -39,7 +40,11 @@ def check_columns(model: Model, table: Table) -> None:
                 f"there is no column {name!r}, which the model predicts from. {did_you_mean(name, table.columns)}"
             )
         if name not in absent and table.shapes[name] != encoder.shape:
-            raise DataError(f"column {name!r} has the shape {table.shapes[name]}; the model takes {encoder.shape}")
+            pictures = isinstance(encoder, TensorEncoder) and encoder.picture
+            raise DataError(
+                f"column {name!r} has the shape {table.shapes[name]}; the model takes {encoder.shape}"
+                + (f"; {upload_like(encoder.shape)}, if they are pictures" if pictures else "")
+            )
 
 
 def survey(model: Model, table: Table) -> Survey:

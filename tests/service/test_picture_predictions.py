@@ -237,9 +237,16 @@ def test_what_may_hold_pictures_is_known_before_it_is_read(scans: Pictures, clie
     of_text = json.dumps({"rows": [{"x": text_of(picture)}]}).encode()
     of_numbers = json.dumps({"rows": [{"x": [1] * 54}]}).encode()
     tensor = json.dumps({"inputs": [{"name": "x", "datatype": "BYTES", "shape": [1]}]}).encode() + picture
-    assert all(
-        may_hold_pictures(scans.model, *given) for given in (("image/png", picture), ("", of_text), ("", tensor))
-    )
+    given = [("image/png", picture), ("", of_text), ("", tensor)]
+    assert all(may_hold_pictures(scans.model, *one) for one in given)
     assert not may_hold_pictures(scans.model, "", of_numbers)
     numbers = load(backend.jobs.model_path(train(data={"train": "iris", "target": "label"})))
     assert not any(may_hold_pictures(numbers, *one) for one in given)
+
+
+def test_a_dataset_of_other_pictures_is_refused_with_how_to_upload_it(
+    client: httpx.Client, scans: Pictures, photographs: Pictures
+) -> None:
+    path = f"/v1/models/{scans.name}/explain"
+    detail = assert_problem(client.post(path, json={"dataset": photographs.name}), 422)["detail"]
+    assert "size=6x9&mode=grayscale" in detail

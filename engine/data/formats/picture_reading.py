@@ -28,3 +28,8 @@ class PictureReading(Component):
             f"pictures in which {other.white} is white, where it is {self.white} in those that are learned from; "
             f"upload them with white={self.white}"
         )
+
+
+def upload_like(shape: tuple[int, ...]) -> str:
+    """What to ask of an upload whose pictures are to become arrays of a shape."""
+    return f"upload them with size={shape[1]}x{shape[0]}&mode={'color' if shape[2:] == (3,) else 'grayscale'}"
