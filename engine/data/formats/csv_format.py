@@ -9,9 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from engine.data.dataset import Dataset
@@ -31,6 +32,8 @@ from engine.data.formats.words import BLANK, MOST_SPELLINGS, Words
 from engine.data.reading.cell_values import MISSING, shown
 from engine.errors import DataError
 
+FEWEST = 32  # rows that say how many spellings a column has
+MANY = 0.7  # of the rows: codes and so many spellings would take more room than the numbers
 READERS = 2  # threads
 HEAD = 1 << 16  # bytes that are read before all others: most columns of words show there
 
@@ -122,7 +125,7 @@ def _pass(
         for column in rows.unusual:
             if column in words or column in numbers:
                 continue
-            if len(np.unique(rows.numbers[:, reading.layout.numbers.index(column)])) > MOST_SPELLINGS // 8:
+            if _are_many(rows.numbers[:, reading.layout.numbers.index(column)]):
                 numbers.add(column)
             else:
                 words[column] = Words(missing=missing)
@@ -144,6 +147,11 @@ def _pass(
         if surprised:
             return None
     return None if surprised else intake
+
+
+def _are_many(numbers: NDArray[Any]) -> bool:
+    """Whether a column of such numbers has more spellings than are kept."""
+    return len(numbers) >= FEWEST and len(np.unique(numbers)) > min(MANY * len(numbers), MOST_SPELLINGS / 8)
 
 
 def _check_line_ends(path: Path, first: Lines) -> None:

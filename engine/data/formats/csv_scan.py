@@ -253,7 +253,7 @@ def scan(
                     w = w * 10 + (np.int64(c) - _ZERO)
                     at += 1
                     c = text[at]
-                digits, places = at - first, 0
+                digits, places, pointed = at - first, 0, c == _POINT
                 fine = digits < 2 or text[first] != _ZERO or negative or c == _POINT
                 if c == _POINT:
                     at += 1
@@ -274,17 +274,13 @@ def scan(
                     value, fine = _nearest(_U(w), -places)
                 if fine:
                     numbers[row, target] = -value if negative else value
-                    if places > 0 or w == 0 or text[at - 1] == _POINT or text[first] == _ZERO:
-                        whole = digits - places
-                        if (
-                            whole == 0
-                            or text[at - 1] == _POINT
-                            or (places > 0 and text[at - 1] == _ZERO)
-                            or digits > 15
-                            or (whole > 1 and text[first] == _ZERO)
-                            or (negative and w == 0)
-                        ):
+                    if pointed:
+                        whole, last = digits - places, text[at - 1]
+                        zeros = last == _ZERO or w == 0 or (whole > 1 and text[first] == _ZERO)
+                        if zeros or whole == 0 or last == _POINT or digits > 15:
                             unusual[target] = 1
+                    elif negative and text[first] == _ZERO:
+                        unusual[target] = 1
                 else:
                     at = start
             elif c != _QUOTE and row < most:
