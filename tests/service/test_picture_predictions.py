@@ -7,16 +7,22 @@ import re
 import struct
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from engine import Model, load
+from engine import DataError, Model, load
 from engine.data.formats.image_zip_format import ImageZipFormat
 from engine.table_answers import answers_of
 from service.predictions.pictures import may_hold_pictures
+from tests.engine.data.damage import damaged
+from tests.engine.data.drawn_pictures import pictures
 from tests.engine.data.pictures import KINDS, TURNED, deep_png, photograph
 from tests.service.shape import assert_problem
 from worker.workspace import Workspace
@@ -250,3 +256,39 @@ def test_a_dataset_of_other_pictures_is_refused_with_how_to_upload_it(
     path = f"/v1/models/{scans.name}/explain"
     detail = assert_problem(client.post(path, json={"dataset": photographs.name}), 422)["detail"]
     assert "size=6x9&mode=grayscale" in detail
+
+
+@pytest.fixture(scope="module")
+def mixed(client: httpx.Client, backend: Workspace, train: Callable[..., str]) -> Pictures:
+    pictures = [*PHOTOGRAPHS, *map(deep_png, DEEP)]
+    return Pictures(client, backend, train, "mixed", "size=5x7&mode=color&white=4095", pictures)
+
+
+@given(drawn=st.lists(pictures(), min_size=2, max_size=4), seed=st.none() | st.integers(0, 2**32))
+def test_every_road_answers_alike_or_refuses_alike(
+    new_folder: Callable[[], Path], mixed: Pictures, drawn: list[bytes], seed: int | None
+) -> None:
+    if seed is not None:
+        drawn[0] = damaged(drawn[0], Random(seed))  # noqa: S311
+    folder = new_folder()
+    (folder / "a.zip").write_bytes(packed(drawn))
+    try:
+        table = ImageZipFormat.model_validate(mixed.options).read(folder / "a.zip").training
+    except DataError:
+        table = None
+    rows = {"rows": [{"x": text_of(picture)} for picture in drawn]}
+    tensor = {"name": "x", "datatype": "BYTES", "shape": [len(drawn)], "data": [row["x"] for row in rows["rows"]]}
+    path = f"/v1/models/{mixed.name}/predict"
+    answers = [
+        mixed.post(path, json=rows),
+        mixed.post(f"/v1/jobs/{mixed.job}/predict", json=rows),
+        mixed.post(path, content=drawn[0], headers={"Content-Type": "image/webp"}),
+        mixed.post(f"/v2/models/{mixed.name}/infer", json={"inputs": [tensor]}),
+    ]
+    if table is None:
+        assert [answer.status_code for answer in answers] == [422, 422, 422, 400]
+        return
+    found = np.concatenate([block for block, *_ in answers_of(mixed.model, table)])
+    wanted = json.loads(json.dumps(mixed.model.predictions(found)))
+    assert [answer.json().get("predictions") for answer in answers[:3]] == [wanted, wanted, wanted[:1]]
+    assert answers[3].json()["outputs"][1]["data"] == [p for one in wanted for p in one["probabilities"].values()]

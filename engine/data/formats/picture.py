@@ -277,6 +277,8 @@ def _opened(content: bytes, name: str) -> ImageFile.ImageFile:
         return Image.open(BytesIO(content), formats=KINDS)
     except UnidentifiedImageError:
         raise DataError(f"{name} is no {SAID}; save it as one of them") from None
+    except Image.DecompressionBombError:
+        raise DataError(f"{name} has more than {MAX_PIXELS} pixels, the most that are read; save it smaller") from None
 
 
 def _largest(image: TiffImagePlugin.TiffImageFile, tag: int) -> int:
