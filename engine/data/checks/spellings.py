@@ -1,5 +1,5 @@
 """Columns whose type was guessed from spellings that could mean something else: words that look like numbers, labels
-that look like each other, dates among words, numbers in a format of their own, words that stand for missing values.
+that look like each other, dates among words, words that stand for missing values.
 """
 
 from collections import Counter
@@ -9,11 +9,12 @@ from itertools import islice
 import numpy as np
 
 from engine.data.checks.finding import EXAMPLES, Finding, Settle, Severity, listed, settled_by
+from engine.data.checks.number_formats import about_number_formats
 from engine.data.checks.parts import spread
-from engine.data.column_types import CategoryType, NumberType, SpelledType, TextType
+from engine.data.column_types import CategoryType, SpelledType, TextType
 from engine.data.encoding.column_options import AnyColumnOption, CategoryColumn
 from engine.data.reading.cell_values import is_date, plain_value
-from engine.data.reading.number_format import PLAIN, NumberFormat, guess_format
+from engine.data.reading.number_format import guess_format
 from engine.data.table import Table
 
 MOST_ROWS = 1 << 20  # that are counted; of more, so many evenly spread
@@ -41,10 +42,7 @@ def about_spellings(
                 yield from _similar_labels(name, labels, is_target=name == target)
         if isinstance(kind, CategoryType | TextType) and option is None:
             yield from _dates_and_words(name, labels)
-    for name in names:
-        held = table.types[name]
-        if isinstance(held, NumberType) and held.reading.number != PLAIN and name not in options:
-            yield _number_format(name, held.reading.number, counts[name][0] if name in counts else {})
+    yield from about_number_formats(table, [name for name in names if name not in options])
     yield from _missing_words(table, {name: counts[name][1] for name in spelled if name not in options})
 
 
@@ -111,7 +109,7 @@ def _similar_labels(name: str, labels: Texts, *, is_target: bool) -> Iterator[Fi
         severity=_severity(is_target),
         columns=(name,),
         count=sum(labels[label] for group in alike for label in group[1:]),
-        examples=tuple(islice((label for group in alike for label in group[1:]), EXAMPLES)),
+        examples=tuple(islice((label for group in alike for label in group), EXAMPLES)),
         message=f"{name!r} has labels that differ only in case, in blanks or in how a number is written: {shown}. Each "
         f"is a {'class' if is_target else 'label'} of its own.",
         advice="Write them alike in the file and upload it again, unless they mean different things.",
@@ -136,53 +134,6 @@ def _dates_and_words(name: str, labels: Texts) -> Iterator[Finding]:
         "days to come.",
         settle=settled_by(name, {"type": "ignore"}),
     )
-
-
-def _number_format(name: str, form: NumberFormat, labels: Texts) -> Finding:
-    """How numbers were read that are not written plainly; a warning where they could be read as others."""
-    other = _other_reading(form, labels)
-    written = [label for label in labels if PLAIN.number(label) is None][:EXAMPLES]
-    said = form if other is None else other
-    shown = f": {written[0]!r} is {form.number(written[0]):.15g}" if written else ""
-    doubt = "" if other is None or not written else f"; it could also be {other.number(written[0]):.15g}"
-    option = {"type": "number", **said.model_dump()}
-    return Finding(
-        check="number_format",
-        severity="info" if other is None else "warning",
-        columns=(name,),
-        count=sum(labels.values()) or None,
-        examples=tuple(written),
-        message=f"{name!r} was read as numbers with {_described(form)}{shown}{doubt}.",
-        advice="If so, nothing is left to do; if not, say how they are written."
-        if other is None
-        else "Look which of the two it is; say so, and the guess is none any more.",
-        settle=settled_by(name, option),
-    )
-
-
-def _other_reading(form: NumberFormat, labels: Texts) -> NumberFormat | None:
-    """Another format that reads all of the same cells, some of them as other numbers."""
-    for decimal, thousands in ((".", ","), (",", "."), (",", ""), (".", "")):
-        other = form.model_copy(update={"decimal": decimal, "thousands": thousands})
-        read = [(form.number(label), other.number(label)) for label in labels]
-        if read and all(there is not None for _, there in read) and any(here != there for here, there in read):
-            return other
-    return None
-
-
-def _described(form: NumberFormat) -> str:
-    said = []
-    if form.decimal == ",":
-        said.append("decimal commas")
-    if form.thousands:
-        said.append(f"thousands set apart by {form.thousands!r}")
-    if form.unit:
-        said.append(f"the unit {form.unit!r}")
-    if form.multiplied:
-        said.append("k, M or B for thousands, millions, billions")
-    if form.accounting:
-        said.append("the minus of accountants")
-    return " and ".join(said)
 
 
 def _missing_words(table: Table, found: Mapping[str, Texts]) -> Iterator[Finding]:
