@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.encoding.encoders import MOST_CELLS, TensorEncoder
+from engine.data.encoding.column_encoder import MOST_CELLS
+from engine.data.encoding.encoders import TensorEncoder
 from engine.data.encoding.row_reading import RowMarks, read_table
 from engine.data.formats.picture_reading import upload_like
 from engine.data.reading.unreadable import UnreadableRows

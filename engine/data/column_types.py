@@ -91,7 +91,7 @@ class TextType(SpelledType):
     """
 
     kind: Literal["text"] = "text"
-    holds: Literal["dates", "text", "identifiers", "mixed"] = "text"
+    holds: Literal["dates", "times", "text", "identifiers", "mixed"] = "text"
     example: str = ""
 
     @property

@@ -1,12 +1,12 @@
 """The preprocessor as ONNX: raw values become the network's inputs inside the graph, in float64 as in training.
 
 A model of numbers alone takes one matrix, `input` (rows × values, arrays flat in C order). Where a column holds
-labels, every column is an input of its own, under its name: labels as strings (rows × 1), numbers and booleans as
-numbers (rows × 1), arrays in their shape. NaN, and for labels what the column's `CellReading` takes for missing, is a
-missing value, filled as the training rows taught. A graph compares strings letter by letter: beside each label it knows
-the spellings of a missing value in any case, a whole number with a point, and truth values as programs write them. An
-ordinal label outside the order, which the service refuses, makes the answer NaN. Numbers are float64 where float32 does
-not tell those of the training rows apart.
+labels or dates, every column is an input of its own, under its name: labels as strings (rows × 1), numbers and
+booleans as numbers (rows × 1), dates as days since 1970-01-01 (rows × 1), arrays in their shape. NaN, and for labels
+what the column's `CellReading` takes for missing, is a missing value, filled as the training rows taught. A graph
+compares strings letter by letter: beside each label it knows the spellings of a missing value in any case, a whole
+number with a point, and truth values as programs write them. An ordinal label outside the order, which the service
+refuses, makes the answer NaN. Numbers are float64 where float32 does not tell those of the training rows apart.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from math import prod
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from engine.data.encoding.date_encoder import DateEncoder
 from engine.data.encoding.encoders import AnyEncoder, OneHotEncoder, OrdinalEncoder, TensorEncoder
 from engine.data.encoding.normalizers import (
     MinMaxNormalizer,
@@ -28,6 +29,7 @@ from engine.data.encoding.preprocessor import Preprocessor
 from engine.data.reading.cell_values import YES_NO, plain_value
 from engine.data.reading.label_places import label_places
 from engine.errors import ExportImpossible
+from engine.export.onnx_dates import date_inputs
 from engine.export.onnx_graph import MACHINE_LEARNING, Graph
 from engine.export.raw_dtype import raw_dtype
 
@@ -38,7 +40,7 @@ LONGEST_WORD = 5  # letters of a spelling that is known in any case; of longer o
 
 def takes_matrix(preprocessor: Preprocessor) -> bool:
     """Whether all features are numbers, so that a row is one vector."""
-    return not any(isinstance(encoder, LABELED) for encoder in preprocessor.encoders)
+    return not any(isinstance(encoder, LABELED | DateEncoder) for encoder in preprocessor.encoders)
 
 
 def network_inputs(graph: Graph, preprocessor: Preprocessor, dtype: DTypeLike) -> str:
@@ -90,6 +92,8 @@ def _column(graph: Graph, encoder: AnyEncoder, dtype: DTypeLike) -> str:
     """The inputs that one raw column becomes (rows × width), before they are scaled."""
     if isinstance(encoder, OneHotEncoder):
         return _one_hot(graph, encoder)
+    if isinstance(encoder, DateEncoder):
+        return date_inputs(graph, encoder)
     if isinstance(encoder, TensorEncoder):
         raw = graph.cast(graph.input(encoder.name, dtype, encoder.shape), np.float64)
         return graph.node("Reshape", raw, graph.constant(np.array([0, encoder.width])))

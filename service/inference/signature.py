@@ -1,7 +1,8 @@
 """A model as the protocol sees it: the tensors that it takes and answers.
 
 A model of numbers alone takes one matrix, `input` (rows × values); its columns one by one, by their names, will do as
-well. Where a column holds labels, every column is a tensor of its own: labels are BYTES, booleans BOOL, numbers FP64.
+well. Where a column holds labels or dates, every column is a tensor of its own: labels and dates are BYTES, booleans
+BOOL, numbers FP64.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from engine import Model
+from engine.data.encoding.date_encoder import DateEncoder
 from engine.data.encoding.encoders import AnyEncoder, BooleanEncoder, LabelEncoder, NumberEncoder, TensorEncoder
 from engine.export.raw_dtype import raw_dtype
 from engine.spelling import nearest
@@ -113,7 +115,7 @@ def ranked(model: Model, probabilities: NDArray[np.floating], most: int) -> NDAr
 
 
 def _takes_matrix(model: Model) -> bool:
-    return not any(isinstance(encoder, LabelEncoder) for encoder in model.preprocessor.encoders)
+    return not any(isinstance(encoder, LabelEncoder | DateEncoder) for encoder in model.preprocessor.encoders)
 
 
 def _is_matrix(model: Model, tensors: Mapping[str, Tensor]) -> bool:
@@ -125,7 +127,7 @@ def _is_matrix(model: Model, tensors: Mapping[str, Tensor]) -> bool:
 
 
 def _datatype(encoder: AnyEncoder) -> str:
-    if isinstance(encoder, LabelEncoder):
+    if isinstance(encoder, LabelEncoder | DateEncoder):
         return BYTES
     return "BOOL" if isinstance(encoder, BooleanEncoder) and not encoder.indicator else "FP64"
 

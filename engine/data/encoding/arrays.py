@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.encoding.encoders import TensorEncoder, shown
+from engine.data.encoding.column_encoder import shown
+from engine.data.encoding.encoders import TensorEncoder
 from engine.data.formats.picture import PixelBudget, picture_in
 from engine.errors import DataError, RowError
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator
 
 from engine.component import Component
+from engine.data.reading.date_format import Order
 from engine.data.reading.number_format import NumberFormat, Unit
 from engine.family import Family
 
@@ -81,11 +82,41 @@ class CategoryColumn(Component):
         return order
 
 
+DatePart = Literal["year", "month", "day", "weekday", "hour", "days"]
+
+
+class DateColumn(Component):
+    """Dates, taken apart into what a network can learn from."""
+
+    type: Literal["date"] = Field("date", description="Take the column for dates.")
+    parts: Annotated[tuple[DatePart, ...], Field(min_length=1, max_length=6)] = Field(
+        ("year", "month", "weekday", "days"),
+        description="What becomes an input: the year, the day of the month, the hour and the days since 1970-01-01 "
+        "are a number each; the month and the weekday an input for each that there is.",
+    )
+    order: Order | None = Field(
+        None, description="The order of dates such as 03/04/2024: dmy or mdy; null: as all cells together tell."
+    )
+    missing_words: MissingWords = None
+    unreadable: Literal["refuse", "missing"] = Field(
+        "refuse", description="What becomes of a cell that is no date: the job is refused with their count, or such "
+        "cells are missing values, here and in every row to predict.",
+    )  # fmt: skip
+
+    @field_validator("parts")
+    @classmethod
+    def parts_differ(cls, parts: tuple[DatePart, ...]) -> tuple[DatePart, ...]:
+        part, times = Counter(parts).most_common(1)[0]
+        if times > 1:
+            raise ValueError(f"{part!r} is listed {times} times; name every part once")
+        return parts
+
+
 class IgnoredColumn(Component):
     """Nothing to predict from."""
 
     type: Literal["ignore"] = Field("ignore", description="Leave the column out of the features.")
 
 
-AnyColumnOption = NumberColumn | BooleanColumn | CategoryColumn | IgnoredColumn
+AnyColumnOption = NumberColumn | BooleanColumn | CategoryColumn | DateColumn | IgnoredColumn
 ColumnOption = Annotated[AnyColumnOption, Family()]

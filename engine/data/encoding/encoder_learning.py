@@ -10,10 +10,12 @@ from engine.data.encoding.column_options import (
     AnyColumnOption,
     BooleanColumn,
     CategoryColumn,
+    DateColumn,
     IgnoredColumn,
     NumberColumn,
 )
 from engine.data.encoding.conversions import Values, as_boolean, as_number, texts_of
+from engine.data.encoding.date_encoder import as_days, date_encoder, date_format_of
 from engine.data.encoding.encoders import (
     AnyEncoder,
     BooleanEncoder,
@@ -29,6 +31,11 @@ from engine.data.table import Table
 from engine.errors import SpecError
 from engine.json_pointer import pointer
 
+UNREADABLE: Mapping[type, tuple[str, str]] = {  # what cells are that cannot be read, and what else to say of them
+    NumberColumn: ("no number", "how the column is written (decimal, thousands, unit)"),
+    BooleanColumn: ("neither true nor false", "what is missing (missing_words)"),
+    DateColumn: ("no date", "how the column is written (order, missing_words)"),
+}
 TOLD_APART = 1 << 18  # values that are looked at to see whether float32 tells them apart
 SAMPLE = 1 << 24  # values: a median is exact up to so many, else that of evenly spaced rows
 
@@ -68,8 +75,9 @@ def reading_of(held: AnyColumnType, option: AnyColumnOption | None) -> CellReadi
         changes |= {
             "number": reading.number if form is None else form,
             "truth": isinstance(held, BooleanType),
-            "lenient": option.unreadable == "missing",
         }
+    if isinstance(option, NumberColumn | DateColumn):
+        changes["lenient"] = option.unreadable == "missing"
     return reading.model_copy(update=changes)
 
 
@@ -86,7 +94,7 @@ def learn_encoders(table: Table, given: Options) -> tuple[AnyEncoder, ...]:
         for block in table.blocks(counts):
             for name, count in counts.items():
                 count.add(block.columns[name][:], block.types[name])
-    numbers = [name for name, option in options.items() if isinstance(option, NumberColumn)]
+    numbers = [name for name, option in options.items() if isinstance(option, NumberColumn | DateColumn)]
     step = max(1, -(-table.rows * max(1, len(numbers)) // SAMPLE))
     sample = table.select(numbers).take(slice(None, None, step)).read() if numbers else None
     encoders: list[AnyEncoder] = []
@@ -103,6 +111,11 @@ def learn_encoders(table: Table, given: Options) -> tuple[AnyEncoder, ...]:
                 missing = counts[name].missing
             values = as_number(name, sample.columns[name][:], sample.types[name], readings[name])
             encoders.append(_number_encoder(name, values, option, readings[name], indicator=missing > 0))
+        elif isinstance(option, DateColumn) and sample is not None:
+            counts[name].check()
+            form = date_format_of(name, held, option)
+            days = as_days(name, sample.columns[name][:], sample.types[name], form, readings[name])
+            encoders.append(date_encoder(name, days, option, form, readings[name], indicator=counts[name].missing > 0))
         else:
             counts[name].check()
             encoders.append(counts[name].encoder(option))
@@ -132,10 +145,15 @@ class _Counts:
             return
         is_boolean = isinstance(self.option, BooleanColumn)
         try:
-            values = (as_boolean if is_boolean else as_number)(self.name, values, held, self.reading)
+            if isinstance(self.option, DateColumn):
+                form = date_format_of(self.name, held, self.option)
+                values = as_days(self.name, values, held, form, self.reading)
+            else:
+                values = (as_boolean if is_boolean else as_number)(self.name, values, held, self.reading)
         except UnreadableCells as bad:
             self.unreadable += bad.count
-            self.examples = (self.examples + [cell.partition(";")[0] for cell in bad.cells.values()])[:3]
+            said = [cell.partition(";")[0] for cell in bad.cells.values()]
+            self.examples = list(dict.fromkeys(self.examples + said))[:3]
             return
         missing = int(np.count_nonzero(np.isnan(values))) if values.dtype.kind == "f" else 0
         self.missing += missing
@@ -148,16 +166,17 @@ class _Counts:
         where = pointer(["data", "columns", self.name])
         if self.unreadable:
             examples = ", ".join(example.removeprefix("holds ") for example in self.examples)
-            takes = "neither true nor false" if isinstance(self.option, BooleanColumn) else "no number"
+            takes, written = UNREADABLE[type(self.option)]
             settle = (
-                f'; {{"{self.name}": {{"type": "number", "unreadable": "missing"}}}} makes them missing values'
-                if isinstance(self.option, NumberColumn)
+                f'; {{"{self.name}": {{"type": "{self.option.type}", "unreadable": "missing"}}}} makes them missing '
+                "values"
+                if isinstance(self.option, NumberColumn | DateColumn)
                 else ""
             )
             raise SpecError(
                 where,
                 f"{self.unreadable} cells of column {self.name!r} are {takes}, such as {examples}; correct them, say "
-                f"how the column is written (decimal, thousands, unit), or leave the column out{settle}",
+                f"{written}, or leave the column out{settle}",
             )
         if not self.present:
             raise SpecError(

@@ -6,7 +6,7 @@ The first `scaled` of them are then normalized; inputs that only say yes or no s
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 from math import prod
 from typing import Annotated, Any, Literal
@@ -17,21 +17,16 @@ from pydantic import Field
 
 from engine.component import Component
 from engine.data.column_types import AnyColumnType, TensorType
+from engine.data.encoding.column_encoder import MOST_CELLS, ColumnEncoder, Inputs, Read, Values, shown
 from engine.data.encoding.column_options import BooleanColumn, CategoryColumn, NumberColumn
 from engine.data.encoding.conversions import as_boolean, as_number, texts_of
+from engine.data.encoding.date_encoder import DateEncoder
 from engine.data.formats.picture_reading import PictureReading
-from engine.data.reading.cell_reading import CellReading, text_of, truth_in
+from engine.data.reading.cell_reading import text_of, truth_in
 from engine.data.reading.cell_values import EXACT
 from engine.data.reading.label_places import label_places
 from engine.data.reading.unreadable import UnreadableCells
 from engine.errors import DataError
-
-Values = NDArray[Any]
-Inputs = NDArray[np.float64]
-Read = NDArray[Any]
-"""One number a row, NaN where nothing is there; of a tensor its array."""
-
-MOST_CELLS = 20  # named in a refusal
 
 
 class TensorEncoder(Component):
@@ -70,58 +65,6 @@ class TensorEncoder(Component):
     def encode(self, read: Read, out: Inputs) -> None:
         """Put the inputs of some rows into `out`, (rows, width)."""
         out[:] = read.reshape(len(read), -1)
-
-
-class ColumnEncoder(Component):
-    """A column of single values: what its cells mean, what stands in where there is none, what is told apart."""
-
-    name: str
-    reading: CellReading = CellReading()
-    fill_with: float = 0.0
-    indicator: bool = False  # an input of its own says that a value is missing: training rows lacked it
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return ()
-
-    @property
-    def scaled(self) -> int:
-        return 0
-
-    def unseen(self, read: Read) -> NDArray[np.bool_] | None:
-        """Which rows have a label that training never met; None for columns without labels."""
-        return None
-
-    def outside(self, read: Read) -> NDArray[np.bool_] | None:
-        """Which rows have a number far outside of those of training; None for columns without numbers."""
-        return None
-
-    def read_values(self, values: Sequence[Any]) -> Read:
-        """The values of rows to predict; raises UnreadableCells."""
-        found, bad = np.empty(len(values)), dict[int, str]()
-        marked = bool(self.reading.missing_numbers)
-        for row, value in enumerate(values):
-            if value is None or (isinstance(value, str) and self.reading.is_missing(value)) or value != value:
-                found[row] = np.nan
-                continue
-            if marked and type(value) is not str and value in self.reading.missing_numbers:
-                found[row] = np.nan
-                continue
-            meaning = self._meaning(value)
-            if meaning is None:
-                meaning = np.nan
-                if not self.reading.lenient:
-                    bad[row] = self._complaint(value)
-            found[row] = meaning
-        if bad:
-            raise UnreadableCells(self.name, dict(list(bad.items())[:MOST_CELLS]), len(bad))
-        return found
-
-    def _meaning(self, value: Any) -> float | None:
-        raise NotImplementedError
-
-    def _complaint(self, value: Any) -> str:
-        raise NotImplementedError
 
 
 class OneInput(ColumnEncoder):
@@ -309,22 +252,11 @@ class OrdinalEncoder(LabelEncoder, OneInput):
         return UNREADABLE if place < 0 else place
 
 
-TableEncoder = NumberEncoder | BooleanEncoder | OneHotEncoder | OrdinalEncoder
+TableEncoder = NumberEncoder | BooleanEncoder | OneHotEncoder | OrdinalEncoder | DateEncoder
 AnyEncoder = TensorEncoder | TableEncoder
 Encoder = Annotated[AnyEncoder, Field(discriminator="type")]
 
 UNREADABLE = -1.0
-
-
-def shown(value: Any) -> str:
-    """A quotation short enough for a message."""
-    if isinstance(value, str):
-        return repr(value if len(value) <= 40 else value[:40] + "…")
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, list | tuple):
-        return f"an array of {len(value)}"
-    return "an object" if isinstance(value, dict) else "a number"
 
 
 @lru_cache(maxsize=256)

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.encoding.arrays import array_sent, flat_numbers, holds_value
-from engine.data.encoding.encoders import MOST_CELLS, AnyEncoder, NumberEncoder, Read, TensorEncoder, shown
+from engine.data.encoding.column_encoder import MOST_CELLS, Read, shown
+from engine.data.encoding.encoders import AnyEncoder, NumberEncoder, TensorEncoder
 from engine.data.formats.picture import PixelBudget
 from engine.data.reading.unreadable import UnreadableCells, UnreadableRows
 from engine.data.table import Table

@@ -3,7 +3,8 @@
 import numpy as np
 
 from engine.data.column_types import BooleanType, CategoryType, NumberType, TensorType, TextType
-from engine.data.encoding.column_options import IgnoredColumn
+from engine.data.encoding.column_options import DateColumn, IgnoredColumn
+from engine.data.encoding.date_encoder import date_format_of
 from engine.data.encoding.encoder_learning import option_for, reading_of
 from engine.data.reading.cell_reading import numbers_of, truths_of
 from engine.data.specification import DataSpec
@@ -13,13 +14,16 @@ from engine.json_pointer import pointer
 from engine.spelling import did_you_mean
 
 INSTEAD = {
-    "dates": "a network takes no dates: add columns such as the weekday or the days since a fixed day, and leave this "
-    "one out",
+    "dates": "a network takes no dates as they are: have it taken apart into the year, month, weekday and days, with "
+    'data.columns: {"%s": {"type": "date"}}, or leave it out',
+    "times": "a network takes no times of day: add a number, such as the hour, and leave this one out",
     "text": "a network takes no free text: leave it out, or add columns that count or mark what matters in it",
     "identifiers": "a label of every row teaches nothing about the next: leave it out",
     "mixed": "most are numbers and some are not: correct those, or override its type with number, which makes them "
     "missing values",
 }
+
+WORDS = {"mixed": "numbers and words", "times": "times of day"}
 
 
 def check_options(spec: DataSpec, table: Table) -> None:
@@ -36,6 +40,10 @@ def check_options(spec: DataSpec, table: Table) -> None:
             used = "the target" if name == spec.target else "listed in data.features"
             raise SpecError(where, f"column {name!r} is {used}, so it cannot be ignored; take one of the two away")
         held = table.types[name]
+        if isinstance(option, DateColumn):
+            if name == spec.target:
+                raise SpecError(where, f"{name!r} is the target, and dates are only predicted from; predict a number")
+            date_format_of(name, held, option)
         if isinstance(held, TextType) and held.labels is None and not isinstance(option, IgnoredColumn):
             raise SpecError(where, f"column {name!r} holds too many different words to learn from; ignore it")
 
@@ -50,8 +58,8 @@ def check_features(spec: DataSpec, table: Table, features: list[str]) -> None:
             example = f", such as {held.example}" if held.example else ""
             raise SpecError(
                 pointer,
-                f"column {name!r} holds {held.holds.replace('mixed', 'numbers and words')}{example}; "
-                f'{INSTEAD[held.holds]}, with data.columns: {{"{name}": {{"type": "ignore"}}}}'
+                f"column {name!r} holds {WORDS.get(held.holds, held.holds)}{example}; "
+                f'{INSTEAD[held.holds].replace("%s", name)}, with data.columns: {{"{name}": {{"type": "ignore"}}}}'
                 + ("" if held.labels is None else "; or, if its values are few kinds of things, override it with "
                 '{"type": "category"}'),
             )  # fmt: skip

@@ -11,10 +11,12 @@ from engine.data.encoding.column_options import (
     AnyColumnOption,
     BooleanColumn,
     CategoryColumn,
+    DateColumn,
     IgnoredColumn,
     NumberColumn,
 )
 from engine.data.encoding.conversions import as_boolean, as_number, texts_of
+from engine.data.encoding.date_encoder import as_days, date_format_of
 from engine.data.encoding.encoder_learning import reading_of
 from engine.data.reading.label_places import places_among
 from engine.data.table import Table
@@ -104,6 +106,8 @@ def answers_of(name: str, table: Table, option: AnyColumnOption | None) -> tuple
         return plain(values, held)
     reading = reading_of(held, option)
     match option:
+        case DateColumn():
+            return as_days(name, values, held, date_format_of(name, held, option), reading), NumberType(reading=reading)
         case NumberColumn():
             return as_number(name, values, held, reading), NumberType(reading=reading)
         case BooleanColumn():

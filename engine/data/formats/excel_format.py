@@ -19,7 +19,7 @@ from engine.data.formats.guess import Guess
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.reading_process import read_frame, reading
-from engine.data.formats.typed_columns import EXACT, Batch, TypedColumns, as_dates
+from engine.data.formats.typed_columns import EXACT, Batch, TypedColumns, as_moments
 from engine.data.reading.cell_values import MISSING
 from engine.errors import DataError
 from engine.spelling import did_you_mean
@@ -98,7 +98,9 @@ class _Sheet:
 
     def type_of(self, name: str, held: AnyColumnType) -> AnyColumnType:
         """Dates and times of day are such, however few they are."""
-        return as_dates(held) if self._kinds[name] in ({"date"}, {"time"}) else held
+        if self._kinds[name] == {"date"}:
+            return as_moments(held, "dates")
+        return as_moments(held, "times") if self._kinds[name] == {"time"} else held
 
     def guesses(self, kept: Mapping[str, AnyColumnType]) -> Iterator[Guess]:
         """What the sheet does not say itself."""

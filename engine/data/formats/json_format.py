@@ -11,7 +11,7 @@ from pydantic import Field
 
 from engine.component import Component
 from engine.data.dataset import Dataset
-from engine.data.encoding.encoders import shown
+from engine.data.encoding.column_encoder import shown
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.json_columns import JsonColumns
 from engine.data.formats.json_layout import RECORDS, Layout, layout_of

@@ -12,15 +12,17 @@ import numpy as np
 from pydantic import Field
 
 from engine.component import Component
+from engine.data.column_types import AnyColumnType
 from engine.data.dataset import Dataset
 from engine.data.formats.guess import Guess
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.reading_process import read_frame, reading
-from engine.data.formats.typed_columns import Batch, Seen, TypedColumns, Values, as_dates
+from engine.data.formats.typed_columns import Batch, Seen, TypedColumns, Values, as_moments
 from engine.errors import DataError
 
-KNOWN: Mapping[str, Seen] = {"boolean": "boolean", "number": "number", "durations": "number"}
+Kind = Literal["boolean", "number", "durations", "words", "dates", "times"]
+KNOWN: Mapping[Kind, Seen] = {"boolean": "boolean", "number": "number", "durations": "number"}
 DAMAGED = (
     "the file cannot be read as Parquet within a gigabyte of memory: it is damaged, or stands for far more than it "
     "holds; write it anew, with smaller row groups"
@@ -54,10 +56,7 @@ class ParquetFormat(Component):
             except _Inexact as inexact:
                 columns.exact += inexact.places  # and from the beginning
             else:
-                types = {
-                    name: as_dates(held) if columns.kinds[name] in ("dates", "times") else held
-                    for name, held in incoming.types.items()
-                }
+                types = {name: columns.type_of(name, held) for name, held in incoming.types.items()}
                 return {"all": replace(incoming, types=types, guesses=(*incoming.guesses, *columns.guesses()))}
 
 
@@ -67,7 +66,7 @@ class _ParquetColumns:
     def __init__(self, path: Path, limits: ReadLimits) -> None:
         self._path, self._limits = path, limits
         self.exact: tuple[int, ...] = ()  # places of integers that are read as words
-        self.kinds: Mapping[str, str] = {}
+        self.kinds: Mapping[str, Kind] = {}
         self.index: tuple[str, ...] = ()  # columns that are left out
 
     def batches(self) -> Iterator[Batch]:
@@ -95,6 +94,11 @@ class _ParquetColumns:
                 }
                 yield Batch(first, frame["rows"], columns)
                 first += frame["rows"]
+
+    def type_of(self, name: str, held: AnyColumnType) -> AnyColumnType:
+        """Dates and times of day are such, however few they are."""
+        kind = self.kinds[name]
+        return as_moments(held, kind) if kind == "dates" or kind == "times" else held
 
     def guesses(self) -> Iterator[Guess]:
         """What the schema does not say in the words of a network."""

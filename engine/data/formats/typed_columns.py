@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, NumberType, TextType
-from engine.data.encoding.encoders import shown
+from engine.data.encoding.column_encoder import shown
 from engine.data.formats.column_names import check_names
 from engine.data.formats.guess import Guess
 from engine.data.formats.incoming import Incoming
@@ -178,12 +178,12 @@ class TypedColumns:
         intake.add(numbers.T, codes)
 
 
-def as_dates(held: AnyColumnType) -> AnyColumnType:
+def as_moments(held: AnyColumnType, holds: Literal["dates", "times"]) -> AnyColumnType:
     """The type of a column whose cells were dates, or times of day, before they were written out."""
     if not isinstance(held, CategoryType | TextType):
         return held
     example = quoted(held.labels[0]) if held.labels else ""
-    return TextType(holds="dates", example=example, labels=held.labels, markers=held.markers, reading=held.reading)
+    return TextType(holds=holds, example=example, labels=held.labels, markers=held.markers, reading=held.reading)
 
 
 def _stored(seen: set[Seen]) -> Stored:

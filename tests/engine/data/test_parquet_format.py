@@ -88,6 +88,7 @@ def test_durations_are_seconds_and_times_of_day_are_no_labels(tmp_path):
     found = values_of(path)
     assert found["long"] == ("number", [90, None, 0]) and found["short"] == ("number", [1.5, None, 0.25])
     assert found["clock"] == ("text", ["00:00:01", None, "01:00:00"])
+    assert ParquetFormat().read(path).training.types["clock"].holds == "times"
 
 
 def test_the_index_that_pandas_did_not_name_is_left_out(tmp_path):
