@@ -16,7 +16,7 @@ from starlette.responses import Response
 from service.http.forms import FILE, FORM, MOST_BESIDE, FormReader, add
 from service.http.media_types import essence, unsupported
 from service.http.openapi import BINARY, request_body
-from service.http.routing import StrictRoute, query_names
+from service.http.routing import StrictRoute, dependants, query_names
 from service.http.workspace import backend_of
 from worker.errors import UploadTooLarge
 from worker.storage.uploads import Upload
@@ -25,6 +25,11 @@ from worker.workspace import Workspace
 Stored = TypeVar("Stored")
 
 CHUNK = 1024 * 1024  # bytes gathered before a thread is asked to write them
+
+SEND = (
+    "Send the file as the body, with its type: curl -H 'Content-Type: text/csv' --data-binary @data.csv; or as a form: "
+    "curl -F file=@data.csv"
+)
 
 VAGUE = (
     "",
@@ -50,6 +55,7 @@ class ReceivedForm:
 
     upload: Upload
     media_type: str  # as the part says
+    charset: str | None
     filename: str
     fields: Mapping[str, str]
 
@@ -57,25 +63,25 @@ class ReceivedForm:
 async def received(
     request: Request, backend: Workspace, kinds: Kinds, store: Callable[[str, Upload], Stored]
 ) -> Stored:
-    """What `store(media_type, upload)` makes of the file.
+    """What `store(content_type, upload)` makes of the file.
 
     Of a raw body, another media type and one that says it is too large are refused before the first byte is read.
     """
     form: ReceivedForm | None = getattr(request.state, "form", None)
     if form is not None:
         return await run_in_threadpool(store, type_of(form, kinds), form.upload)
-    media_type = essence(request.headers.get("content-type", ""))
-    if media_type not in kinds.media_types:
-        raise unsupported(media_type, kinds.media_types, "Or send a form: curl -F file=@data.csv")
+    content_type = request.headers.get("content-type", "")
+    if essence(content_type) not in kinds.media_types:
+        raise unsupported(essence(content_type), kinds.media_types, SEND)
     async with receiving(request, backend, request.stream()) as upload:
-        return await run_in_threadpool(store, media_type, upload)
+        return await run_in_threadpool(store, content_type, upload)
 
 
 def type_of(form: ReceivedForm, kinds: Kinds) -> str:
     """The media type of a form's file: as its part says, or, where that says little, as its name's ending does."""
     ending = PurePosixPath(form.filename).suffix.lower()
     if form.media_type in kinds.media_types:
-        return form.media_type
+        return form.media_type if form.charset is None else f"{form.media_type}; charset={form.charset}"
     if form.media_type in VAGUE and ending in kinds.endings:
         return kinds.endings[ending]
     known = ", ".join(kinds.endings)
@@ -139,7 +145,9 @@ class FormRoute(APIRoute):
             file = file_of(reader, request, backend.settings.max_upload_bytes)
             async with receiving(request, backend, file, beside=MOST_BESIDE) as upload:
                 part = reader.chosen()
-                request.state.form = ReceivedForm(upload, part.content_type or "", part.filename or "", reader.fields)
+                request.state.form = ReceivedForm(
+                    upload, part.content_type or "", part.charset, part.filename or "", reader.fields
+                )
                 for name, value in reader.fields.items():
                     add(fields, name, value)
                 query = urlencode(fields).encode()
@@ -149,7 +157,7 @@ class FormRoute(APIRoute):
 
     def _form_schema(self) -> dict[str, Any]:
         properties: dict[str, Any] = {FILE: BINARY}
-        for parameter in self.dependant.query_params:
+        for parameter in (each for one in dependants(self.dependant) for each in one.query_params):
             field = parameter.field_info
             adapter: TypeAdapter[object] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
             schema = adapter.json_schema()

@@ -6,12 +6,14 @@ from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from engine.data.checks import DataReport
+from engine.data.formats import packed
 from engine.data.formats.formats import FORMATS
 from engine.data.formats.image_zip_format import SIZE
 from engine.data.formats.picture_reading import WHITE
 from engine.data.splits import Split
 from service.dependencies import After, BackendDep, Limit, Name, Reference
 from service.http import uploads
+from service.http.csv_query import csv_options
 from service.http.fields import Selection, fields_of
 from service.http.idempotency import Idempotent
 from service.http.listing import Listing
@@ -24,8 +26,8 @@ from service.views.view import Object
 router = StrictRouter("/v1/datasets", "datasets", uploads.UploadRoute)
 
 TABLES = uploads.Kinds(
-    media_types=tuple(media_type for known in FORMATS for media_type in known.media_types),
-    endings={ending: media_type for known in FORMATS for ending, media_type in known.endings.items()},
+    media_types=(*(media_type for known in FORMATS for media_type in known.media_types), *packed.GZIP_TYPES),
+    endings={ending: kind for known in FORMATS for ending, kind in known.endings.items()} | dict(packed.ENDINGS),
 )
 
 ImageSize = Annotated[
@@ -88,6 +90,7 @@ async def upload_dataset(
     request: Request,
     response: Response,
     backend: BackendDep,
+    csv: Annotated[dict[str, str], Depends(csv_options)],
     name: Name,
     size: ImageSize = None,
     mode: ImageMode = None,
@@ -101,7 +104,7 @@ async def upload_dataset(
     second, and jobs go on with the one that they were submitted with.
     """
     asked = {"size": size, "mode": mode, "white": white, "one_hot": one_hot, "sheet": sheet}
-    options = {option: str(value) for option, value in asked.items() if value is not None}
+    options = {option: str(value) for option, value in asked.items() if value is not None} | csv
     record, created = await uploads.received(
         request, backend, TABLES, lambda media_type, file: backend.datasets.add(name, media_type, file, options)
     )

@@ -63,6 +63,7 @@ ARGUMENTS: dict[str, Any] = {
     "white": 4095,
     "one_hot": False,
     "sheet": "2024",
+    "options": {"header": "true"},
 }
 
 

@@ -1,5 +1,6 @@
 """Datasets go in as files and are found again by id and by name."""
 
+import gzip
 import io
 import zipfile
 
@@ -179,3 +180,80 @@ def test_weights_from_elsewhere_come_under_our_names(client: httpx.Client) -> No
         other = {"name": f"keras-{name}", "layout": "keras"}
         problem = assert_problem(client.post("/v1/parameters", params=other, content=body, headers=headers), 422)
         assert "dense/kernel" in problem["detail"]
+
+
+def test_what_was_guessed_of_a_file_is_said_and_an_option_settles_it(client: httpx.Client) -> None:
+    body = "Bäume im Park\nhöhe;art\n4,5;fichte\n7,1;eiche\n".encode("cp1252")
+    answer = client.post("/v1/datasets", params={"name": "guessed"}, content=body, headers=CSV)
+    assert answer.status_code == 201, answer.text
+    guesses = answer.json()["summary"]["guesses"]
+    assert {guess["what"]: guess["settle"] for guess in guesses} == {
+        "encoding": "encoding=windows-1252", "title": "header=2", "delimiter": "delimiter=semicolon",
+    }  # fmt: skip
+    assert client.get("/v1/datasets/guessed").json()["summary"]["guesses"] == guesses
+    settled = "&".join(guess["settle"] for guess in guesses)
+    again = client.post(f"/v1/datasets?name=guessed&{settled}", content=body, headers=CSV)
+    assert again.status_code == 200
+    assert again.json() == answer.json() | {"summary": answer.json()["summary"] | {"guesses": []}}
+    assert client.get("/v1/datasets/guessed").json() == again.json()
+
+
+def test_a_charset_is_heeded_raw_and_in_a_form(client: httpx.Client) -> None:
+    body = "дерево,art\n1,ж\n2,ж\n".encode("iso-8859-5")
+    kind = "text/csv; charset=iso-8859-5"
+    raw = client.post("/v1/datasets?name=raw", content=body, headers={"Content-Type": kind})
+    form = client.post("/v1/datasets?name=form", files={"file": ("data.csv", body, kind)})
+    for answer in (raw, form):
+        assert answer.status_code == 201, answer.text
+        assert [column["name"] for column in answer.json()["summary"]["columns"]] == ["дерево", "art"]
+        assert answer.json()["summary"]["guesses"] == []
+    wrong = client.post("/v1/datasets?name=raw", content=body, headers={"Content-Type": "text/csv; charset=utf-8"})
+    assert "not UTF-8" in assert_problem(wrong, 422)["detail"]
+    unknown = client.post("/v1/datasets?name=raw", content=body, headers={"Content-Type": "text/csv; charset=klingon"})
+    assert "'klingon' is unknown" in assert_problem(unknown, 422)["detail"]
+
+
+def test_a_compressed_table_is_the_dataset_that_it_is_unpacked(client: httpx.Client) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("table.csv", table(50))
+    plain = client.post("/v1/datasets?name=plain", content=table(50), headers=CSV).json()
+    for number, (body, headers) in enumerate(
+        (
+            (gzip.compress(table(50)), CSV),
+            (gzip.compress(table(50)), CSV | {"Content-Encoding": "identity"}),
+            (gzip.compress(table(50)), CSV | {"Content-Encoding": "gzip"}),
+            (gzip.compress(gzip.compress(table(50))), CSV | {"Content-Encoding": "gzip"}),
+            (gzip.compress(table(50)), {"Content-Type": "application/gzip"}),
+            (archive.getvalue(), {"Content-Type": "application/zip"}),
+        )
+    ):
+        answer = client.post("/v1/datasets", params={"name": f"packed{number}"}, content=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+        assert (answer.json()["summary"], answer.json()["sha256"]) == (plain["summary"], plain["sha256"])
+        assert answer.json()["media_type"] == "text/csv"
+    file = {"file": ("table.csv.gz", gzip.compress(table(50)), "application/octet-stream")}
+    assert client.post("/v1/datasets?name=packed9", files=file).json()["sha256"] == plain["sha256"]
+    assert_problem(client.post("/v1/datasets?name=bad&size=2x2", content=archive.getvalue(), headers={
+        "Content-Type": "application/zip"
+    }), 422)  # fmt: skip
+
+
+def test_an_option_of_csv_that_does_not_apply_or_means_nothing_is_refused(client: httpx.Client) -> None:
+    said = client.post("/v1/datasets?name=bad&header=maybe", content=table(9), headers=CSV)
+    assert assert_problem(said, 422)["errors"][0]["pointer"] == "/header"
+    said = client.post("/v1/datasets?name=bad&delimiter=ab", content=table(9), headers=CSV)
+    assert "delimiter=ab cannot be" in assert_problem(said, 422)["detail"]
+    json = {"Content-Type": "application/json"}
+    said = client.post("/v1/datasets?name=bad&header=true", content=b'[{"a": 1}, {"a": 2}]', headers=json)
+    assert "'header' does not apply to application/json" in assert_problem(said, 422)["detail"]
+
+
+def test_ways_in_which_files_are_sent_wrongly_are_answered_with_the_right_one(client: httpx.Client) -> None:
+    for kind in ("application/x-www-form-urlencoded", "application/octet-stream", "text/plain"):
+        problem = assert_problem(
+            client.post("/v1/datasets?name=bad", content=table(9), headers={"Content-Type": kind}), 415
+        )
+        assert "curl -H 'Content-Type: text/csv' --data-binary @data.csv" in problem["detail"]
+    stripped = client.post("/v1/datasets?name=bad", content=table(9).replace(b"\n", b""), headers=CSV)
+    assert "--data-binary @file" in assert_problem(stripped, 422)["detail"]

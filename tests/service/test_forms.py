@@ -261,7 +261,8 @@ def test_what_curl_says_of_a_raw_body_is_answered_with_what_to_do(
 
 def test_the_document_describes_the_form(contract: Contract, settings: Settings) -> None:
     paths, schemas = contract.document["paths"], contract.document["components"]["schemas"]
-    of_datasets = {"name", "size", "mode", "white", "one_hot", "sheet"}
+    of_csv = {"header", "delimiter", "encoding", "comment", "escape", "index", "units", "missing"}
+    of_datasets = {"name", "size", "mode", "white", "one_hot", "sheet", *of_csv}
     for path, fields in (("/v1/datasets", of_datasets), ("/v1/parameters", {"name", "layout"})):
         content = paths[path]["post"]["requestBody"]["content"]
         described = schemas[content["multipart/form-data"]["schema"]["$ref"].rpartition("/")[2]]

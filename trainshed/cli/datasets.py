@@ -24,12 +24,26 @@ def upload(
     media_type: Annotated[str | None, typer.Option(help="What the file is, where its suffix does not say.")] = None,
     size: Annotated[str | None, typer.Option(help="Of zipped images: bring them to one size, such as 28x28.")] = None,
     sheet: Annotated[str | None, typer.Option(help="Of a workbook: the sheet, if not its first.")] = None,
+    said: Annotated[
+        list[str] | None, typer.Option("--set", help="What a CSV does not say, such as header=false; may come again.")
+    ] = None,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Store a file as a dataset, or as the next version of it, and print its id."""
+    """Store a file as a dataset, or as the next version of it, and print its id and what was guessed about it."""
+    options = {}
+    for each in said or []:
+        option, equals, value = each.partition("=")
+        if not equals:
+            fail(f"--set {each} says no value; write {each}=…, such as header=false")
+        options[option] = value
     with open_client(url) as client:
-        stored = client.datasets.upload(name or file.stem, file, media_type, size=size, sheet=sheet)
+        stored = client.datasets.upload(name or file.stem, file, media_type, size=size, sheet=sheet, options=options)
     print(f"{stored['id']}  {stored['name']}@{stored['version']}  {stored['rows']} rows")
+    guesses = stored["summary"].get("guesses")
+    for guess in guesses if isinstance(guesses, list) else []:
+        if isinstance(guess, dict):
+            settle = f" (--set {guess['settle']})" if guess["settle"] else ""
+            print(f"guessed: {guess['detail']}{settle}")
 
 
 @app.command("list")

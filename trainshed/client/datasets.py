@@ -28,17 +28,21 @@ class Datasets:
         white: int | None = None,
         one_hot: bool | None = None,
         sheet: str | None = None,
+        options: Mapping[str, str] | None = None,
         key: str | None = None,
     ) -> Dataset:
         """Store a dataset; for a path its suffix (.csv, .json, .parquet, .xlsx, .npz, .zip …) tells the media type.
 
         For a zip of images, size="28x28" brings them to one size, mode="grayscale" or "color" to one kind, and white is
         what is white in images of 16 bits; one_hot=False keeps rows of an NPZ's y that look like classes; sheet names
-        the one of a workbook.
+        the one of a workbook. options are what a CSV does not say, as `summary.guesses` has them in `settle`: header,
+        delimiter, encoding, comment, escape, index, units, missing.
         """
         media_type = media_type or media_type_of(name, content)
         query = {"name": name, "size": size, "mode": mode, "white": white, "one_hot": one_hot, "sheet": sheet}
-        return self._connection.upload(Dataset, "/v1/datasets", content, media_type, query, key=key)
+        return self._connection.upload(
+            Dataset, "/v1/datasets", content, media_type, query | dict(options or {}), key=key
+        )
 
     def get(self, reference: str) -> Dataset:
         """A dataset as it is stored."""

@@ -20,6 +20,7 @@ MEDIA_TYPES = {
     ".npz": "application/x-npz",
     ".safetensors": "application/vnd.safetensors",
     ".zip": "application/zip",
+    ".gz": "application/gzip",
 }
 
 

@@ -11,6 +11,7 @@ from engine.data.augmentation.augmentations import AnyAugmentation
 from engine.data.augmentation.augmented_sheet import augmented_sheet
 from engine.data.formats.formats import FORMATS
 from engine.data.formats.incoming import Incoming
+from engine.data.formats.packed import packed_table, unpack
 from engine.data.storage.stored import store
 from worker.domain.datasets import DatasetRecord, DatasetUsage, PinnedDataset
 from worker.domain.ids import new_id
@@ -48,17 +49,24 @@ class DatasetLibrary:
         checked(name)
         if name in SAMPLES:
             raise NameTaken(f"{name!r} is the name of a sample set; choose another name")
-        form = format_of(media_type, options)
+        essence, *parameters = media_type.lower().split(";", 1)
+        packed = packed_table(upload.path, essence.strip())
+        form = format_of(media_type if packed is None else ";".join([packed.media_type, *parameters]), options)
         if form is None:
             raise UnsupportedMediaType(media_type, tuple(known for form in FORMATS for known in form.media_types))
         sha256 = upload.sha256
-        if options:  # the same bytes read in another way are another dataset
-            sha256 = hashlib.sha256(f"{sha256} {json.dumps(options, sort_keys=True)}".encode()).hexdigest()
+        told = form.model_dump(mode="json", exclude={"type"}, exclude_defaults=True)
+        if told:  # the same bytes read in another way are another dataset
+            sha256 = hashlib.sha256(f"{sha256} {json.dumps(told, sort_keys=True)}".encode()).hexdigest()
         known = self._same(name, form.media_types[0], sha256)
         if known is not None:
             return known, False
-        incoming = form.incoming(upload.path, self._limits)
-        return self._keep(name, form.media_types[0], incoming, upload.bytes, sha256)
+        with self._artifacts.unfinished() as path:
+            if packed is not None:
+                with room():
+                    unpack(upload.path, packed, path, self._limits)
+            incoming = form.incoming(upload.path if packed is None else path, self._limits)
+            return self._keep(name, form.media_types[0], incoming, upload.bytes, sha256)
 
     def find(self, reference: str, *, pointer: str = "") -> DatasetRecord:
         """The dataset with this id, name or `name@version`; a sample set is made when it is first asked for."""

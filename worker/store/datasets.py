@@ -48,6 +48,10 @@ class Datasets:
             versions = _lock_name(connection, self._tenant, stored.name)
             newest = connection.execute(_named(self._tenant, stored.name)).mappings().first()
             if newest is not None and newest["sha256"] == stored.sha256:  # whatever archive or format it came in
+                if newest["summary"] != summary:  # what was guessed the first time may be told now
+                    this_one = tables.datasets.c.id == newest["id"]
+                    connection.execute(sa.update(tables.datasets).where(this_one).values(summary=dict(summary)))
+                    newest = connection.execute(_named(self._tenant, newest["id"])).mappings().one()
                 return _record(newest), False
             this = _is_name(self._tenant, stored.name)
             connection.execute(sa.update(tables.dataset_names).where(this).values(versions=versions + 1))

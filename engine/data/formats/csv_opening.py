@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.data.formats.column_names import check_names, cleaned
-from engine.data.formats.csv_dialect import DELIMITERS, Dialect, Row, Shape, heads, sniffed
+from engine.data.formats.csv_dialect import DELIMITERS, Dialect, Row, Shape, heads, rows_of, sniffed
 from engine.data.formats.csv_header import UNNAMED, are_row_numbers, are_units, made_up, only_numbers, verdict
 from engine.data.formats.csv_options import NAMED, CsvOptions
 from engine.data.formats.csv_text import Lines
@@ -157,9 +157,11 @@ class _Opener:
         """Whether a marked line right above a table is its header."""
         if not shape.rows or shape.first or self._options.header is False:
             return len(self._lines) == line + 1
-        cells = next(iter(shape.dialect.reader([self._lines[line]], strict=False, spaced=True)), [])
+        marked = rows_of([self._lines[line]], shape.dialect) or []
         below = [row.cells for row in shape.rows if len(row.cells) == shape.width]
-        return len(cells) == shape.width and not heads(below[0], below[1:]) and (len(cells) > 1 or len(below) > 1)
+        if not below or [len(row.cells) for row in marked] != [shape.width] or heads(below[0], below[1:]):
+            return False
+        return shape.width > 1 or len(below) > 1
 
     def _sniffed(self) -> Shape:
         escape = {"backslash": "\\", "none": "", None: None}[self._options.escape]
@@ -262,7 +264,7 @@ class _Opener:
 
 
 def _all_blank(rows: Sequence[Sequence[str]], place: int) -> bool:
-    return bool(rows) and all(not row[place].strip() for row in rows)
+    return bool(rows) and all(place < len(row) and not row[place].strip() for row in rows)
 
 
 def _is_number(cell: str) -> bool:

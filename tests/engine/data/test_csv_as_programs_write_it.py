@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.data import CsvFormat
 from engine.data.formats.csv_cells import read_cells
 from engine.data.formats.csv_options import CsvOptions
 from engine.data.formats.guess import Guess
 from engine.errors import DataError
+from tests.engine.data.damage import damaged, read_of
 
 
 @dataclass(frozen=True)
@@ -235,3 +239,42 @@ def test_an_encoding_is_read_the_same_in_blocks(tmp_path):
     assert columns == read(tmp_path, text.encode())[0]
     columns, guesses = read(tmp_path, text.encode("iso-8859-1"))
     assert columns["wort"][:2] == ["größe 0", "größe 1"] and guesses[0].lines == (2, 3, 4)
+
+
+def is_read(folder: Path, content: bytes) -> bool:
+    """Whether a file can be read, with nothing left beside it; nothing but DataError says that it cannot."""
+    try:
+        columns, guesses = read(folder, content)
+        assert min(map(len, columns.values())) >= 2
+        assert all(len(guess.detail) < 400 for guess in guesses)
+    except DataError as error:
+        assert len(str(error)) < 400
+        return False
+    finally:
+        assert [path.name for path in folder.iterdir()] == ["uploaded"]
+    return True
+
+
+def cells(content: bytes) -> None:
+    """Read as rows to predict; each is as long as the header, or nothing but DataError says what is wrong."""
+    try:
+        found = read_cells(content)
+    except DataError:
+        return
+    assert all(len(row) == len(found.names) for row in found.rows) and len(found.lines) == len(found.rows)
+
+
+CONTENTS = [written.content for written in FILES.values()]
+
+
+@settings(max_examples=16 * settings().max_examples)
+@given(st.sampled_from(CONTENTS), st.integers(0, 2**32))
+def test_a_damaged_file_of_any_kind_is_read_or_refused(new_folder, content, seed):
+    content = damaged(content, Random(seed))  # noqa: S311
+    is_read(new_folder(), content)
+    cells(content)
+
+
+@pytest.mark.accept
+def test_twenty_thousand_damaged_files_are_read_or_refused_in_bounded_memory(tmp_path):
+    assert 1000 < read_of(CONTENTS, lambda content: is_read(tmp_path, content), 20_000) < 19_000
