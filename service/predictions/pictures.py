@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import DataError, Model
+from engine.data.encoding.arrays import NO_PICTURES
 from engine.data.encoding.encoders import TensorEncoder
 from engine.data.formats.picture import picture_in
 from engine.data.formats.picture_reading import PictureReading
@@ -41,8 +42,7 @@ def read_picture(model: Model, body: bytes) -> NDArray[np.uint8]:
     """The one row that a picture is, (1, h, w) or (1, h, w, 3); raises RequestRefused."""
     feature = picture_feature(model)
     if feature is None:
-        names = ", ".join(map(repr, list(model.preprocessor.shapes)[:5]))
-        raise _refused(f"the body is a picture, and this model did not learn from pictures: send rows with {names}")
+        raise _refused(f"the body is a picture; {NO_PICTURES}")
     try:
         return picture_in(body, feature.shape, feature.reading)[np.newaxis]
     except DataError as error:

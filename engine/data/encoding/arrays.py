@@ -12,6 +12,10 @@ from engine.data.formats.picture import PixelBudget, picture_in
 from engine.errors import DataError, RowError
 
 Array = NDArray[np.float64]
+NO_PICTURES = (
+    "this model did not learn from pictures, so nothing says which number a pixel is: send the numbers, or learn from "
+    "zipped images or an NPZ of uint8"
+)
 
 
 def array_sent(number: int, field: str, value: Any, encoder: TensorEncoder, budget: PixelBudget | None = None) -> Array:
@@ -20,10 +24,7 @@ def array_sent(number: int, field: str, value: Any, encoder: TensorEncoder, budg
         return flat_numbers(number, field, value, encoder.shape, booleans=encoder.booleans)
     where = f"row {number}" + (f", field {field!r}" if field else "")
     if encoder.picture is None:
-        raise RowError(
-            number, field, f"{where} holds text or a picture, and this model did not learn from pictures; it takes an "
-            f"array of {'x'.join(map(str, encoder.shape))} numbers"
-        )  # fmt: skip
+        raise RowError(number, field, f"{where} holds text or a picture; {NO_PICTURES}")
     try:
         return picture_in(value, encoder.shape, encoder.picture, budget).reshape(-1).astype(np.float64)
     except DataError as error:
