@@ -23,9 +23,10 @@ demo: $(READY)  ## train a network on handwritten digits through the whole stack
 test: $(TOOLS)  ## run the whole suite
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-accept: $(TOOLS) $(CLIENTS) $(GENERATORS) $(BROWSER)  ## reproduce every published result, the long ones too (half an hour; needs ../shared/data)
+accept: $(TOOLS) $(CLIENTS) $(GENERATORS) $(BROWSER)  ## reproduce every published result, the long ones too (an hour; needs ../shared/data)
 	@$(BIN)/pytest -m "accept or clients or generators or browser"
 	@$(BIN)/pytest -n 2 -m hypothesis --hypothesis-profile=thorough
+	@$(BIN)/python -m tests.roads --draws 20000
 	@$(BIN)/python -m tests.acceptance $(ARGS)
 
 examples: $(TOOLS)  ## record the answers that /openapi.json shows, after answers have changed
