@@ -37,7 +37,8 @@ settings.load_profile("quick")
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
-LONGEST_FIRST = ("chaos", "stack", "roads", "worker", "service")  # folders: what starts processes must not be left to the end
+# Folders: what starts processes must not be left to the end.
+LONGEST_FIRST = ("chaos", "stack", "roads", "worker", "service")
 # Files that share what takes seconds to start: a whole stack, a PostgreSQL, and a compiler of CUDA's text.
 FILE_GROUPS = {
     "tests/engine/gpu/": "gpu",
