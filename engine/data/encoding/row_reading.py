@@ -7,6 +7,7 @@ means the same wherever it comes from.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -161,7 +162,7 @@ def read_rows(encoders: Encoders, rows: Sequence[Row] | NDArray[Any]) -> ReadRow
     ignored: dict[str, None] = {}
     names = [encoder.name for encoder in encoders]
     values: list[list[Any]] = [[] for _ in names]
-    known = set(names)
+    known, numbers = set(names), takes_numbers(encoders)
     for number, row in enumerate(rows):
         if isinstance(row, Mapping):
             for column, name in zip(values, names, strict=True):
@@ -174,7 +175,7 @@ def read_rows(encoders: Encoders, rows: Sequence[Row] | NDArray[Any]) -> ReadRow
                 faults.append(RowError(number, "", f"row {number} has none of the model's fields: {_some(names)}"))
             continue
         try:
-            listed = _listed(encoders, number, row)
+            listed = _listed(encoders, number, row, numbers=numbers)
         except RowError as fault:
             faults.append(fault)
             listed = [None] * len(names)
@@ -235,13 +236,12 @@ def _read_array(encoders: Encoders, rows: NDArray[Any]) -> ReadRows:
     return ReadRows(encoders, tuple(columns))
 
 
-def _listed(encoders: Encoders, number: int, row: object) -> Sequence[Any]:
+def _listed(encoders: Encoders, number: int, row: object, *, numbers: bool) -> Sequence[Any]:
     """The values of a row that is a list, one a feature; the numbers of arrays may lie flat in it."""
-    shaped = takes_numbers(encoders) and any(encoder.shape for encoder in encoders)
-    what = "numbers" if takes_numbers(encoders) else "values"
+    what = "numbers" if numbers else "values"
     if not isinstance(row, list | tuple | np.ndarray):
         raise RowError(number, "", f"row {number} is {shown(row)}; send an object or an array of {what}")
-    if not shaped:
+    if not numbers or not any(encoder.shape for encoder in encoders):
         if len(row) != len(encoders):
             raise RowError(
                 number, "", f"row {number} is {shown(row)}; it takes an array of {len(encoders)} {what}, one a feature"
@@ -267,12 +267,18 @@ def _misspelled(
     number: int, row: Mapping[str, Any], strange: Sequence[str], names: Sequence[str]
 ) -> Iterator[RowError]:
     """Fields that are passed over while one is missing that is called almost the same."""
-    missing = [name for name in names if name not in row]
+    missing = tuple(name for name in names if name not in row)
     for name in strange:
-        if missing and nearest(name[:80], missing):
+        if missing and _is_near(name[:80], missing):
             yield RowError(
                 number, name, f"row {number} has the unknown field {name[:80]!r}. {did_you_mean(name[:80], missing)}"
             )
+
+
+@lru_cache(maxsize=256)
+def _is_near(name: str, others: tuple[str, ...]) -> bool:
+    """Whether one of the others is called almost the same; rows ask the same again and again."""
+    return nearest(name, others) is not None
 
 
 def _arrays(encoder: TensorEncoder, values: Sequence[Any], skipped: set[int]) -> Read:
