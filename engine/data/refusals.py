@@ -93,12 +93,13 @@ def _refusals(spec: DataSpec, datasets: Mapping[str, Dataset], loss: str, rows: 
         yield Refusal(error, (spec.target,) if error.pointer == "/data/target" else ())
     except UnreadableCells as error:
         yield Refusal(_of_cells(error), (error.column,), _numbers_only(error.column))
-    train = parts.get("train", training)
-    for name in (name for name in features if name not in refused):
-        column = train.select([name])
-        some = column if rows is None else column.take(slice(0, rows))
-        if fault := _caught(learn_encoders, some, spec.columns):
-            yield Refusal(fault, (name,), _ignoring(name, training))
+    names = [name for name in features if name not in refused]
+    looked_at = parts.get("train", training).select(names)
+    some = (looked_at if rows is None else looked_at.take(slice(0, rows))).read() if names else looked_at
+    if names and _caught(learn_encoders, some, spec.columns):  # together first: most tables are fine
+        for name in names:
+            if fault := _caught(learn_encoders, some.select([name]), spec.columns):
+                yield Refusal(fault, (name,), _ignoring(name, training))
 
 
 def _caught(check: Callable[..., object], *arguments: object) -> SpecError | None:

@@ -312,6 +312,29 @@ def test_a_job_starts_from_the_best_or_the_last_parameters_of_another(faults: Fa
         assert "transferred" in faults.types(job.id)
 
 
+def test_a_job_that_goes_on_from_another_keeps_its_scales_over_a_lost_worker_and_to_the_same_bits(
+    faults: FaultInjector,
+) -> None:
+    source = faults.submit(training={"epochs": 2})
+    faults.attempt(source.id)
+    split = {"type": "fractions", "train": 0.3, "dev": 0.2, "test": 0.5, "seed": 9}
+    wanted = {
+        "data": {"train": "iris", "target": "label", "split": split},  # other rows have other means
+        "start_from": {"job": source.id},
+    }
+    lost, calm = faults.submit(**wanted), faults.submit(**wanted)
+    faults.attempt(lost.id, 14, lambda: faults.backend.jobs.pause(lost.id) and None)
+    assert "transferred" in faults.types(lost.id) and faults.backend.jobs.checkpoints(lost.id)
+    faults.backend.jobs.resume(lost.id)
+    for job in (lost, calm):
+        assert faults.attempt(job.id).state is Status.SUCCEEDED
+    models = [load(faults.backend.jobs.model_path(job.id)) for job in (source, lost, calm)]
+    assert models[1].weights_sha256 == models[2].weights_sha256
+    for name, array in models[0].preprocessor.statistics.items():
+        for model in models[1:]:
+            np.testing.assert_array_equal(model.preprocessor.statistics[name], array)
+
+
 def test_progress_says_what_is_left(faults: FaultInjector) -> None:
     job = faults.submit()
     faults.attempt(job.id, 14, lambda: faults.backend.jobs.pause(job.id) and None)
