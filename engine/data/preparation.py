@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from engine import json_pointer
 from engine.data.augmentation.augmenter import augmented_column
 from engine.data.dataset import Dataset
-from engine.data.encoding.column_options import IgnoredColumn
+from engine.data.encoding.column_options import IgnoredColumn, NumberColumn
 from engine.data.encoding.matching import keep_scales, normalizer_of
 from engine.data.encoding.preprocessor import Preprocessor
 from engine.data.encoding.row_reading import count_marks
@@ -80,9 +80,11 @@ def check_other(spec: DataSpec, training: Table, other: Table, column: str, poin
 
 
 def target_kind(spec: DataSpec, table: Table, loss: str) -> TargetKind:
-    """What is predicted, as all rows of the dataset and the loss have it."""
-    answers, held = answers_of(spec.target, table, spec.columns.get(spec.target))
-    return kind_of(spec.target, answers, loss, held)
+    """What is predicted, as all rows of the dataset and the loss have it; what the spec calls a number is a value."""
+    option = spec.columns.get(spec.target)
+    answers, held = answers_of(spec.target, table, option)
+    called_number = isinstance(option, NumberColumn) and loss == "auto"
+    return kind_of(spec.target, answers, "mean_squared_error" if called_number else loss, held)
 
 
 def learned_target(spec: DataSpec, train: Table, kind: TargetKind, loss: str) -> TargetColumn:

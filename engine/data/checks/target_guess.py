@@ -37,7 +37,8 @@ def about_target_guess(
             examples=shown,
             message=f"{target!r} holds {len(known)} different whole numbers, {', '.join(shown)} …: they were taken for "
             f"classes, since there are no more than {FEW}.",
-            advice="If they are amounts, counts or grades, have the number itself predicted: loss mean_squared_error.",
+            advice="If they are amounts, counts or grades, have the number itself predicted: loss mean_squared_error, "
+            f'or {{"{target}": {{"type": "number"}}}} in data.columns.',
             settle=Settle(job={"loss": {"type": "mean_squared_error"}}),
         )
     whole = bool(np.all(known == np.round(known)))

@@ -10,7 +10,7 @@ import pytest
 from engine.data import CsvFormat, Dataset, DataSpec, Table
 from engine.data.checks import Finding, report_of
 from engine.data.column_types import NumberType
-from engine.data.preparation import check
+from engine.data.preparation import check, target_kind
 from engine.data.refusals import all_of, refusals
 from engine.errors import SpecError, SpecErrors
 
@@ -142,6 +142,9 @@ def test_a_numeric_target_is_said_to_be_classes_or_values(csv):
     assert findings(rents)["numbers_as_classes"].severity == "warning"
     for answered in ({"loss": "mean_squared_error"}, {"loss": "softmax_cross_entropy"}, {"y": {"type": "category"}}):
         assert "numbers_as_classes" not in findings(rents, **answered)
+    called = DataSpec.model_validate({"train": "rows", "target": "y", "columns": {"y": {"type": "number"}}})
+    assert target_kind(called, rents.training, "auto") == "values"
+    assert target_kind(called, rents.training, "softmax_cross_entropy") == "classes"
     codes = csv({"x": [*NOISE] * 10, "y": repeated(*range(100, 130), rows=10 * ROWS)})
     found = findings(codes)["numbers_as_values"]
     assert found.count == 30 and settled(found) == {"loss": {"type": "softmax_cross_entropy"}}
