@@ -32,6 +32,7 @@ def routers(settings: Settings) -> Iterator[tuple[APIRouter, int | None]]:
     yield model_predictions.router, settings.max_predict_bytes  # what is asked most often stands first
     yield jobs.router, settings.max_body_bytes
     yield inference.router, settings.max_predict_bytes
+    yield predictions.router, settings.max_predict_bytes
     for routes in (datasets, parameters):
         yield routes.router, None  # they count what they receive themselves: the limit is the file's
     for routes in (
@@ -42,7 +43,6 @@ def routers(settings: Settings) -> Iterator[tuple[APIRouter, int | None]]:
         workers,
         progress,
         gradient_checks,
-        predictions,
         models,
         batch_predictions,
         explanations,

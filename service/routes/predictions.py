@@ -12,7 +12,7 @@ from engine.data.encoding.row_reading import RowMarks
 from service.dependencies import BackendDep, ExistingJob, pipeline_of
 from service.http.media_types import essence
 from service.http.openapi import BINARY, request_body
-from service.http.plain_route import document_of
+from service.http.plain_route import document_of, read_body
 from service.http.problems import RequestRefused, documented
 from service.http.request_bodies import validated
 from service.http.routing import StrictRouter
@@ -24,6 +24,7 @@ from service.views.predictions import Predictions
 router = StrictRouter("/v1/jobs/{job_id}", "predictions")
 
 MOST_BYTES = 4 * 1024 * 1024
+"""Bytes of JSON; a picture may have as many as any request for predictions."""
 MOST_ROWS = 10_000
 
 
@@ -72,14 +73,13 @@ BODY = request_body(
     "/predict",
     response_model=Predictions,
     responses=documented(400, 404, 409, 413, 415, 422),
-    max_body_size=MOST_BYTES,
     openapi_extra=BODY,
 )
 async def predict_with_job(request: Request, job: ExistingJob, backend: BackendDep) -> Response:
     """Predict with the model that a succeeded job kept."""
     pipeline = pipeline_of(request)
     kind = essence(request.headers.get("content-type", ""))
-    body = await request.body()
+    body = await read_body(request, pipeline.max_bytes if is_picture(kind) else MOST_BYTES)
     rows: formats.Rows = [] if is_picture(kind) else validated(Rows, await document_of(request, body)).rows
     resolved = await run_in_threadpool(pipeline.resolver.look_up_job, backend, job.id)
     if is_picture(kind):

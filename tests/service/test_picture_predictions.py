@@ -292,3 +292,11 @@ def test_every_road_answers_alike_or_refuses_alike(
     wanted = json.loads(json.dumps(mixed.model.predictions(found)))
     assert [answer.json().get("predictions") for answer in answers[:3]] == [wanted, wanted, wanted[:1]]
     assert answers[3].json()["outputs"][1]["data"] == [p for one in wanted for p in one["probabilities"].values()]
+
+
+def test_a_picture_may_have_more_bytes_than_rows_of_json(scans: Pictures, client: httpx.Client) -> None:
+    large = scans.pictures[0] + bytes(5 << 20)
+    path = f"/v1/jobs/{scans.job}/predict"
+    answer = client.post(path, content=large, headers={"Content-Type": "image/png"})
+    assert answer.json()["predictions"] == scans.predict([{"x": text_of(scans.pictures[0])}])
+    assert_problem(client.post(path, json={"rows": [{"x": text_of(large)}]}), 413)

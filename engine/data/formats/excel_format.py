@@ -43,8 +43,8 @@ class ExcelFormat(Component):
     sheet: str | None = Field(None, description="The sheet to read; null takes the first one that has cells.")
     media_types: ClassVar[tuple[str, ...]] = (
         SHEET,
-        "application/vnd.ms-excel.sheet.macroEnabled.12",
-        "application/vnd.ms-excel.sheet.binary.macroEnabled.12",
+        "application/vnd.ms-excel.sheet.macroenabled.12",
+        "application/vnd.ms-excel.sheet.binary.macroenabled.12",
         "application/vnd.oasis.opendocument.spreadsheet",
     )
     endings: ClassVar[Mapping[str, str]] = dict.fromkeys((".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"), SHEET)

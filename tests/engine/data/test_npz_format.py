@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as arrays
 
 from engine.data import Dataset, NpzFormat, ReadLimits, format_of
 from engine.data.column_types import BooleanType, NumberType, TensorType
+from engine.data.formats.formats import FORMATS
 from engine.data.storage.stored import store
 from engine.errors import DataError
 from tests.engine.data.damage import damaged, read_of
@@ -243,6 +244,7 @@ def test_a_media_type_finds_its_format():
     assert format_of("text/csv; charset=utf-8").type == "csv"
     assert format_of("Application/X-NPZ").type == "npz"
     assert format_of("application/octet-stream") is None
+    assert all(format_of(kind.upper()) is known for known in FORMATS for kind in known.media_types)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
