@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.data.table import Table
-from engine.errors import SpecError
+from engine.errors import RowError, SpecError
 from engine.metrics import METRICS
 from engine.model import Model
 
@@ -50,8 +50,13 @@ def permutation_importance(
     """
     generator = np.random.default_rng(seed)
     chosen = np.sort(generator.permutation(table.rows)[:rows])
-    kept = table.select([*model.preprocessor.shapes, model.preprocessor.target.name]).take(chosen).read()
-    X = model.preprocessor.features(kept, model.parameters.theta.dtype)
+    names = [name for name in model.preprocessor.shapes if name in table.columns]
+    kept = table.select([*names, model.preprocessor.target.name]).take(chosen).read()
+    try:
+        X = model.preprocessor.features(kept, model.parameters.theta.dtype)
+    except RowError as error:  # which counts the chosen rows
+        found = error.detail.replace(f"row {error.row}", f"row {chosen[error.row]}", 1)
+        raise SpecError("/dataset", f"{found}; correct it, or leave the row out") from error
     y = model.preprocessor.targets(kept, "the dataset")
     kind = model.network.target.kind
     metric = SCORES[kind]
