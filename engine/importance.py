@@ -69,8 +69,8 @@ def permutation_importance(
     for name, inputs in _inputs(model):
         lost = [_shuffled(model, X, inputs, generator.permutation(len(X))) for _ in range(repeats)]
         losses = [sign * (whole - (score(y, answers) or 0.0)) for answers in lost]
-        error = float(np.std(losses, ddof=1) / sqrt(repeats)) if repeats > 1 else 0.0
-        features.append(Importance(feature=name, importance=float(np.mean(losses)), standard_error=error))
+        deviation = float(np.std(losses, ddof=1) / sqrt(repeats)) if repeats > 1 else 0.0
+        features.append(Importance(feature=name, importance=float(np.mean(losses)), standard_error=deviation))
     return Importances(
         metric=metric,
         score=whole,
