@@ -31,7 +31,10 @@ def store(path: Path, incoming: Mapping[str, Incoming]) -> None:
     first = next(iter(incoming.values()))
     document = {
         "columns": columns,
-        "types": COLUMN_TYPES.dump_python(dict(first.types), mode="json"),
+        "types": {
+            name: {"kind": held.kind, **held.model_dump(mode="json", exclude_defaults=True)}
+            for name, held in first.types.items()
+        },
     }
     tensors = {t: shape for part, table in incoming.items() for t, shape in _tensors(table, columns[part]).items()}
     head, places = layout(tensors, {"dataset": json.dumps(document)})
