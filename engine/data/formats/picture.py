@@ -10,7 +10,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from io import BytesIO
 from typing import Any, TypeVar
 
@@ -138,36 +138,39 @@ class Picture:
         """A deep picture in 8 bits a channel: white is 255, and what is beyond it, too."""
         samples = self._samples
         channels = samples.shape[2]
-        scale = np.full(channels, float(white))
-        if channels in (2, 4):  # how opaque a pixel is does not depend on what is white
-            scale[-1] = WHITE
-        made = np.rint(np.minimum(samples / scale, 1) * 255).astype(np.uint8)
+        made = np.empty(samples.shape, np.uint8)
+        for channel in range(channels):  # how opaque a pixel is does not depend on what is white
+            is_alpha = channels in (2, 4) and channel == channels - 1
+            np.take(_levels(WHITE if is_alpha else white), samples[..., channel], out=made[..., channel])
         clear = self._image.info.get("transparency")
         if clear is not None and channels in (1, 3):
-            made[(samples == np.asarray(clear, np.int64)).all(axis=2)] = 255
+            made[(samples == np.asarray(clear, np.uint16)).all(axis=2)] = 255
         return Image.fromarray(made[..., 0] if channels == 1 else made)
 
     @cached_property
-    def _samples(self) -> NDArray[np.int64]:
+    def _samples(self) -> NDArray[np.uint16]:
         """The values of a deep picture, (h, w, channels)."""
         return self._tried(self._deep_samples)
 
-    def _deep_samples(self) -> NDArray[np.int64]:
+    def _deep_samples(self) -> NDArray[np.uint16]:
         if self._image.mode in DEEP:
-            values = np.asarray(self._image).astype(np.int64)
+            values = np.asarray(self._image)
             if values.min() < 0 or values.max() > WHITE:
                 raise DataError(
                     f"{self.name} holds values from {values.min()} to {values.max()}; those of a picture are 0 to "
                     f"{WHITE}: save it anew as unsigned 16 bits"
                 )
-            return values[..., np.newaxis]
+            return values.astype(np.uint16)[..., np.newaxis]
         # Pillow keeps the upper byte of each sample; read in the other order, it keeps the lower one.
         if self._png[1] == 4:  # gray and alpha: both bytes of both, as if they were four channels
-            four = _decoded(self._content, "RGBA").astype(np.int64)
-            return four[..., ::2] << 8 | four[..., 1::2]
-        mode = self._image.mode
-        upper, lower = (_decoded(self._content, f"{mode};16{order}").astype(np.int64) for order in "BL")
-        return upper << 8 | lower
+            four = _decoded(self._content, "RGBA")
+            upper, lower = four[..., ::2], four[..., 1::2]
+        else:
+            upper, lower = (_decoded(self._content, f"{self._image.mode};16{order}") for order in "BL")
+        samples = upper.astype(np.uint16)
+        samples <<= 8
+        samples |= lower
+        return samples
 
     @cached_property
     def _png(self) -> tuple[int, int]:
@@ -279,6 +282,13 @@ def _opened(content: bytes, name: str) -> ImageFile.ImageFile:
         raise DataError(f"{name} is no {SAID}; save it as one of them") from None
     except Image.DecompressionBombError:
         raise DataError(f"{name} has more than {MAX_PIXELS} pixels, the most that are read; save it smaller") from None
+
+
+@lru_cache(maxsize=8)
+def _levels(white: int) -> Pixels:
+    """What every value of 16 bits is in 8."""
+    levels: Pixels = np.rint(np.minimum(np.arange(WHITE + 1) / white, 1) * 255).astype(np.uint8)
+    return levels
 
 
 def _largest(image: TiffImagePlugin.TiffImageFile, tag: int) -> int:
