@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.checkpoint import Checkpoint
+from engine.data.encoding.column_encoder import ColumnEncoder
 from engine.data.encoding.matching import (
     NOWHERE,
     Matching,
@@ -120,7 +121,12 @@ def refuse_other_scales(own: Preprocessor, source: Preprocessor) -> None:
     """SpecError unless the preprocessor has kept the source's scales."""
     kept = keep_scales(own, source)
     same = all(np.array_equal(array, own.statistics[name]) for name, array in kept.statistics.items())
-    if not same or kept.encoders != own.encoders:
+    fills = [
+        (one.fill_with, another.fill_with)
+        for one, another in zip(own.encoders, kept.encoders, strict=True)
+        if isinstance(one, ColumnEncoder) and isinstance(another, ColumnEncoder)
+    ]
+    if not same or any(one != another for one, another in fills):
         raise SpecError(
             "/start_from",
             "the data are not scaled as its weights expect; prepare them with the source's scales",

@@ -14,6 +14,7 @@ from engine.data.dataset import Dataset
 from engine.data.encoding.encoder_learning import learn_encoders
 from engine.data.encoding.suitability import check_features
 from engine.data.preparation import check_other, check_reference, divided, feature_names, learned_target, target_kind
+from engine.data.reading.cell_values import is_date
 from engine.data.reading.unreadable import UnreadableCells
 from engine.data.specification import DataSpec, dataset_references
 from engine.data.table import Table
@@ -67,7 +68,7 @@ def _refusals(spec: DataSpec, datasets: Mapping[str, Dataset], loss: str, rows: 
         return
     training = datasets[spec.train].training
     while (fault := _caught(feature_names, spec, training)) is not None:
-        yield Refusal(fault)
+        yield Refusal(fault, _column_at(fault.pointer, training))
         if (rest := _without(spec, fault.pointer)) is None:
             return
         spec = rest
@@ -76,7 +77,7 @@ def _refusals(spec: DataSpec, datasets: Mapping[str, Dataset], loss: str, rows: 
     for name in features:
         if fault := _caught(check_features, spec, training, [name]):
             refused.add(name)
-            yield Refusal(fault, (name,), _ignoring(name, training))
+            yield Refusal(fault, (name,), _settling(name, training))
     if fault := _caught(augmented_column, spec.augment, training.select(features).shapes):
         yield Refusal(fault)
     for at, reference in dataset_references(spec)[1:]:
@@ -99,7 +100,7 @@ def _refusals(spec: DataSpec, datasets: Mapping[str, Dataset], loss: str, rows: 
     if names and _caught(learn_encoders, some, spec.columns):  # together first: most tables are fine
         for name in names:
             if fault := _caught(learn_encoders, some.select([name]), spec.columns):
-                yield Refusal(fault, (name,), _ignoring(name, training))
+                yield Refusal(fault, (name,), _settling(name, training))
 
 
 def _caught(check: Callable[..., object], *arguments: object) -> SpecError | None:
@@ -117,6 +118,15 @@ def _of_cells(error: UnreadableCells) -> SpecError:
     return SpecError(pointer(["data", "columns", error.column]), str(error))
 
 
+def _column_at(where: str, table: Table) -> tuple[str, ...]:
+    """The column that a pointer names, if it names one that is there."""
+    match tokens_of(where):
+        case ["data", "columns", name, *_] if name in table.columns:
+            return (name,)
+        case _:
+            return ()
+
+
 def _without(spec: DataSpec, where: str) -> DataSpec | None:
     """The spec without what it says at a pointer, to see what else is wrong; None where it needs that."""
     match tokens_of(where):
@@ -129,11 +139,16 @@ def _without(spec: DataSpec, where: str) -> DataSpec | None:
             return None
 
 
-def _ignoring(name: str, table: Table) -> JsonValue:
-    """A patch of the job that leaves a column out, or reads as numbers what mostly is."""
+def _settling(name: str, table: Table) -> JsonValue:
+    """A patch of the job that reads a column as what most of it is, or leaves it out."""
     held = table.types[name]
     if isinstance(held, TextType) and held.holds == "mixed":
         return _numbers_only(name)
+    if isinstance(held, TextType) and held.holds == "dates":
+        option: dict[str, JsonValue] = {"type": "date"}
+        if not all(map(is_date, held.labels or ())):
+            option["unreadable"] = "missing"
+        return {"data": {"columns": {name: option}}}
     return {"data": {"columns": {name: {"type": "ignore"}}}}
 
 

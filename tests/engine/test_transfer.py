@@ -47,6 +47,7 @@ def people(rows: int = 120, seed: int = 0, lacking: bool = False) -> list[dict[s
             "city": ["bern", "chur", "genf"][row % 3],
             "job": ["cook", "smith"][row // 3 % 2],
             "size": SIZES[row % 3],
+            "day": f"{2020 + row % 4}-{1 + row % 12:02}-{1 + row * 7 % 28:02}",
         }
         for row in range(rows)
     ]
@@ -55,7 +56,7 @@ def people(rows: int = 120, seed: int = 0, lacking: bool = False) -> list[dict[s
         row["yes"] = "yes" if row["height"] > 1.7 else "no"
         row["value"] = row["age"] / 10 + row["height"]
     if lacking:
-        for name in ("age", "city", "paid", "size"):
+        for name in ("age", "city", "paid", "size", "day"):
             for place in r.integers(0, rows, 12).tolist():
                 made[place][name] = None
     return made
@@ -81,7 +82,8 @@ def table(rows: Rows, columns: Sequence[str], labels: Mapping[str, Sequence[str]
 def spec(target: str, layers: Sequence[object], sized: Sequence[str], **data: Any) -> JobSpec:
     """A job on the rows' columns, in float64."""
     option = {"type": "category", "encoding": "ordinal", "order": SIZES}
-    data = {"train": "rows", "target": target, "columns": {"size": option} if "size" in sized else {}, **data}
+    columns = {"size": option, "day": {"type": "date", "parts": ["year", "days", "month"]}} if "size" in sized else {}
+    data = {"train": "rows", "target": target, "columns": columns, **data}
     start = {"start_from": {"job": "job_1"}}
     return JobSpec.model_validate({"data": data, "layers": list(layers), "precision": "float64", **start})
 
@@ -98,9 +100,9 @@ def begun(wanted: JobSpec, rows: Table, source: Source | None = None) -> tuple[M
     return Model(wanted, data.preprocessor, parameters, network), told
 
 
-def learned(target: str, layers: Sequence[object], columns: Sequence[str], rows: Rows, **data: Any) -> Model:
+def learned(target: str, layers: Sequence[object], taken: Sequence[str], rows: Rows, **data: Any) -> Model:
     """A model whose parameters are none that an initializer draws."""
-    model, _ = begun(spec(target, layers, columns, **data), table(rows, [*columns, target]))
+    model, _ = begun(spec(target, layers, taken, **data), table(rows, [*taken, target]))
     r = np.random.default_rng(7)
     for name, array in model.parameters.named().items():
         array[...] = r.uniform(0.5, 1.5, array.shape) if name.startswith("variance") else r.normal(0, 0.7, array.shape)
@@ -119,7 +121,7 @@ NETWORKS = (
     [{"type": "dense", "units": 6}, {"type": "batch_norm"}, {"type": "relu"}, {"type": "dense", "units": 4}],
 )
 NOTHING = Transferred((), (), (), (), MatchedNames(), {}, MatchedNames(), (), "")
-COLUMNS = (*NUMBERS, *FLAGS, *CITIES, "size")
+COLUMNS = (*NUMBERS, *FLAGS, *CITIES, "size", "day")
 
 
 @settings(deadline=None, max_examples=40)
@@ -148,7 +150,7 @@ def test_answers_as_its_source_whatever_the_order(columns, cities, classes, targ
         for key in old.keys() & {"probabilities", "value"}:
             assert new[key] == pytest.approx(old[key], rel=1e-9, abs=1e-9)
     assert (transferred.drawn, transferred.partly, transferred.unused) == ((), (), ())
-    assert set(transferred.scales) == {*NUMBERS, "size"} and again.preprocessor.normalizer.type == normalize
+    assert set(transferred.scales) == {*NUMBERS, "size", "day"} and again.preprocessor.normalizer.type == normalize
 
 
 def test_a_class_of_another_name_is_drawn_and_the_others_keep_their_weights():
@@ -219,7 +221,8 @@ def test_a_column_that_holds_something_else_is_no_match():
 
 def test_an_order_that_moves_labels_is_no_match_and_a_longer_one_is():
     rows = people()
-    model = learned("class", HIDDEN, ["age", "size"], rows)
+    ordered = {"size": {"type": "category", "encoding": "ordinal", "order": SIZES}}
+    model = learned("class", HIDDEN, ["age", "size"], rows, columns=ordered)
     for order, matched in ((("S", "M", "L", "XL", "XXL"), ("age", "size")), (("XS", "S", "M", "L", "XL"), ("age",))):
         columns = {"size": {"type": "category", "encoding": "ordinal", "order": order}}
         wanted = spec("class", HIDDEN, [], columns=columns)
@@ -262,6 +265,23 @@ def test_the_weights_of_classes_are_never_those_of_units():
     deeper = [*HIDDEN, {"type": "dense", "units": 3}, {"type": "tanh"}]
     _, transferred = begun(spec("class", deeper, []), table(rows, ["age", "income", "class"]), source_of(model))
     assert transferred.taken == ("W1", "b1") and "W2" in transferred.drawn
+
+
+def test_parts_of_dates_are_matched_one_by_one_and_months_add_up():
+    rows = people()
+    spring = [{**row, "day": f"2021-0{3 + n % 3}-11"} for n, row in enumerate(rows)]
+    summer = [{**row, "day": f"2022-0{5 + n % 3}-11"} for n, row in enumerate(rows)]
+    wanted: dict[str, Any] = {"columns": {"day": {"type": "date", "parts": ["month", "days"]}}}
+    model = learned("class", HIDDEN, ["day"], spring, **wanted)
+    stored = table(summer, ["day", "class"])
+    again, transferred = begun(spec("class", HIDDEN, [], **wanted), stored, source_of(model))
+    assert transferred.taken == ("W1", "W2", "b1", "b2") and transferred.scales == ("day",)
+    days = [{"day": day} for day in ("2021-04-01", "2022-07-01", "2021-10-01")]
+    assert [answer.get("unseen") for answer in again.predict(days)] == [None, None, ["day"]]
+    assert again.predict(days[:1])[0]["probabilities"] == pytest.approx(model.predict(days[:1])[0]["probabilities"])
+    years: dict[str, Any] = {"columns": {"day": {"type": "date", "parts": ["year", "days"]}}}
+    _, transferred = begun(spec("class", HIDDEN, [], **years), stored, source_of(model))
+    assert transferred.partly == ("W1",)  # the days' row; the year's is drawn
 
 
 def test_labels_are_matched_as_cells_are():

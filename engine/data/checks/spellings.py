@@ -1,5 +1,5 @@
 """Columns whose type was guessed from spellings that could mean something else: words that look like numbers, labels
-that look like each other, dates among words, words that stand for missing values.
+that look like each other, words that stand for missing values.
 """
 
 from collections import Counter
@@ -8,12 +8,13 @@ from itertools import islice
 
 import numpy as np
 
+from engine.data.checks.dates import about_dates
 from engine.data.checks.finding import EXAMPLES, Finding, Settle, Severity, listed, settled_by
 from engine.data.checks.number_formats import about_number_formats
 from engine.data.checks.parts import spread
 from engine.data.column_types import CategoryType, SpelledType, TextType
 from engine.data.encoding.column_options import AnyColumnOption, CategoryColumn
-from engine.data.reading.cell_values import is_date, plain_value
+from engine.data.reading.cell_values import plain_value
 from engine.data.reading.number_format import guess_format
 from engine.data.table import Table
 
@@ -40,8 +41,8 @@ def about_spellings(
                 yield from _words_like_numbers(name, labels, is_target=name == target)
             if option is None or isinstance(option, CategoryColumn):
                 yield from _similar_labels(name, labels, is_target=name == target)
-        if isinstance(kind, CategoryType | TextType) and option is None:
-            yield from _dates_and_words(name, labels)
+        if isinstance(kind, CategoryType | TextType):
+            yield from about_dates(name, kind, labels, option)
     yield from about_number_formats(table, [name for name in names if name not in options])
     yield from _missing_words(table, {name: counts[name][1] for name in spelled if name not in options})
 
@@ -113,26 +114,6 @@ def _similar_labels(name: str, labels: Texts, *, is_target: bool) -> Iterator[Fi
         message=f"{name!r} has labels that differ only in case, in blanks or in how a number is written: {shown}. Each "
         f"is a {'class' if is_target else 'label'} of its own.",
         advice="Write them alike in the file and upload it again, unless they mean different things.",
-    )
-
-
-def _dates_and_words(name: str, labels: Texts) -> Iterator[Finding]:
-    dates = {label: count for label, count in labels.items() if is_date(label)}
-    odd = {label: count for label, count in labels.items() if label not in dates}
-    if len(dates) < 2 or not odd or 2 * sum(dates.values()) < sum(labels.values()):
-        return
-    cells = sum(odd.values())
-    yield Finding(
-        check="dates_and_words",
-        severity="warning",
-        columns=(name,),
-        count=cells,
-        examples=_examples(odd),
-        message=f"{name!r} holds dates, such as {_first(dates)!r}, but in {cells} of {sum(labels.values())} cells "
-        f"something else, such as {_first(odd)!r}.",
-        advice="Leave the cells that are no dates blank and upload the file again; as labels, dates say nothing about "
-        "days to come.",
-        settle=settled_by(name, {"type": "ignore"}),
     )
 
 

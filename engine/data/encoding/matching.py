@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.encoding.date_encoder import DateEncoder
 from engine.data.encoding.encoders import (
     AnyEncoder,
     NumberEncoder,
@@ -194,12 +195,13 @@ def _outputs_of(own: TargetColumn, source: TargetColumn) -> list[int]:
 def _with_fill_of(source: AnyEncoder, own: AnyEncoder) -> AnyEncoder:
     """The encoder with the source's stand-in for missing values and for unseen labels, and the range of both.
 
-    A label that is not known here stands in for none; shares are the source's only where the labels are.
+    A label that is not known here stands in for none; shares are the source's unless more is known here.
     """
     if isinstance(own, NumberEncoder) and isinstance(source, NumberEncoder):
-        ends = [(one.low, one.high) for one in (own, source) if one.low is not None and one.high is not None]
-        low, high = (min(low for low, _ in ends), max(high for _, high in ends)) if ends else (None, None)
-        return own.model_copy(update={"fill_with": source.fill_with, "low": low, "high": high})
+        return own.model_copy(update={"fill_with": source.fill_with, **_range_of(own, source)})
+    if isinstance(own, DateEncoder) and isinstance(source, DateEncoder):
+        shares = {name: _shares(getattr(own, name), getattr(source, name)) for name in ("months", "weekdays")}
+        return own.model_copy(update={"fill_with": source.fill_with, **_range_of(own, source), **shares})
     if isinstance(own, OneHotEncoder) and isinstance(source, OneHotEncoder):
         changes: dict[str, object] = {}
         if (place := places_in(own.labels, [source.labels[int(source.fill_with)]])[0]) != NOWHERE:
@@ -211,6 +213,19 @@ def _with_fill_of(source: AnyEncoder, own: AnyEncoder) -> AnyEncoder:
     if isinstance(own, OneInput) and isinstance(source, OneInput):
         return own.model_copy(update={"fill_with": source.fill_with})
     return own
+
+
+def _range_of(*encoders: NumberEncoder | DateEncoder) -> dict[str, float]:
+    """From the least to the greatest of what the training rows of both held."""
+    known = [(one.low, one.high) for one in encoders if one.low is not None and one.high is not None]
+    return {"low": min(low for low, _ in known), "high": max(high for _, high in known)} if known else {}
+
+
+def _shares(own: tuple[float, ...], source: tuple[float, ...]) -> tuple[float, ...]:
+    """The source's share of each month or weekday; of both where rows here have some that the source never met."""
+    if len(own) != len(source) or not any(here > 0 == there for here, there in zip(own, source, strict=True)):
+        return source if len(own) == len(source) else own
+    return tuple((here + there) / 2 for here, there in zip(own, source, strict=True))
 
 
 def _statistics(own: Preprocessor, source: Preprocessor, inputs: Places) -> Statistics:

@@ -119,10 +119,30 @@ def test_dates_among_which_some_cells_are_none_are_told(csv):
     days = [f"2024-03-{1 + row % 28:02}" for row in range(ROWS - 2)] + ["pending", "pending"]
     found = findings(csv({"day": days, "x": NOISE, "y": YES_NO}))
     assert (found["dates_and_words"].count, found["dates_and_words"].examples) == (2, ("pending",))
-    assert settled(found["dates_and_words"]) == {"data": {"columns": {"day": {"type": "ignore"}}}}
+    option = settled(found["dates_and_words"])["data"]["columns"]["day"]
+    assert option == {"type": "date", "unreadable": "missing"}
+    assert settled(found["refused"]) == settled(found["dates_and_words"])
+    again = findings(csv({"day": days, "x": NOISE, "y": YES_NO}), day=option)
+    assert not again.keys() & {"refused", "dates_and_words"}
     assert found["refused"].severity == "refused" and "column 'day' holds dates" in found["refused"].message
     few = repeated("2024-03-01", "2024-03-02", "later")
     assert findings(csv({"day": few, "x": NOISE, "y": YES_NO}))["dates_and_words"].count == ROWS // 3
+
+
+def test_the_order_of_day_and_month_is_told_where_the_cells_told_it(csv):
+    days = [f"{1 + row % 28:02}/{1 + row % 12:02}/2024" for row in range(ROWS)]
+    found = findings(csv({"day": days, "x": NOISE, "y": YES_NO}), day={"type": "date", "parts": ["month"]})[
+        "date_order"
+    ]
+    assert (found.severity, found.count, found.examples[0]) == ("info", ROWS, "01/01/2024")
+    assert "the day first" in found.message
+    assert settled(found)["data"]["columns"]["day"] == {"type": "date", "parts": ["month"], "order": "dmy"}
+    clear = [f"2024-03-{1 + row % 28:02}" for row in range(ROWS)]
+    assert "date_order" not in findings(csv({"day": clear, "x": NOISE, "y": YES_NO}), day={"type": "date"})
+    unclear = csv({"day": repeated("03/04/2024", "05/06/2024", "07/08/2023"), "x": NOISE, "y": YES_NO})
+    spec = DataSpec.model_validate({"train": "rows", "target": "y", "columns": {"day": {"type": "date"}}})
+    (refusal,) = refusals(spec, {"rows": unclear})[:1]
+    assert refusal.columns == ("day",) and "tells days from months" in refusal.fault.detail
 
 
 def test_words_that_count_as_missing_are_told_once(csv):
