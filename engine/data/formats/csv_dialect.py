@@ -80,19 +80,21 @@ def sniffed(lines: Sequence[str], delimiters: str = DELIMITERS, escape: str | No
 
     `escape` says what escapes; None: it is found out.
     """
-    best = _alone(lines, Dialect(delimiters[0], escape=escape or ""))
+    best: Shape | None = None
     for delimiter in delimiters:
+        if not any(delimiter in line for line in lines):
+            continue
         dialect = _escaped(lines, delimiter) if escape is None else Dialect(delimiter, escape=escape)
         found = _laid_out(lines, dialect)
-        if found is not None and (found.score > best.score or best.width == 1):
+        if found is not None and (best is None or found.score > best.score):
             best = found
-    if best.width == 1:
-        return best
+    if best is None:
+        return _alone(lines, Dialect(delimiters[0], escape=escape or ""))
     return replace(best, dialect=replace(best.dialect, spaced=_spaced(lines, best)))
 
 
 def rows_of(lines: Sequence[str], dialect: Dialect) -> list[Row] | None:
-    """The rows that are not blank, the last one left out if it is open at its end; None where there is no telling."""
+    """The rows that are not blank, without a last one that is open at its end; None where there is no telling."""
     reader = dialect.reader((line + "\n" for line in lines), strict=False, spaced=True)
     rows, begin = [], 0
     try:
@@ -102,6 +104,8 @@ def rows_of(lines: Sequence[str], dialect: Dialect) -> list[Row] | None:
             begin = reader.line_num
     except csv.Error:
         return None
+    if len(rows) > 1 and sum(line.count('"') for line in lines[rows[-1].begin :]) % 2:
+        rows.pop()
     return rows
 
 

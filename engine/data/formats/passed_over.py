@@ -1,5 +1,8 @@
 """Lines of a CSV file that are no rows: the header once more, as files that were joined have it, and comments."""
 
+import re
+from itertools import islice
+
 from engine.data.formats.csv_text import Lines
 from engine.data.formats.guess import MOST_LINES, Guess
 
@@ -30,14 +33,9 @@ class PassedOver:
         return (Guess.of("header_repeated", detail, "", tuple(self.lines)),)
 
     def _without_headers(self, block: Lines) -> bytes:
-        raw, header = block.raw, self._header
-        blank = b"\n" * header.count(b"\n")
-        at = raw.find(header)
-        while at >= 0:
-            if at == 0 or raw[at - 1 : at] == b"\n":
-                self.count += 1
-                if self.count <= MOST_LINES:
-                    self.lines.append(block.number + raw.count(b"\n", 0, at))
-                raw = raw[:at] + blank + raw[at + len(header) :]
-            at = raw.find(header, at + 1)
+        pattern = re.compile(rb"^" + re.escape(self._header), re.MULTILINE)
+        for found in islice(pattern.finditer(block.raw), MOST_LINES - len(self.lines)):
+            self.lines.append(block.number + block.raw.count(b"\n", 0, found.start()))
+        raw, count = pattern.subn(b"\n" * self._header.count(b"\n"), block.raw)
+        self.count += count
         return raw
