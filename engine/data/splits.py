@@ -11,12 +11,13 @@ from pydantic_core import CoreSchema, core_schema
 from engine.component import Component
 from engine.data.column_types import BooleanType, CategoryType, TextType, plain
 from engine.data.dataset import PARTS, Dataset
+from engine.data.formats.column_names import MAX_NAME
 from engine.data.split_advice import advised_shares
 from engine.data.table import Table
 from engine.errors import SpecError
 from engine.family import Family
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
 DatasetName = Annotated[str, StringConstraints(min_length=1, max_length=75)]  # a name, and perhaps its version
 Values = NDArray[Any]
 LearnedShare = Annotated[float, Field(gt=0, le=1)]

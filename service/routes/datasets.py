@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from engine.data.checks import DataReport
 from engine.data.formats import packed
+from engine.data.formats.column_names import MAX_NAME
 from engine.data.formats.formats import FORMATS
 from engine.data.formats.image_zip_format import SIZE
 from engine.data.formats.picture_reading import WHITE
@@ -143,7 +144,7 @@ def preview_dataset(
 def check_dataset(
     dataset: Reference,
     backend: BackendDep,
-    target: Annotated[str | None, Query(description="the column to predict", min_length=1, max_length=64)] = None,
+    target: Annotated[str | None, Query(description="the column to predict", min_length=1, max_length=MAX_NAME)] = None,
     split: Annotated[
         str | None, Query(description="as `data.split` of a job, in JSON; by default 60/20/20", max_length=2048)
     ] = None,

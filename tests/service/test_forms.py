@@ -127,7 +127,7 @@ def test_a_browsers_form_is_understood(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("file", "media_type"),
     [
-        (("t.tsv", CSV.replace(b",", b"\t"), ""), "text/csv"),
+        (("t.tsv", CSV.replace(b",", b"\t"), ""), "text/tab-separated-values"),
         (("t.JSON", b'[{"a": 1, "b": 2}, {"a": 3, "b": 5}]', "application/octet-stream"), "application/json"),
         (("t.jsonl", b'{"a": 1, "b": 2}\n{"a": 3, "b": 5}\n', "text/plain"), "application/json"),
         (("no ending", CSV, "text/csv; charset=utf-8"), "text/csv"),

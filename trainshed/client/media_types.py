@@ -8,6 +8,7 @@ EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"  # o
 MEDIA_TYPES = {
     ".csv": "text/csv",
     ".tsv": "text/tab-separated-values",
+    ".tab": "text/tab-separated-values",
     ".json": "application/json",
     ".ndjson": "application/x-ndjson",
     ".jsonl": "application/x-ndjson",

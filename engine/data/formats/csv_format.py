@@ -47,8 +47,9 @@ class CsvFormat(CsvOptions):
     """
 
     type: Literal["csv"] = Field("csv", description="Delimited text under a header row.")
-    media_types: ClassVar[tuple[str, ...]] = ("text/csv", "text/tab-separated-values")
-    endings: ClassVar[Mapping[str, str]] = {".csv": "text/csv", ".tsv": "text/tab-separated-values"}
+    media_types: ClassVar[tuple[str, ...]] = ("text/csv",)
+    endings: ClassVar[Mapping[str, str]] = {".csv": "text/csv"}
+    usual: ClassVar[str] = ","  # what sets cells apart without a word about it
 
     def read(self, path: Path, limits: ReadLimits | None = None) -> Dataset:
         """One table in memory; DataError names the line of what cannot be used."""
@@ -69,13 +70,22 @@ class CsvFormat(CsvOptions):
             return {"all": _table(path, guessed(path, refusal), self, limits)}
 
 
-def _table(path: Path, encoding: Encoding, options: CsvOptions, limits: ReadLimits) -> Incoming:
+class TsvFormat(CsvFormat):
+    """The same with tabs between cells, if they are there."""
+
+    type: Literal["tsv"] = Field("tsv", description="Text with tabs under a header row.")  # type: ignore[assignment]
+    media_types: ClassVar[tuple[str, ...]] = ("text/tab-separated-values",)
+    endings: ClassVar[Mapping[str, str]] = {".tsv": "text/tab-separated-values", ".tab": "text/tab-separated-values"}
+    usual: ClassVar[str] = "\t"
+
+
+def _table(path: Path, encoding: Encoding, options: CsvFormat, limits: ReadLimits) -> Incoming:
     """The table of a file in an encoding, in as many passes over it as it takes to know its columns."""
     first = next(lines_of(path, limits, encoding), None)
     if first is None:
         raise DataError("the file is empty; a CSV dataset has a header row and at least two rows")
     _check_line_ends(path, first)
-    opening = opening_of(first, options, limits.max_features)
+    opening = opening_of(first, options, limits.max_features, usual=options.usual)
     missing = MISSING if options.missing is None else frozenset(word.lower() for word in options.missing)
     words: dict[int, Words] = {}
     if options.missing is not None:  # which may be numbers, such as -999: every cell is looked at as it is spelled

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from engine.data.formats.csv_format import CsvFormat
+from engine.data.formats.csv_format import CsvFormat, TsvFormat
 from engine.data.formats.excel_format import ExcelFormat
 from engine.data.formats.image_zip_format import ImageZipFormat
 from engine.data.formats.json_format import JsonFormat
@@ -15,10 +15,11 @@ from engine.data.formats.npz_format import NpzFormat
 from engine.data.formats.parquet_format import ParquetFormat
 from engine.errors import DataError
 
-AnyFormat = CsvFormat | JsonFormat | ParquetFormat | ExcelFormat | NpzFormat | ImageZipFormat
+AnyFormat = CsvFormat | TsvFormat | JsonFormat | ParquetFormat | ExcelFormat | NpzFormat | ImageZipFormat
 Format = Annotated[AnyFormat, Field(discriminator="type")]
 FORMATS: tuple[AnyFormat, ...] = (
     CsvFormat(),
+    TsvFormat(),
     JsonFormat(),
     ParquetFormat(),
     ExcelFormat(),
@@ -36,6 +37,7 @@ __all__ = [
     "NpzFormat",
     "ParquetFormat",
     "ReadLimits",
+    "TsvFormat",
     "format_of",
 ]
 

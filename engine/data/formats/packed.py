@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
-from engine.data.formats.csv_format import CsvFormat
+from engine.data.formats.csv_format import CsvFormat, TsvFormat
 from engine.data.formats.json_format import JsonFormat
 from engine.data.formats.limits import ReadLimits
 from engine.data.reading.cell_values import shown
@@ -18,8 +18,8 @@ from engine.errors import DataError
 GZIP_TYPES = ("application/gzip", "application/x-gzip")
 ZIP_TYPES = ("application/zip",)
 ENDINGS: Mapping[str, str] = {".gz": GZIP_TYPES[0]}
-TABLES: Mapping[str, str] = {**CsvFormat.endings, **JsonFormat.endings, ".txt": "text/csv"}
-TEXTS = (*CsvFormat.media_types, *JsonFormat.media_types)
+TABLES: Mapping[str, str] = {**CsvFormat.endings, **TsvFormat.endings, **JsonFormat.endings, ".txt": "text/csv"}
+TEXTS = (*CsvFormat.media_types, *TsvFormat.media_types, *JsonFormat.media_types)
 
 MOST_LOOKED_AT = 64  # members of an archive that may hold one table
 PIECE = 1 << 20  # bytes

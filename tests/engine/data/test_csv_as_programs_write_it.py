@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.data import CsvFormat
+from engine.data import CsvFormat, format_of
 from engine.data.formats.csv_cells import read_cells
 from engine.data.formats.csv_options import CsvOptions
 from engine.data.formats.guess import Guess
@@ -225,6 +225,21 @@ def test_an_option_is_heeded(tmp_path, name):
 def test_an_option_that_means_nothing_is_refused(option, value):
     with pytest.raises(ValueError, match=option):
         CsvOptions.model_validate({option: value})
+
+
+def test_the_delimiter_that_a_media_type_names_is_no_guess(tmp_path):
+    tabs, commas = tmp_path / "tabs", tmp_path / "commas"
+    tabs.write_bytes(b"size\tkind\n" + ROWS.replace(b",", b"\t"))
+    commas.write_bytes(b"size,kind\n" + ROWS)
+    for path, known, guesses in (
+        (tabs, "text/tab-separated-values", []),
+        (commas, "text/tab-separated-values", ["delimiter=comma"]),
+        (tabs, "text/csv", ["delimiter=tab"]),
+        (commas, "text/csv", []),
+    ):
+        found = format_of(known).incoming(path)["all"]
+        assert list(found.types) == ["size", "kind"]
+        assert [guess.settle for guess in found.guesses] == guesses
 
 
 def test_a_header_of_another_file_in_a_later_block_is_left_out_and_its_line_is_named(tmp_path):
