@@ -36,7 +36,7 @@ def test_one_hot_rows_are_learned_as_the_numbers_of_their_classes_are(
 ) -> None:
     summary = upload(client, f"hot-{loss}", x=X, y=np.eye(3)[CLASSES])["summary"]
     (guess,) = summary["guesses"]
-    assert guess["what"] == "one_hot" and guess["settle"] == "one_hot=false" and "0 to 2" in guess["detail"]
+    assert guess["what"] == "kind of labels" and guess["settle"] == "one_hot=false" and "0 to 2" in guess["detail"]
     upload(client, f"numbers-{loss}", x=X, y=CLASSES)
     results = [
         client.get(f"/v1/jobs/{job}").json()["result"]

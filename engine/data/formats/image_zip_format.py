@@ -146,7 +146,7 @@ class ImageZipFormat(Component):
 
 def _guess_of(greatest: int | None) -> Guess:
     return Guess.of(
-        "white",
+        "white level",
         f"the images of 16 bits use values up to {greatest} of {WHITE}: that is taken for white, here and in those to "
         "predict; if another value is, such as 4095 for 12 bits, upload with white=4095",
         f"white={greatest}",

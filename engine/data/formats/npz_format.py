@@ -106,7 +106,7 @@ class NpzFormat(Component):
             return tables
         last = next(iter(paired.values()))[1].shape[1] - 1
         guess = Guess.of(
-            "one_hot",
+            "kind of labels",
             f"every row of y has exactly one 1, and zeros beside it: such rows are read as the classes 0 to {last}; if "
             f"they are {last + 1} labels of yes and no, upload with one_hot=false",
             "one_hot=false",
