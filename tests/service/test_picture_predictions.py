@@ -167,7 +167,7 @@ def test_pictures_are_sampled_for_drift_as_numbers(scans: Pictures, client: http
 def test_what_is_guessed_of_sixteen_bits_is_said(scans: Pictures, photographs: Pictures) -> None:
     (guess,) = scans.summary["guesses"]
     greatest = max(int(deep.max()) for deep in DEEP)
-    assert guess["what"] == "white level" and guess["settle"] == f"white={greatest}" and str(greatest) in guess["detail"]
+    assert (guess["what"], guess["settle"]) == ("white level", f"white={greatest}") and str(greatest) in guess["detail"]
     assert photographs.summary["guesses"] == []
 
 
