@@ -4,11 +4,14 @@ from typing import Annotated, Literal
 
 from fastapi import Query
 
-from engine.data.formats.csv_options import CsvOptions
+from engine.data.formats.csv_options import CsvOptions, HeaderOptions, MissingOption
 
 
 def _described(name: str) -> str:
-    return f"of CSV: {CsvOptions.model_fields[name].description}"
+    """For which kinds of tables an option is, and what it says."""
+    kinds = "tables" if name in MissingOption.model_fields else "CSV"
+    kinds = "CSV and sheets" if kinds == "CSV" and name in HeaderOptions.model_fields else kinds
+    return f"of {kinds}: {CsvOptions.model_fields[name].description}"
 
 
 Header = Annotated[

@@ -86,7 +86,7 @@ def _table(path: Path, encoding: Encoding, options: CsvFormat, limits: ReadLimit
         raise DataError("the file is empty; a CSV dataset has a header row and at least two rows")
     _check_line_ends(path, first)
     opening = opening_of(first, options, limits.max_features, usual=options.usual)
-    missing = MISSING if options.missing is None else frozenset(word.lower() for word in options.missing)
+    missing = MISSING if options.told_missing is None else options.told_missing
     words: dict[int, Words] = {}
     if options.missing is not None:  # which may be numbers, such as -999: every cell is looked at as it is spelled
         words = {column: Words(missing=missing) for column in opening.kept}

@@ -11,10 +11,10 @@ from typing import IO, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from engine.component import Component
 from engine.data.column_types import AnyColumnType
 from engine.data.dataset import Dataset
-from engine.data.formats.excel_header import Header, Row, header_of
+from engine.data.formats.csv_options import HeaderOptions
+from engine.data.formats.excel_header import Header, Row, header_of, said_of_unnamed
 from engine.data.formats.guess import Guess
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.limits import ReadLimits
@@ -33,7 +33,7 @@ HEAD = 50  # rows among which the header is
 BATCH = 1 << 14  # cells looked at together
 
 
-class ExcelFormat(Component):
+class ExcelFormat(HeaderOptions):
     """One sheet: a header row, then one cell a column, typed as it is; blank cells and errors are missing.
 
     Dates are dates, and durations seconds. Blank rows are skipped, and so is a title above the header.
@@ -56,8 +56,9 @@ class ExcelFormat(Component):
     def incoming(self, path: Path, limits: ReadLimits | None = None) -> dict[str, Incoming]:
         """The table "all": its columns, and its rows block by block."""
         limits = limits or ReadLimits()
-        sheet = _Sheet(path, self.sheet, limits)
-        incoming = TypedColumns(sheet.batches, path.parent, limits, missing=MISSING).incoming()
+        sheet = _Sheet(path, self.sheet, self, limits)
+        columns = TypedColumns(sheet.batches, path.parent, limits, missing=self.told_missing, of_words=MISSING)
+        incoming = columns.incoming()
         types = {name: sheet.type_of(name, held) for name, held in incoming.types.items()}
         guesses = (*sheet.guesses(incoming.types), *incoming.guesses)
         return {"all": replace(incoming, types=types, guesses=guesses)}
@@ -66,10 +67,11 @@ class ExcelFormat(Component):
 class _Sheet:
     """The rows of a sheet, and what the cells of each column were, apart from numbers, texts, true and false."""
 
-    def __init__(self, path: Path, wanted: str | None, limits: ReadLimits) -> None:
-        self._path, self._wanted, self._limits = path, wanted, limits
+    def __init__(self, path: Path, wanted: str | None, options: HeaderOptions, limits: ReadLimits) -> None:
+        self._path, self._wanted, self._options, self._limits = path, wanted, options, limits
         self._name, self._sheets = "", [""]
         self._header = Header(0, {})
+        self._repeated: list[int] = []  # rows that are the header once more
         self._kinds: dict[str, set[str]] = {}  # date, time, seconds, and cell for any other
 
     def batches(self) -> Iterator[Batch]:
@@ -85,10 +87,14 @@ class _Sheet:
                 raise DataError(f"the sheet has {width} columns; at most {self._limits.max_features} are allowed")
             rows = _rows(frames)
             first = list(islice(rows, HEAD))
-            header = self._header = header_of(first)
+            header = self._header = header_of(first, self._options)
+            self._repeated = []
             self._kinds = {name: set() for name in header.names.values()}
             below: list[Row] = []
-            for number, cells in chain([row for row in first if row[0] > header.row], rows):
+            for number, cells in chain([row for row in first if row[0] >= header.begin], rows):
+                if cells == header.cells:
+                    self._repeated.append(number)
+                    continue
                 if below and (number != below[0][0] + len(below) or len(below) * width > BATCH):
                     yield self._batch(below)
                     below = []
@@ -110,9 +116,13 @@ class _Sheet:
                 "sheet", f"{self._name!r} is the sheet that was read, of {len(self._sheets)}", f"sheet={other}"
             )
         yield from self._header.guesses
+        yield from said_of_unnamed(self._header, list(kept))
+        if self._repeated:
+            detail = (
+                f"the header stands in the sheet once more, first in row {self._repeated[0]}; it was left out there"
+            )
+            yield Guess.of("header_repeated", detail, lines=tuple(self._repeated))
         for name in kept:
-            if name in self._header.unnamed:
-                yield Guess.of("header", f"{name} has no name, and is called so", lines=(self._header.row,))
             if self._kinds[name] == {"seconds"}:
                 yield Guess.of("unit", f"column {name!r} holds durations; they are read as numbers of seconds")
             if "rounded" in self._kinds[name]:

@@ -3,9 +3,9 @@
 from engine.errors import DataError
 
 _MAGIC = {
-    b"PK\x03\x04": "a zip archive, or a workbook of Excel; send it as what it is (application/zip, or a form with "
-    "the file's name), or save it as CSV",
-    b"\xd0\xcf\x11\xe0": "an old workbook of Excel (.xls); save it as .xlsx or CSV",
+    b"PK\x03\x04": "a zip archive, or a workbook of Excel; send it as what it is: application/zip, or a form with "
+    "the file's name, such as -F file=@table.xlsx",
+    b"\xd0\xcf\x11\xe0": "an old workbook of Excel; send it as a form with the file's name: -F file=@table.xls",
     b"PAR1": "Parquet; send it with Content-Type: application/vnd.apache.parquet",
     b"\x93NUMPY": "an array of NumPy; save it in an NPZ file",
     b"BZh": "compressed by bzip2; unpack it first",

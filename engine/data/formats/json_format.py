@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from engine.component import Component
 from engine.data.dataset import Dataset
 from engine.data.encoding.column_encoder import shown
+from engine.data.formats.csv_options import MissingOption
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.json_columns import JsonColumns
 from engine.data.formats.json_layout import RECORDS, Layout, layout_of
@@ -25,7 +25,7 @@ BATCH = 1 << 14  # values looked at together
 JsonRow = dict[str, Any]
 
 
-class JsonFormat(Component):
+class JsonFormat(MissingOption):
     """A list of flat objects, or one object a line; what an object leaves out, or says null to, is missing.
 
     A column is numbers, true and false, categories or text, as its values are. The list may be a member of an object,
@@ -51,7 +51,7 @@ class JsonFormat(Component):
         source: Callable[[], Iterator[Batch]] = partial(_batches, path, layout, limits)
         if layout.kind in ("arrays", "columns"):
             source = partial(JsonColumns(path, limits).batches, BATCH)
-        incoming = TypedColumns(source, path.parent, limits).incoming()
+        incoming = TypedColumns(source, path.parent, limits, missing=self.told_missing).incoming()
         return {"all": replace(incoming, guesses=(*layout.guesses(), *incoming.guesses))}
 
 

@@ -11,9 +11,9 @@ from typing import IO, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from engine.component import Component
 from engine.data.column_types import AnyColumnType
 from engine.data.dataset import Dataset
+from engine.data.formats.csv_options import MissingOption
 from engine.data.formats.guess import Guess
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.limits import ReadLimits
@@ -29,7 +29,7 @@ DAMAGED = (
 )
 
 
-class ParquetFormat(Component):
+class ParquetFormat(MissingOption):
     """Columns of numbers, booleans, texts or dates, with nulls as missing values; nested columns are refused.
 
     Durations are seconds; integers beyond float64 are words; the index that pandas did not name is left out.
@@ -52,7 +52,7 @@ class ParquetFormat(Component):
         columns = _ParquetColumns(path, limits)
         while True:
             try:
-                incoming = TypedColumns(columns.batches, path.parent, limits).incoming()
+                incoming = TypedColumns(columns.batches, path.parent, limits, missing=self.told_missing).incoming()
             except _Inexact as inexact:
                 columns.exact += inexact.places  # and from the beginning
             else:

@@ -24,6 +24,7 @@ from engine.data.formats.incoming import Incoming
 from engine.data.formats.intake import Intake
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.words import Words
+from engine.data.reading.cell_reading import CellReading
 from engine.data.reading.cell_values import MISSING, YES_NO, is_infinite, number_in, number_label
 from engine.data.reading.cell_values import shown as quoted
 from engine.data.reading.column_guess import guess_type
@@ -64,9 +65,14 @@ class TypedColumns:
         folder: Path,
         limits: ReadLimits,
         *,
-        missing: frozenset[str] = NOTHING,
+        missing: frozenset[str] | None = None,
+        of_words: frozenset[str] = NOTHING,
     ) -> None:
-        self._source, self._folder, self._limits, self._missing = source, folder, limits, missing
+        """What is missing is spelled as told, else as usual, which among words are those of `of_words`."""
+        self._source, self._folder, self._limits = source, folder, limits
+        self._missing = of_words if missing is None else missing
+        self._marks = MISSING if missing is None else missing
+        self._reading = CellReading() if missing is None else CellReading(missing=tuple(sorted(missing - NOTHING)))
         self._seen: dict[str, set[Seen]] = {}
         self._words: dict[str, Words] = {}  # as the last pass left them
         self._marked = set[str]()  # columns of numbers in which words may mark what is missing
@@ -75,7 +81,14 @@ class TypedColumns:
         """All rows; DataError names the row and the column of what cannot be used."""
         while (intake := self._pass()) is None:
             pass
-        return replace(intake.incoming(), guesses=tuple(self._guesses()))
+        incoming = intake.incoming()
+        types = {name: self._type(held) for name, held in incoming.types.items()}
+        return replace(incoming, types=types, guesses=tuple(self._guesses()))
+
+    def _type(self, held: AnyColumnType) -> AnyColumnType:
+        """Plain numbers and truth values know what is missing as well."""
+        plain = isinstance(held, NumberType | BooleanType) and held.labels is None and held.reading == CellReading()
+        return held.model_copy(update={"reading": self._reading}) if plain else held
 
     def _guesses(self) -> Iterator[Guess]:
         for name, seen in self._seen.items():
@@ -103,7 +116,7 @@ class TypedColumns:
         if surprised:
             return None
         self._words = {intake.names[place]: words for place, words in intake.words.items()}
-        marked = {name for name, words in self._words.items() if name not in self._marked and _is_marked(words)}
+        marked = {name for name, words in self._words.items() if name not in self._marked and self._is_marked(words)}
         self._marked |= marked
         return None if marked or any(words.surprised for words in self._words.values()) else intake
 
@@ -115,9 +128,16 @@ class TypedColumns:
 
     def _again(self, name: str) -> Words:
         """What this pass takes a column of words for."""
-        missing = self._missing | MISSING if name in self._marked else self._missing
+        missing = self._missing | self._marks if name in self._marked else self._missing
         known = self._words.get(name)
-        return known.again() if known is not None and known.missing == missing else Words(missing=missing)
+        return known.again() if known is not None and known.missing == missing | NOTHING else Words(missing=missing)
+
+    def _is_marked(self, words: Words) -> bool:
+        """Whether all words are numbers, or truth values, but for some that mark what is missing among those."""
+        rest = sorted(label for label in words.labels if label.lower() not in self._marks)
+        if words.overflowed or not rest or len(rest) == len(words.labels) or any(map(is_infinite, rest)):
+            return False
+        return isinstance(guess_type(rest, (), words.missing, present=words.present), NumberType | BooleanType)
 
     def _look(self, batch: Batch) -> bool:
         """Learn what these rows show; whether some column is to be kept in another way than before."""
@@ -138,19 +158,19 @@ class TypedColumns:
                 continue
             before = _stored(seen)
             for value in _telling(values, types):
+                if type(value) is int and abs(value) > sys.float_info.max:
+                    raise _beyond(name, values, batch.first)
                 if (found := self._found(value)) is not None:
                     seen.add(found)
-                elif not isinstance(value, str | None):
-                    raise _beyond(name, values, batch.first)
             changed = changed or _stored(seen) != before
         return changed
 
     def _found(self, value: Any) -> Seen | None:
-        """What one value shows; None for what is missing, and for an integer beyond float64."""
+        """What one value shows; None for what is missing."""
         if isinstance(value, bool):
             return "boolean"
         if isinstance(value, int):
-            return None if abs(value) > sys.float_info.max else "beyond" if abs(value) > EXACT else "number"
+            return "beyond" if abs(value) > EXACT else "number"
         if isinstance(value, float):
             return "number"
         word = value.strip().lower()
@@ -160,7 +180,7 @@ class TypedColumns:
         if number is not None and math.isfinite(number):
             beyond = abs(number) >= EXACT and INTEGER.fullmatch(word) and abs(int(word)) > EXACT
             return "beyond" if beyond else "number"
-        return "mark" if word in MISSING else "boolean" if word in YES_NO else "word"
+        return "mark" if word in self._marks else "boolean" if word in YES_NO else "word"
 
     def _add(self, batch: Batch, intake: Intake) -> None:
         nothing = [None] * batch.rows
@@ -168,6 +188,8 @@ class TypedColumns:
         numbers = np.empty((len(intake.numbers), batch.rows))
         for place, column in enumerate(intake.numbers):
             numbers[place] = _numbers(columns[column])
+            if self._reading.missing_numbers:
+                numbers[place, np.isin(numbers[place], self._reading.missing_numbers)] = np.nan
             if (infinite := np.isinf(numbers[place])).any():
                 raise _infinite(intake.names[column], batch.first + int(np.argmax(infinite)))
         for column in intake.words:
@@ -190,14 +212,6 @@ def _stored(seen: set[Seen]) -> Stored:
     if "word" in seen or "beyond" in seen or {"number", "boolean"} <= seen or seen == {"mark"}:
         return "words"
     return "boolean" if "boolean" in seen else "number"
-
-
-def _is_marked(words: Words) -> bool:
-    """Whether all words are numbers, or truth values, but for some that mark what is missing elsewhere."""
-    rest = sorted(label for label in words.labels if label.lower() not in MISSING)
-    if words.overflowed or not rest or len(rest) == len(words.labels) or any(map(is_infinite, rest)):
-        return False
-    return isinstance(guess_type(rest, (), words.missing, present=words.present), NumberType | BooleanType)
 
 
 def _telling(values: Sequence[Any], types: set[type]) -> Iterator[Any]:

@@ -69,13 +69,27 @@ def test_errors_and_formulas_without_a_value_are_missing(tmp_path):
 
 
 FRAMED = {
-    "a title": ([["Trees of 2024"], [], HEAD, *ROWS], ["'Trees of 2024' is taken for a title above the header"]),
-    "two lines of title": ([["Trees"], ["measured by hand"], HEAD, *ROWS], ["'Trees' is taken for a title"]),
+    "a title": (
+        [["Trees of 2024"], [], HEAD, *ROWS],
+        ["'Trees of 2024' was passed over as a title above the header, which is row 3"],
+    ),
+    "two lines of title": (
+        [["Trees"], ["measured by hand"], HEAD, *ROWS],
+        ["'Trees' was passed over as a title above the header, which is row 3"],
+    ),
     "blank rows and columns around": ([[], [None, None], *([None, *row] for row in [HEAD, *ROWS])], []),
     "blank rows between": ([HEAD, ROWS[0], [None], *ROWS[1:], []], []),
-    "an index": ([[None, *HEAD], *([n, *row] for n, row in enumerate(ROWS))], ["counts rows; it is left out"]),
-    "an index from 1": ([[None, *HEAD], *([n, *row] for n, row in enumerate(ROWS, 1))], ["counts rows"]),
+    "an index": (
+        [[None, *HEAD], *([n, *row] for n, row in enumerate(ROWS))],
+        ["column 1 has no name and holds row numbers; it was left out"],
+    ),
+    "an index from 1": ([[None, *HEAD], *([n, *row] for n, row in enumerate(ROWS, 1))], ["holds row numbers"]),
     "a blank column": ([[*HEAD[:2], None, HEAD[2]], *([*row[:2], None, row[2]] for row in ROWS)], []),
+    "units": ([HEAD, ["cm", None, None], *ROWS], ["row 2 holds units ('cm') and was left out"]),
+    "the header again": (
+        [HEAD, ROWS[0], HEAD, *ROWS[1:]],
+        ["the header stands in the sheet once more, first in row 3"],
+    ),
     "line breaks in names": ([[" size\n", "kind", "day\t"], *ROWS], []),
 }
 
@@ -90,8 +104,26 @@ def test_what_stands_around_a_table_is_left_out_and_said(tmp_path, name):
 
 def test_a_column_without_a_name_is_called_by_its_place(tmp_path):
     values, guesses = read(workbook(tmp_path / "t.xlsx", only=[["a", None], [1, "x"], [2, None], [3, "y"]]))
-    assert values["column 2"] == ("category", ["x", None, "y"])
-    assert guesses == ["column 2 has no name, and is called so"]
+    assert values["column_2"] == ("category", ["x", None, "y"])
+    assert guesses == ["a column has no name, and is called 'column_2'"]
+
+
+def test_what_is_guessed_can_be_settled(tmp_path):
+    path = workbook(tmp_path / "t.xlsx", only=[["notes", "b"], ["a", "b"], [1, -9], ["?", 2], [3, 4]])
+    assert read(path, header=2, missing="-9")[0] == {"a": ("category", ["1", "?", "3"]), "b": ("number", [None, 2, 4])}
+    path = workbook(tmp_path / "t.xlsx", only=[[None, "a"], [0, "x"], [1, "y"]])
+    assert read(path, index="keep")[0] == {"column_1": ("number", [0, 1]), "a": ("category", ["x", "y"])}
+    path = workbook(
+        tmp_path / "t.xlsx", only=[[5.1, "setosa"], [4.9, "setosa"], [6.3, "virginica"], [5.8, "virginica"]]
+    )
+    headless = {
+        "column_1": ("number", [5.1, 4.9, 6.3, 5.8]), "column_2": ("category", ["setosa"] * 2 + ["virginica"] * 2),
+    }  # fmt: skip
+    values, guesses = read(path)
+    assert values == headless and "row 1 looks like data ('5.1, setosa')" in guesses[0]
+    assert read(path, header="false") == (headless, []) and list(read(path, header=True)[0]) == ["5.1", "setosa"]
+    with pytest.raises(DataError, match="header=9 names row 9"):
+        read(path, header=9)
 
 
 def test_the_first_sheet_with_cells_is_read_or_the_one_that_is_asked_for(tmp_path):
@@ -116,8 +148,7 @@ def test_whole_numbers_that_a_sheet_rounds_are_said(tmp_path):
 
 
 REFUSED = {
-    "no header": ([[5.1, 3.5, "setosa"], [4.9, 3.0, "setosa"]], r"row 1 looks like data \(5.1, 3.5, setosa\)"),
-    "only numbers": ([[1, 2], [3, 4], [5, 6]], "row 1 looks like data"),
+    "only numbers": ([[1, 2], [3, 4], [5, 6]], "row 1 holds only numbers, such as '1'; send header=true"),
     "a name twice": ([["a", "a"], [1, 2], [3, 4]], "two columns are named 'a'"),
     "one row": ([["a", "b"], [1, 2]], "the file has 1 rows"),
     "no cells": ([[]], "holds no cells"),

@@ -157,6 +157,18 @@ def test_words_that_mark_missing_cells_in_csv_are_words_in_json(tmp_path):
     assert values(table) == {"veneer": ["None", "Brick", "None", None, "-"], "land": ["NA"] * 5}
 
 
+def test_what_is_missing_can_be_told(tmp_path):
+    rows = [
+        {"n": -999, "w": "unknown", "s": "-999"},
+        {"n": 1.5, "w": "NA", "s": "2"},
+        {"n": -999.0, "w": "x", "s": "Unknown"},
+    ]
+    (tmp_path / "t.json").write_text(json.dumps(rows))
+    table = JsonFormat(missing="unknown,-999").read(tmp_path / "t.json").training
+    assert values(table) == {"n": [None, 1.5, None], "w": [None, "NA", "x"], "s": [None, 2, None]}
+    assert table.types["n"].reading.missing == ("-999", "unknown")
+
+
 LONG = 2**53 + 1  # which float64 does not hold
 
 
