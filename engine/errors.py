@@ -24,10 +24,10 @@ class SpecError(EngineError):
 
 
 class SpecErrors(SpecError):
-    """Several fields of the spec cannot be meant; each of its `faults` points to one."""
+    """Several fields of the spec are well formed but cannot be meant, given the data or other fields."""
 
     def __init__(self, faults: Sequence[SpecError]) -> None:
-        listed = "; ".join(f"({number}) {fault.detail}" for number, fault in enumerate(faults, 1))
+        listed = "; ".join(f"({number}) {fault.detail.removesuffix('.')}" for number, fault in enumerate(faults, 1))
         super().__init__(faults[0].pointer, f"{len(faults)} things are wrong: {listed}")
         self.faults = tuple(faults)
 

@@ -4,7 +4,8 @@ Whoever is refused mends all of it before the next try; so each column is asked 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from pydantic import JsonValue
 
@@ -32,6 +33,7 @@ class Refusal:
     fault: SpecError
     columns: tuple[str, ...] = ()
     settle: JsonValue = None  # a merge patch of the job; null where only other data would do
+    feature: str | None = None  # as data.features lists it, where the fault is there
 
 
 def refusals(
@@ -39,7 +41,7 @@ def refusals(
 ) -> list[Refusal]:
     """All that `check` and learning on the training rows refuse; of a large table, looking at so many of its rows."""
     found: list[Refusal] = []
-    for refusal in _refusals(spec, datasets, loss, rows):
+    for refusal in map(partial(_as_listed, spec), _refusals(spec, datasets, loss, rows)):
         if refusal.fault.detail not in {known.fault.detail for known in found}:
             found.append(refusal)
         if len(found) == MOST:
@@ -68,7 +70,7 @@ def _refusals(spec: DataSpec, datasets: Mapping[str, Dataset], loss: str, rows: 
         return
     training = datasets[spec.train].training
     while (fault := _caught(feature_names, spec, training)) is not None:
-        yield Refusal(fault, _column_at(fault.pointer, training))
+        yield Refusal(fault, _column_at(fault.pointer, training), feature=_feature_at(fault.pointer, spec))
         if (rest := _without(spec, fault.pointer)) is None:
             return
         spec = rest
@@ -77,7 +79,7 @@ def _refusals(spec: DataSpec, datasets: Mapping[str, Dataset], loss: str, rows: 
     for name in features:
         if fault := _caught(check_features, spec, training, [name]):
             refused.add(name)
-            yield Refusal(fault, (name,), _settling(name, training))
+            yield Refusal(fault, (name,), _settling(name, training), feature=name)
     if fault := _caught(augmented_column, spec.augment, training.select(features).shapes):
         yield Refusal(fault)
     for at, reference in dataset_references(spec)[1:]:
@@ -116,6 +118,26 @@ def _caught(check: Callable[..., object], *arguments: object) -> SpecError | Non
 
 def _of_cells(error: UnreadableCells) -> SpecError:
     return SpecError(pointer(["data", "columns", error.column]), str(error))
+
+
+def _as_listed(spec: DataSpec, refusal: Refusal) -> Refusal:
+    """The refusal with its pointer into the features as they were listed: of those that are gone it counts none."""
+    fault = refusal.fault
+    match tokens_of(fault.pointer):
+        case ["data", "features", _] if refusal.feature and spec.features:
+            place = pointer(["data", "features", spec.features.index(refusal.feature)])
+            return replace(refusal, fault=SpecError(place, fault.detail))
+        case _:
+            return refusal
+
+
+def _feature_at(where: str, spec: DataSpec) -> str | None:
+    """The listed feature that a pointer means."""
+    match tokens_of(where):
+        case ["data", "features", place] if place.isdecimal() and spec.features:
+            return spec.features[int(place)]
+        case _:
+            return None
 
 
 def _column_at(where: str, table: Table) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ def about_refusals(found: Sequence[Refusal], table: Table, target: str) -> Itera
             columns=refusal.columns,
             count=count,
             examples=examples,
-            message=f"A job is refused: {refusal.fault.detail}.",
+            message=f"A job is refused: {refusal.fault.detail.removesuffix('.')}.",
             advice="Send the job with what settles it, or mend the data and upload them again."
             if refusal.settle is not None
             else "Mend the data and upload them again.",

@@ -218,9 +218,11 @@ def test_a_target_of_one_class_or_of_text_is_refused_beside_the_other_findings(c
 def test_several_wrong_names_and_options_are_named_together(csv):
     made = csv({"x": NOISE, "z": repeated("u", "v"), "y": YES_NO})
     columns = {"zz": {"type": "ignore"}, "x": {"type": "boolean"}, "z": {"type": "number"}}
-    spec = DataSpec.model_validate({"train": "rows", "target": "y", "features": ["x", "w", "z"], "columns": columns})
+    spec = DataSpec.model_validate(
+        {"train": "rows", "target": "y", "features": ["v", "x", "w", "z"], "columns": columns}
+    )
     where = [refusal.fault.pointer for refusal in refusals(spec, {"rows": made})]
-    assert where == ["/data/features/1", "/data/columns/zz", "/data/columns/x", "/data/columns/z"]
+    assert where == ["/data/features/0", "/data/features/2", "/data/columns/zz", "/data/columns/x", "/data/columns/z"]
     unread = refusals(DataSpec(train="rows", target="z", columns={"z": {"type": "number"}}), {"rows": made})
     assert [refusal.fault.pointer for refusal in unread] == ["/data/columns/z"]
 
