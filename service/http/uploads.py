@@ -80,10 +80,10 @@ async def received(
 def type_of(form: ReceivedForm, kinds: Kinds) -> str:
     """The media type of a form's file: as its part says, or, where that says little, as its name's ending does."""
     ending = PurePosixPath(form.filename).suffix.lower()
-    if form.media_type in kinds.media_types:
-        return form.media_type if form.charset is None else f"{form.media_type}; charset={form.charset}"
     if form.media_type in VAGUE and ending in kinds.endings:
         return kinds.endings[ending]
+    if form.media_type in kinds.media_types:
+        return form.media_type if form.charset is None else f"{form.media_type}; charset={form.charset}"
     known = ", ".join(kinds.endings)
     hint = f"Or name the file with an ending that tells it ({known}); curl -F 'file=@data;type={kinds.media_types[0]}'"
     raise unsupported(form.media_type, kinds.media_types, f"{hint} states the type")

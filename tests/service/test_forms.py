@@ -1,11 +1,13 @@
 """Files come in forms as they come raw, whatever makes the form and in whatever pieces it arrives."""
 
+import io
 import socket
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
 import httpx
+import openpyxl
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -278,3 +280,19 @@ def test_endings_tell_media_types_and_the_client_knows_the_same() -> None:
         assert set(known.endings.values()) <= set(known.media_types)
     assert set(TENSORS.endings.values()) <= set(TENSORS.media_types)
     assert {**TABLES.endings, **TENSORS.endings} == MEDIA_TYPES
+
+
+def test_a_workbook_is_known_by_its_name_or_by_its_type(client: httpx.Client) -> None:
+    book = openpyxl.Workbook()
+    for row in (["a", "b"], [1, "x"], [2, "y"]):
+        book.active.append(row)
+    book.save(content := io.BytesIO())
+    for ending in ("xlsx", "XLS", "ods"):
+        file = (f"t.{ending}", content.getvalue(), "application/vnd.ms-excel")
+        answer = upload(client, file, data={"name": f"book-{ending}", "sheet": "Sheet"})
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["media_type"].endswith("spreadsheetml.sheet")
+    for kind, status in (("application/vnd.ms-excel", 201), ("application/zip", 422), ("text/csv", 422)):
+        answer = client.post("/v1/datasets?name=book", content=content.getvalue(), headers={"Content-Type": kind})
+        assert answer.status_code == status, answer.text
+        assert status == 201 or "-F file=@table.xlsx" in answer.json()["detail"]

@@ -25,7 +25,7 @@ def frames(path: str, wanted: str = "") -> Iterator[Frame]:
         except PasswordError:
             yield {"refused": "the workbook is encrypted; save it without a password"}
         except (CalamineError, ZipError) as error:
-            yield {"refused": f"the workbook cannot be read: {str(error)[:200]}; save it anew as .xlsx"}
+            yield {"refused": f"the workbook cannot be read: {str(error)[:150]}; save it anew, or send CSV as such"}
         except Refused as refused:
             yield {"refused": str(refused)}
 

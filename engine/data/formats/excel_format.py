@@ -43,6 +43,7 @@ class ExcelFormat(HeaderOptions):
     sheet: str | None = Field(None, description="The sheet to read; null takes the first one that has cells.")
     media_types: ClassVar[tuple[str, ...]] = (
         SHEET,
+        "application/vnd.ms-excel",
         "application/vnd.ms-excel.sheet.macroenabled.12",
         "application/vnd.ms-excel.sheet.binary.macroenabled.12",
         "application/vnd.oasis.opendocument.spreadsheet",

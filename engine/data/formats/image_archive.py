@@ -22,6 +22,7 @@ PART_FOLDERS = {
 }  # fmt: skip
 MAX_DIRECTORY = 1 << 24  # bytes of zip directory: some 200 000 images
 MAX_CLASSES = 1000
+WORKBOOKS = ("xl/workbook.xml", "xl/workbook.bin", "content.xml")  # what a zip that is no archive of images holds
 SMALL = 1 << 20  # bytes: what expands to less may be compressed as well as it likes
 LITTER = ("thumbs.db", "desktop.ini")  # what Windows leaves in folders; macOS and Linux begin such names with a dot
 BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, UnicodeError)
@@ -134,6 +135,11 @@ def _entries(archive: zipfile.ZipFile, size: int, limits: ReadLimits) -> list[tu
 
 def _placed(entries: Sequence[tuple[zipfile.ZipInfo, tuple[str, ...]]]) -> list[Member]:
     """Part and class of every image, by its folders; one folder around all of them says nothing."""
+    if any(entry.filename in WORKBOOKS for entry, _ in entries):
+        raise DataError(
+            "the archive is a workbook; send it as a form with the file's name, such as -F file=@table.xlsx, or as "
+            "Content-Type: application/vnd.ms-excel"
+        )
     paths = [tuple(name.strip() for name in folders) for _, folders in entries]
     while all(len(path) > 1 for path in paths) and len({path[0] for path in paths}) == 1 and not _are_parts(paths):
         paths = [path[1:] for path in paths]
