@@ -36,6 +36,7 @@ UNREADABLE: Mapping[type, tuple[str, str]] = {  # what cells are that cannot be 
     BooleanColumn: ("neither true nor false", "what is missing (missing_words)"),
     DateColumn: ("no date", "how the column is written (order, missing_words)"),
 }
+TOLD = 1e-6  # of the range of a column: what float32 may be wrong by
 TOLD_APART = 1 << 18  # values that are looked at to see whether float32 tells them apart
 SAMPLE = 1 << 24  # values: a median is exact up to so many, else that of evenly spaced rows
 
@@ -219,15 +220,18 @@ def _number_encoder(
         known, times = np.unique(present, return_counts=True)
         fill = known[np.argmax(times)]
     some = np.unique(present[:: -(-len(present) // TOLD_APART)])
-    with np.errstate(over="ignore"):
+    low, high = float(present.min()), float(present.max())
+    with np.errstate(over="ignore", invalid="ignore"):
         single = len(np.unique(some.astype(np.float32))) == len(some)
+    rounded = max(abs(low), abs(high)) * 2.0**-24  # at most, where a number becomes a float32
+    single = single and rounded <= TOLD * (high / 2 - low / 2) * 2
     return NumberEncoder(
         name=name,
         reading=reading,
         fill_with=float(fill),
         indicator=indicator,
-        low=float(present.min()),
-        high=float(present.max()),
+        low=low,
+        high=high,
         single=single,
     )
 

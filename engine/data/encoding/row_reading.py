@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from engine.data.encoding.arrays import array_sent, flat_numbers, holds_value
 from engine.data.encoding.column_encoder import MOST_CELLS, Read, shown
-from engine.data.encoding.encoders import AnyEncoder, NumberEncoder, TensorEncoder
+from engine.data.encoding.encoders import AnyEncoder, BooleanEncoder, NumberEncoder, TensorEncoder
 from engine.data.formats.picture import PixelBudget
 from engine.data.reading.unreadable import UnreadableCells, UnreadableRows
 from engine.data.table import Table
@@ -217,7 +217,7 @@ def flat_rows(encoders: Encoders, rows: NDArray[Any]) -> NDArray[Any]:
 
 def _read_array(encoders: Encoders, rows: NDArray[Any]) -> ReadRows:
     """Numbers, and NaN for what is missing; what a row of categories is can no array say."""
-    if not takes_numbers(encoders):
+    if not all(isinstance(one, TensorEncoder | NumberEncoder | BooleanEncoder) for one in encoders):
         raise RowError(0, "", "an array of numbers has no categories; send objects keyed by feature, or lists")
     flat = flat_rows(encoders, rows).astype(np.float64)
     columns: list[Read] = []
@@ -229,6 +229,10 @@ def _read_array(encoders: Encoders, rows: NDArray[Any]) -> ReadRows:
         if bad.any():
             row = int(np.flatnonzero(bad.any(axis=1))[0])
             raise RowError(row, "", f"row {row} holds NaN or infinity; send finite numbers")
+        if isinstance(encoder, BooleanEncoder):
+            columns.append(encoder.read_values(part[:, 0].tolist()))
+            start += size
+            continue
         if isinstance(encoder, NumberEncoder) and (markers := encoder.reading.missing_numbers):
             part = np.where(np.isin(part, markers), np.nan, part)
         columns.append(part.reshape(len(flat), *encoder.shape))

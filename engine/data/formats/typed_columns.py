@@ -34,8 +34,7 @@ EXACT = 2**53  # float64 holds every integer up to here
 NOTHING = frozenset(("",))  # what is missing where null is at hand: blank text alone
 INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 SCALARS = {int, float, bool, str, type(None)}
-# A mark is a word that stands for a missing value among numbers, and for itself among words.
-Seen = Literal["number", "beyond", "boolean", "mark", "word"]
+Seen = Literal["number", "beyond", "boolean", "word"]
 Stored = Literal["number", "boolean", "words"]
 Values = Sequence[Any] | NDArray[np.float64]
 
@@ -174,13 +173,7 @@ class TypedColumns:
         if isinstance(value, float):
             return "number"
         word = value.strip().lower()
-        if not word or word in self._missing:
-            return None
-        number = number_in(word)
-        if number is not None and math.isfinite(number):
-            beyond = abs(number) >= EXACT and INTEGER.fullmatch(word) and abs(int(word)) > EXACT
-            return "beyond" if beyond else "number"
-        return "mark" if word in self._marks else "boolean" if word in YES_NO else "word"
+        return None if not word or word in self._missing else "word"  # kept as it is spelled, be it a number
 
     def _add(self, batch: Batch, intake: Intake) -> None:
         nothing = [None] * batch.rows
@@ -209,7 +202,7 @@ def as_moments(held: AnyColumnType, holds: Literal["dates", "times"]) -> AnyColu
 
 
 def _stored(seen: set[Seen]) -> Stored:
-    if "word" in seen or "beyond" in seen or {"number", "boolean"} <= seen or seen == {"mark"}:
+    if "word" in seen or "beyond" in seen or {"number", "boolean"} <= seen:
         return "words"
     return "boolean" if "boolean" in seen else "number"
 

@@ -170,7 +170,7 @@ def test_every_dataset_that_a_spec_names_is_listed():
     "fields",
     [
         {"train": ""},
-        {"target": "x" * 65},
+        {"target": "x" * 201},
         {"features": []},
         {"features": ["a", "a"]},
         {"augment": [{"type": "flop"}]},
