@@ -84,6 +84,8 @@ def test_a_dataset_is_uploaded_looked_at_and_checked(run, tmp_path) -> None:
     told = run("dataset", "check", "exam", "--target", "y")
     assert told.exit_code == 1 and told.stdout.startswith("serious: 'x' alone predicts 'y'")
     assert run("dataset", "check", "iris", "--target", "label").exit_code == 0
+    told = run("dataset", "check", "exam", "--target", "z")  # with what settles a guess, as it can be sent
+    assert '{"job": {"loss": {"type": "mean_squared_error"}}}\n' in told.stdout
     (tmp_path / "exam.txt").write_bytes(file.read_bytes())
     assert "'.txt'" in run("dataset", "upload", str(tmp_path / "exam.txt")).stderr
     renamed = run("dataset", "upload", str(tmp_path / "exam.txt"), "--media-type", "text/csv", "--name", "other")
