@@ -5,6 +5,7 @@ A name stands above values of another kind, or above words that it is none of; a
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 from engine.data.formats.csv_dialect import heads, kind_of
@@ -26,22 +27,24 @@ Verdict = Literal["names", "data", "unclear"]
 
 
 def verdict(first: Sequence[str], below: Sequence[Sequence[str]]) -> Verdict:
-    """Whether a first row holds names or data, by rows of as many cells below it.
-
-    DataError for one of numbers alone that may be either.
-    """
-    others = [row for row in below if list(row) != list(first)]
-    if heads(first[:LOOKED_AT], [row[:LOOKED_AT] for row in others]):
+    """Whether a first row holds names or data, by rows of as many cells below it."""
+    others = [row[:LOOKED_AT] for row in below if list(row) != list(first)]
+    first = first[:LOOKED_AT]
+    own = [row[0] for row in others if row]
+    if heads(first, others) or (not first[0].strip() and are_row_numbers(own)):
+        return "names"
+    counted = _are_counted(first)
+    if counted and all(number_in(cell) is not None for cell in first):
         return "names"
     alike = unlike = 0
     numbers = False  # are there columns of them
-    for cell, column in zip(first[:LOOKED_AT], zip(*others, strict=False), strict=False):
+    for cell, column in zip(first, zip(*others, strict=False), strict=False):
         known = [other.strip() for other in column if not is_missing(other)]
         if not known or is_missing(cell):
             continue
         if all(kind_of(other) == "number" for other in known):
             numbers = True
-            like = _is_among(cell, known)
+            like = _is_among(cell, known) and not counted
         elif len(set(known)) <= len(known) / 2:  # words that come again
             like = cell.strip() in known
         else:
@@ -49,12 +52,16 @@ def verdict(first: Sequence[str], below: Sequence[Sequence[str]]) -> Verdict:
         alike += like
         unlike += not like
     if first and all(number_in(cell) is not None for cell in first if cell.strip()):
-        if unlike >= alike:
-            return "unclear"
-        return "data"
+        return "data" if alike > unlike else "unclear"
     if alike > unlike and (numbers or not unlike):
         return "data"
     return "names" if unlike else "unclear"
+
+
+def _are_counted(first: Sequence[str]) -> bool:
+    """Whether the numbers of a row are 0, 1, 2 … or 2019, 2020, 2021 …, as data frames and years are named."""
+    numbers = [number for number in map(number_in, first) if number is not None]
+    return len(numbers) > 2 and all(later - earlier == 1 for earlier, later in pairwise(numbers))
 
 
 def made_up(columns: int) -> list[str]:

@@ -71,11 +71,13 @@ class _Opener:
         self._guesses: list[Guess] = []
         self._at = 0
         self._delimiter = options.delimiter
+        # The line of the header is told: nothing above it is looked for.
+        self._exact = options.header is not None and not isinstance(options.header, bool)
 
     def opening(self, most_columns: int) -> Opening:
         told = self._options.header
         self._sep()
-        if told is not None and not isinstance(told, bool):
+        if self._exact and told is not None:
             if told > len(self._lines):
                 raise DataError(
                     f"header={told} names line {told}; the header has to be among the first {SNIFFED} lines"
@@ -85,10 +87,9 @@ class _Opener:
         shape = self._sniffed()
         if not shape.rows:
             raise DataError("the file holds no rows; a CSV dataset has a header row and at least two rows")
-        exact = told is not None and not isinstance(told, bool)  # then nothing above the header is looked for
-        top = shape.rows[0 if exact else shape.first]
+        top = shape.rows[0 if self._exact else shape.first]
         self._title(top, shape)
-        width = len(top.cells) if exact and len(top.cells) > shape.width else shape.width
+        width = len(top.cells) if self._exact and len(top.cells) > shape.width else shape.width
         rows = [row for row in shape.rows if row.begin > top.begin]
         below = [row.cells for row in rows if len(row.cells) == width]
         if max(width, len(top.cells)) > most_columns:
@@ -125,28 +126,26 @@ class _Opener:
 
     def _comments(self) -> str:
         """Pass over lines above the table that begin with a mark; the mark, if lines do that."""
-        told, begun = self._options.comment, self._at
+        told, end = self._options.comment, self._at
         mark = HASH if told is None else told
-        if not mark:
-            return ""
-        end = begun
+        if not mark or self._exact:
+            return told or ""
         while end < len(self._lines) and (self._lines[end].startswith(mark) or not self._lines[end].strip()):
             end += 1
-        marked = [line for line in range(begun, end) if self._lines[line].startswith(mark)]
-        if told is not None or not marked:
-            self._at = end if marked else begun
-            return mark if told is not None else ""
-        last = marked[-1]
-        self._at = end
-        shape = self._sniffed()
-        if self._is_named(last, shape):
+        marked = [line for line in range(self._at, end) if self._lines[line].startswith(mark)]
+        if not marked:
+            return told or ""
+        last, self._at = marked[-1], end
+        if self._is_named(last, self._sniffed()):
             # Its name may begin with the mark, as #chrom does; or all lines of another make have it, as NumPy's.
             self._at = last
             if len(marked) > 1 or self._lines[last][1:2].isspace():
                 self._lines = [*self._lines[:last], self._lines[last][1:].lstrip(), *self._lines[last + 1 :]]
+                detail = f"the {mark} in front of the header in line {last + 1} was left out; comment=none keeps it"
+                self._guesses.append(Guess.of("header_mark", detail, "", (last + 1,)))
             marked = marked[:-1]
-        if not marked:
-            return ""
+        if told is not None or not marked:
+            return told or ""
         lines = tuple(line + 1 for line in marked)
         count = f"{len(lines)} lines" if len(lines) > 1 else f"line {lines[0]}"
         detail = f"{count} above the table, and others that begin with {mark!r}, were passed over as comments"

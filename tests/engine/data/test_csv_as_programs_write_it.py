@@ -53,7 +53,10 @@ FILES = {
     "comments between rows": Written(
         b"# made by a scale\nsize,kind\n4.5,fir\n# a pause\n7,oak\n8,fir\n", TABLE, {"comment": "comment=hash"}
     ),
-    "a header as NumPy writes it": Written(b"# size,kind\n" + ROWS, TABLE),
+    "a header as NumPy writes it": Written(b"# size,kind\n" + ROWS, TABLE, {"header_mark": ""}),
+    "a header below comments, as a comment": Written(
+        b"# made by a scale\n#size,kind\n" + ROWS, TABLE, {"header_mark": "", "comment": "comment=hash"}
+    ),
     "a column that is called #": Written(b"#,kind\n" + ROWS, {"#": TABLE["size"], "kind": TABLE["kind"]}),
     "a column that is called #size": Written(b"#size,kind\n" + ROWS, {"#size": TABLE["size"], "kind": TABLE["kind"]}),
     "no header": Written(
@@ -66,6 +69,27 @@ FILES = {
     "no header and only words": Written(
         b"a,x\nb,y\na,y\nb,x\na,x\nb,x\n", {"column_1": list("ababab"), "column_2": list("xyyxxx")},
         {"header": "header=false"},
+    ),
+    "places as names, beside an index": Written(
+        b",0,1\n0,0.5,3\n1,-0.5,0\n", {"0": [0.5, -0.5], "1": [3, 0]}, {"index": "index=drop"}
+    ),
+    "places as names": Written(
+        b"0,1,2\n0.5,3,1\n-0.5,0,5\n", {"0": [0.5, -0.5], "1": [3, 0], "2": [1, 5]}
+    ),
+    "places as names, beside words": Written(
+        b"who,1,2,3\nAnn,0.5,2,1\nBob,3,1,4\n", {"who": ["Ann", "Bob"], "1": [0.5, 3], "2": [2, 1], "3": [1, 4]}
+    ),
+    "days as names": Written(
+        b"land,2020-01-01,2020-01-02\nPeru,5,7\nMali,6,8\n",
+        {"land": ["Peru", "Mali"], "2020-01-01": [5, 6], "2020-01-02": [7, 8]},
+    ),
+    "no header, a label and a text": Written(
+        b"ham\tsee you\nspam\twin now\nham\tok then\nspam\tfree prize\nham\tall right\n",
+        {
+            "column_1": ["ham", "spam", "ham", "spam", "ham"],
+            "column_2": ["see you", "win now", "ok then", "free prize", "all right"],
+        },
+        {"header": "header=false", "delimiter": "delimiter=tab"},
     ),
     "years as names": Written(
         b"land,2019,2020\nPeru,5.5,7\nMali,6,8\n", {"land": ["Peru", "Mali"], "2019": [5.5, 6], "2020": [7, 8]}
@@ -142,6 +166,8 @@ def test_a_file_is_read_as_it_is_meant_and_what_was_guessed_is_said(tmp_path, na
 def test_an_option_settles_a_guess(tmp_path, name):
     written = FILES[name]
     for what, settle in written.guesses.items():
+        if not settle:
+            continue
         option, _, value = settle.partition("=")
         columns, guesses = read(tmp_path, written.content, **{option: value})
         assert columns == written.columns
