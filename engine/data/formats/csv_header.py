@@ -15,11 +15,14 @@ from engine.errors import DataError
 LOOKED_AT = 512  # columns
 MADE_UP = "column_{}"
 UNNAMED = re.compile(r"Unnamed: 0(\.\d+)?")  # pandas, of an index that was written and read again
+_DIGITS = re.compile(r"[0-9]+")
 _BRACKETED = re.compile(r"\[.*\]|\(.*\)")
 _UNIT = re.compile(
-    r"\[.*\]|\(.*\)|[ymdhs:/. -]{4,}|[%°$€£Ω‰]|°[CFK]|[A-Za-zµμΩ]{1,3}[²³23]?"
-    r"|days?|years?|yrs|hours?|mins?|secs?|months?|weeks?|inch(es)?|feet|miles|mmHg|mmol|units?|count|ratio|degrees?"
-    r"|percent|[A-Za-zµμ]{1,5}[²³23]?[/·*][A-Za-zµμ\d²³]{1,6}",
+    r"\[.*\]|\(.*\)|[ymdhs:/. -]{4,}|[%°$€£Ω‰]|°[CFK]"
+    r"|([cmdknµμu]?m|in|ft|mi|yd|[kmµμu]?g|lbs?|oz|t|[mµμun]?s|min|hr?s?|d|yrs?|[mdc]?l|K|C|F|[hkM]?Pa|m?bar|psi"
+    r"|[mk]?V|m?A|[kM]?W|k?Wh|k?J|k?N|[kMG]?Hz|m?mol|pp[mb]|dB|lu?x|rpm|bpm|[mk]ph|USD|EUR|GBP|px|pt|pc|deg|rad)[²³23]?"
+    r"|days?|years?|hours?|mins?|secs?|months?|weeks?|inch(es)?|feet|miles|mmHg|units?|count|ratio|degrees?|percent"
+    r"|[A-Za-zµμ]{1,5}[²³23]?[/·*][A-Za-zµμ\d²³]{1,6}",
     re.IGNORECASE,
 )
 
@@ -37,7 +40,7 @@ def verdict(first: Sequence[str], below: Sequence[Sequence[str]]) -> Verdict:
     if counted and all(number_in(cell) is not None for cell in first):
         return "names"
     alike = unlike = 0
-    numbers = False  # are there columns of them
+    numbers = words = False  # are there columns of numbers; is a number above nothing but words
     for cell, column in zip(first, zip(*others, strict=False), strict=False):
         known = [other.strip() for other in column if not is_missing(other)]
         if not known or is_missing(cell):
@@ -45,6 +48,8 @@ def verdict(first: Sequence[str], below: Sequence[Sequence[str]]) -> Verdict:
         if all(kind_of(other) == "number" for other in known):
             numbers = True
             like = _is_among(cell, known) and not counted
+        elif kind_of(cell) == "number" and all(kind_of(other) == "word" for other in known):
+            like, words = False, True
         elif len(set(known)) <= len(known) / 2:  # words that come again
             like = cell.strip() in known
         else:
@@ -52,7 +57,7 @@ def verdict(first: Sequence[str], below: Sequence[Sequence[str]]) -> Verdict:
         alike += like
         unlike += not like
     if first and all(number_in(cell) is not None for cell in first if cell.strip()):
-        return "data" if alike > unlike else "unclear"
+        return "names" if words else "data" if alike > unlike else "unclear"
     if alike > unlike and (numbers or not unlike):
         return "data"
     return "names" if unlike else "unclear"
@@ -103,9 +108,11 @@ def are_units(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
 
 
 def _is_among(cell: str, others: Sequence[str]) -> bool:
-    """Whether a number may be one of a column: it is broken, or no greater and no less than all of them."""
+    """Whether a number may be one of a column: a fraction, or within the others; or, as a date, written alike."""
     number = number_in(cell)
     known = [n for n in map(number_in, others) if n is not None]
     if number is None or not known:
-        return not known and kind_of(cell) == "number"
+        return _DIGITS.sub("0", cell.strip()) in {_DIGITS.sub("0", other) for other in others}
+    if number.is_integer() and "." not in cell and all("." in other for other in others):
+        return False
     return not number.is_integer() or min(known) <= number <= max(known)

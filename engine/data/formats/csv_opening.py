@@ -158,9 +158,9 @@ class _Opener:
             return len(self._lines) == line + 1
         marked = rows_of([self._lines[line]], shape.dialect) or []
         below = [row.cells for row in shape.rows if len(row.cells) == shape.width]
-        if not below or [len(row.cells) for row in marked] != [shape.width] or heads(below[0], below[1:]):
+        if not below or [len(row.cells) for row in marked] != [shape.width]:
             return False
-        return shape.width > 1 or len(below) > 1
+        return shape.width > 2 or (not heads(below[0], below[1:]) and (shape.width > 1 or len(below) > 1))
 
     def _sniffed(self) -> Shape:
         escape = {"backslash": "\\", "none": "", None: None}[self._options.escape]

@@ -91,6 +91,19 @@ FILES = {
         },
         {"header": "header=false", "delimiter": "delimiter=tab"},
     ),
+    "a number as a name, above words": Written(b"7\nfir\noak\nash\n", {"7": ["fir", "oak", "ash"]}),
+    "a number as a name, above days": Written(
+        b"who,2\nfir,2024-02-11\noak,2024-12-27\noak,2024-09-08\n",
+        {"who": ["fir", "oak", "oak"], "2": ["2024-02-11", "2024-12-27", "2024-09-08"]},
+    ),
+    "a number as a name, above fractions": Written(
+        b"who,1\nfir,-2.5\noak,3.25\noak,0.5\n", {"who": ["fir", "oak", "oak"], "1": [-2.5, 3.25, 0.5]}
+    ),
+    "no header, with days": Written(
+        b"2024-02-11,7\n2024-12-27,9\n2024-09-08,5\n",
+        {"column_1": ["2024-02-11", "2024-12-27", "2024-09-08"], "column_2": [7, 9, 5]},
+        {"header": "header=false"},
+    ),
     "years as names": Written(
         b"land,2019,2020\nPeru,5.5,7\nMali,6,8\n", {"land": ["Peru", "Mali"], "2019": [5.5, 6], "2020": [7, 8]}
     ),
