@@ -48,7 +48,7 @@ class PreparedData:
 def check(spec: DataSpec, datasets: Mapping[str, Dataset], *, loss: str = "auto") -> None:
     """Raise the SpecError that `prepare` would, reading columns' names and the target only.
 
-    A class that the split keeps from train, and numbers too large to scale, show only in `prepare`.
+    A class that the split keeps from train shows in `check_answers`, numbers too large to scale only in `prepare`.
     """
     for pointer, name in dataset_references(spec):
         check_reference(pointer, name, datasets)
@@ -92,6 +92,13 @@ def learned_target(spec: DataSpec, train: Table, kind: TargetKind, loss: str) ->
     option = spec.columns.get(spec.target)
     answers, held = answers_of(spec.target, train, option)
     return TargetColumn.learn(spec.target, answers, kind, loss, held, option)
+
+
+def check_answers(target: TargetColumn, parts: Mapping[str, Table]) -> None:
+    """SpecError for a class of dev or test that train lacks, or a row of theirs without an answer."""
+    for part, table in parts.items():
+        answers, held = target.answers(table)
+        target.encode(answers, part, held)
 
 
 def divided(spec: DataSpec, datasets: Mapping[str, Dataset], loss: str) -> tuple[TargetKind, dict[str, Table]]:

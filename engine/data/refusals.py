@@ -14,7 +14,15 @@ from engine.data.column_types import TextType
 from engine.data.dataset import Dataset
 from engine.data.encoding.encoder_learning import learn_encoders
 from engine.data.encoding.suitability import check_features
-from engine.data.preparation import check_other, check_reference, divided, feature_names, learned_target, target_kind
+from engine.data.preparation import (
+    check_answers,
+    check_other,
+    check_reference,
+    divided,
+    feature_names,
+    learned_target,
+    target_kind,
+)
 from engine.data.reading.cell_values import is_date
 from engine.data.reading.unreadable import UnreadableCells
 from engine.data.specification import DataSpec, dataset_references
@@ -91,7 +99,7 @@ def _refusals(spec: DataSpec, datasets: Mapping[str, Dataset], loss: str, rows: 
     try:
         learned_target(spec, training, target_kind(spec, training, loss), loss)
         kind, parts = divided(spec, datasets, loss)
-        learned_target(spec, parts["train"], kind, loss)
+        check_answers(learned_target(spec, parts["train"], kind, loss), parts)
     except SpecError as error:
         yield Refusal(error, (spec.target,) if error.pointer == "/data/target" else ())
     except UnreadableCells as error:

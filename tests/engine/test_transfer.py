@@ -28,7 +28,7 @@ from engine import (
 from engine.data.column_types import BooleanType, CategoryType
 from engine.events import MatchedNames
 from engine.transfer import transfer
-from tests.engine.jobs import events_of, finished, prepared, rows_of, spec_of, toy
+from tests.engine.jobs import KINDS, events_of, finished, prepared, rows_of, spec_of, toy
 from tests.engine.test_checkpoints import resumed, told
 
 Rows = Sequence[Mapping[str, Any]]
@@ -309,10 +309,11 @@ class TestArrays:
     def source(self, kind: str = "three classes") -> Source:
         return source_of(finished(events_of(spec_of(training={"epochs": 3}), toy(kind))).model)
 
-    def test_every_tensor_of_the_same_network_is_taken(self) -> None:
-        source = self.source()
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_every_tensor_of_the_same_network_is_taken(self, kind: str) -> None:
+        source = self.source(kind)
         still = {"optimizer": {"type": "gradient_descent", "learning_rate": 1e-30}, "precision": "float64"}
-        events = events_of(spec_of(**self.FROM, **still), toy("three classes", seed=5), source=source)
+        events = events_of(spec_of(**self.FROM, **still), toy(kind, seed=5), source=source)
         said = next(event for event in events if isinstance(event, Transferred))
         assert said.taken == ("W1", "W2", "b1", "b2") and said.scales == ("x",)
         for name, array in finished(events).model.parameters.named().items():

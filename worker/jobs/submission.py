@@ -8,7 +8,7 @@ from engine import Dataset, JobSpec, Network, ShapeMismatch, SpecError
 from engine.cost_estimate import CostEstimate, estimate_cost
 from engine.data import NoNormalizer, Preprocessor, Table, TargetKind, check, dataset_references
 from engine.data.encoding.encoder_learning import learn_encoders
-from engine.data.preparation import divided, feature_names, learned_target, resolved_columns
+from engine.data.preparation import check_answers, divided, feature_names, learned_target, resolved_columns
 from engine.data.reading.unreadable import UnreadableCells
 from engine.data.refusals import all_of, refusals, rows_looked_at
 from engine.initializers import Given
@@ -161,6 +161,7 @@ class Submission:
             check(spec.data, datasets, loss=spec.loss.type)
             kind, parts = divided(spec.data, datasets, spec.loss.type)
             found = {part: table.rows for part, table in parts.items()}, _preprocessor(spec, kind, parts["train"])
+            check_answers(found[1].target, parts)
         except (SpecError, UnreadableCells) as first:
             rows = rows_looked_at(datasets[spec.data.train].training)
             raise all_of(refusals(spec.data, datasets, loss=spec.loss.type, rows=rows), first) from first

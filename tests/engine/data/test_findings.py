@@ -227,6 +227,16 @@ def test_several_wrong_names_and_options_are_named_together(csv):
     assert [refusal.fault.pointer for refusal in unread] == ["/data/columns/z"]
 
 
+def test_a_class_that_train_lacks_is_refused_before_the_job_is_sent(csv):
+    parts = repeated("train", "train", "test")
+    answers = [*YES_NO[:-1], "odd"]  # the last row is one of test
+    made = csv({"x": NOISE, "part": parts, "y": answers})
+    split = {"type": "column", "column": "part"}
+    spec = DataSpec.model_validate({"train": "rows", "target": "y", "split": split})
+    (refusal,) = refusals(spec, {"rows": made})
+    assert refusal.columns == ("y",) and "y = 'odd' occurs in test, but in no row of train" in refusal.fault.detail
+
+
 def test_what_is_fine_is_refused_nothing(csv):
     made = csv({"x": NOISE, "z": repeated("u", "v"), "y": YES_NO})
     assert refusals(DataSpec(train="rows", target="y"), {"rows": made}) == []
