@@ -15,7 +15,7 @@ from engine.data.checks.parts import spread
 from engine.data.column_types import CategoryType, SpelledType, TextType
 from engine.data.encoding.column_options import AnyColumnOption, CategoryColumn
 from engine.data.reading.cell_values import plain_value
-from engine.data.reading.number_format import guess_format
+from engine.data.reading.number_format import NumberFormat, guess_format
 from engine.data.table import Table
 
 MOST_ROWS = 1 << 20  # that are counted; of more, so many evenly spread
@@ -36,11 +36,16 @@ def about_spellings(
     counts = _counted(table, spelled)
     for name, kind in spelled.items():
         option, labels = options.get(name), counts[name][0]
+        is_target = name == target
         if isinstance(kind, CategoryType) and len(labels) <= MOST_LABELS:
             if option is None:
-                yield from _words_like_numbers(name, labels, is_target=name == target)
+                form, what = guess_format(tuple(labels))[0], "classes" if is_target else "labels"
+                told = f"a category of {len(labels)} {what}"
+                yield from _words_like_numbers(name, labels, form, told, is_target=is_target)
             if option is None or isinstance(option, CategoryColumn):
-                yield from _similar_labels(name, labels, is_target=name == target)
+                yield from _similar_labels(name, labels, is_target=is_target)
+        if isinstance(kind, TextType) and kind.holds == "mixed" and option is None:
+            yield from _words_like_numbers(name, labels, kind.reading.number, "text", is_target=is_target)
         if isinstance(kind, CategoryType | TextType):
             yield from about_dates(name, kind, labels, option)
     yield from about_number_formats(table, [name for name in names if name not in options])
@@ -70,15 +75,15 @@ def _met(cells: Iterable[tuple[str, int]]) -> Texts:
     return {text: count for text, count in cells if count}
 
 
-def _words_like_numbers(name: str, labels: Texts, *, is_target: bool) -> Iterator[Finding]:
-    """Words most of which are numbers: one odd cell has made a category of them."""
-    form, _ = guess_format(tuple(labels))
+def _words_like_numbers(
+    name: str, labels: Texts, form: NumberFormat, taken_for: str, *, is_target: bool
+) -> Iterator[Finding]:
+    """Words most of which are numbers in this format: one odd cell has made a category, or text, of them."""
     numbers = {label: count for label, count in labels.items() if form.number(label) is not None}
     odd = {label: count for label, count in labels.items() if label not in numbers}
     if len(numbers) < 2 or not odd or 2 * sum(numbers.values()) < sum(labels.values()):
         return
     cells, read = sum(odd.values()), sum(numbers.values())
-    kinds = "classes" if is_target else "labels"
     option = {"type": "number", "unreadable": "missing", **form.model_dump(exclude_defaults=True)}
     yield Finding(
         check="words_like_numbers",
@@ -86,7 +91,7 @@ def _words_like_numbers(name: str, labels: Texts, *, is_target: bool) -> Iterato
         columns=(name,),
         count=cells,
         examples=_examples(odd),
-        message=f"{name!r} was taken for a category of {len(labels)} {kinds}, though {read} of its cells are numbers, "
+        message=f"{name!r} was taken for {taken_for}, though {read} of its cells are numbers, "
         f"such as {_first(numbers)!r}; {cells} {'is' if cells == 1 else 'are'} not, such as {_first(odd)!r}.",
         advice="If they are numbers, correct the others, or have them count as missing values"
         + (" and leave such rows out, since a target cannot be missing." if is_target else "."),

@@ -41,10 +41,11 @@ class Names:
     @classmethod
     def of(cls, own: Sequence[str], places: Sequence[int], source: Sequence[str]) -> "Names":
         """Own names, the place among the source's of each (-1: none), and the source's names."""
+        known = set(places)
         return cls(
             tuple(name for name, place in zip(own, places, strict=True) if place != NOWHERE),
             tuple(name for name, place in zip(own, places, strict=True) if place == NOWHERE),
-            tuple(name for place, name in enumerate(source) if place not in set(places)),
+            tuple(name for place, name in enumerate(source) if place not in known),
         )
 
 
@@ -70,7 +71,7 @@ def match(own: Preprocessor, source: Preprocessor) -> Matching:
     labels: dict[str, Names] = {}
     found: list[int] = []
     otherwise: dict[str, tuple[str, str]] = {}
-    known = list(there)
+    order = {name: place for place, name in enumerate(there)}
     for encoder in own.encoders:
         other = there.get(encoder.name)
         if other is None or not _hold_the_same(encoder, other):
@@ -79,7 +80,7 @@ def match(own: Preprocessor, source: Preprocessor) -> Matching:
             if other is not None:
                 otherwise[encoder.name] = (described(encoder), described(other))
             continue
-        found.append(known.index(encoder.name))
+        found.append(order[encoder.name])
         places = _inputs_of(encoder, other)
         inputs += [place if place == NOWHERE else starts[encoder.name] + place for place in places]
         if isinstance(encoder, OneHotEncoder) and isinstance(other, OneHotEncoder):
@@ -91,7 +92,7 @@ def match(own: Preprocessor, source: Preprocessor) -> Matching:
         inputs=np.array(inputs, np.intp),
         outputs=np.array(outputs, np.intp),
         source_outputs=source.n_out,
-        features=Names.of(names, found, known),
+        features=Names.of(names, found, list(there)),
         labels=labels,
         classes=Names.of(output_names(own.target), outputs, output_names(source.target)),
         scaled=tuple(encoder.name for encoder in matched if encoder.scaled),
@@ -107,9 +108,9 @@ def keep_scales(own: Preprocessor, source: Preprocessor) -> Preprocessor:
     matching = match(own, source)
     refuse_other_normalizer(own.normalizer, source, matching)
     there = {encoder.name: encoder for encoder in source.encoders}
+    matched = set(matching.features.matched)
     encoders = tuple(
-        _with_fill_of(there[encoder.name], encoder) if encoder.name in matching.features.matched else encoder
-        for encoder in own.encoders
+        _with_fill_of(there[encoder.name], encoder) if encoder.name in matched else encoder for encoder in own.encoders
     )
     return replace(own, encoders=encoders, statistics=_statistics(own, source, matching.inputs))
 

@@ -62,6 +62,20 @@ def test_words_among_numbers_are_told_with_what_makes_them_missing(csv):
     assert not refusals(DataSpec(train="rows", target="y", columns={"size": option}), {"rows": again})
 
 
+def test_one_odd_cell_among_many_numbers_is_told_beside_the_refusal(csv):
+    weights = [*(f"{row},25" for row in range(ROWS - 1)), "too heavy"]
+    made = csv({"weight": weights, "x": NOISE, "y": YES_NO})
+    found = findings(made)
+    assert (found["words_like_numbers"].count, found["words_like_numbers"].examples) == (1, ("too heavy",))
+    assert "was taken for text, though 59 of its cells are numbers" in found["words_like_numbers"].message
+    assert found["refused"].columns == ("weight",)
+    for settle in (settled(found["refused"]), settled(found["words_like_numbers"])):
+        option = settle["data"]["columns"]
+        assert not refusals(
+            DataSpec.model_validate({"train": "rows", "target": "y", "columns": option}), {"rows": made}
+        )
+
+
 def test_labels_that_differ_in_case_blanks_or_zeros_are_told(csv):
     answers = [*repeated("maybe", "never", rows=ROWS - 4), "Maybe", "NEVER", "never", "maybe"]
     found = findings(csv({"x": NOISE, "y": answers}))["similar_labels"]
