@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter
 from engine.component import Component
 from engine.data.formats.picture_reading import PictureReading
 from engine.data.reading.cell_reading import CellReading, numbers_of, truths_of
+from engine.data.reading.date_format import DateFormat, moment_text
 
 Values = NDArray[Any]
 Scalar = float | int | bool | str | None
@@ -87,18 +88,21 @@ class TextType(SpelledType):
     """Dates, free text, identifiers: nothing that a network takes as it is.
 
     Values are places in the labels, int32. Where there are too many labels to keep, `labels` is None and the
-    values are 63-bit hashes, int64: still good for grouping rows.
+    values are 63-bit hashes, int64: still good for grouping rows; or, of dates, moments as their format reads them.
     """
 
     kind: Literal["text"] = "text"
     holds: Literal["dates", "times", "text", "identifiers", "mixed"] = "text"
     example: str = ""
+    form: DateFormat | None = None  # of dates that are moments
 
     @property
     def _coded(self) -> bool:
         return True
 
     def decoded(self, values: Values) -> list[Any]:
+        if self.form is not None:
+            return [None if moment < 0 else moment_text(moment) for moment in values.tolist()]
         if self.labels is None:
             return [None if code < 0 else f"#{code:016x}" for code in values.tolist()]
         return [None if code < 0 else self.labels[code] for code in values.tolist()]

@@ -105,9 +105,11 @@ def _refusals(spec: DataSpec, datasets: Mapping[str, Dataset], loss: str, rows: 
     except UnreadableCells as error:
         yield Refusal(_of_cells(error), (error.column,), _numbers_only(error.column))
     names = [name for name in features if name not in refused]
+    if not names:
+        return
     looked_at = parts.get("train", training).select(names)
-    some = (looked_at if rows is None else looked_at.take(slice(0, rows))).read() if names else looked_at
-    if names and _caught(learn_encoders, some, spec.columns):  # together first: most tables are fine
+    some = (looked_at if rows is None else looked_at.take(slice(0, rows))).read()
+    if _caught(learn_encoders, some, spec.columns):  # together first: most tables are fine
         for name in names:
             if fault := _caught(learn_encoders, some.select([name]), spec.columns):
                 yield Refusal(fault, (name,), _settling(name, training))

@@ -13,7 +13,7 @@ from engine.data.encoding.column_options import DateColumn, DatePart
 from engine.data.encoding.conversions import texts_of
 from engine.data.reading.cell_reading import CellReading
 from engine.data.reading.cell_values import number_label
-from engine.data.reading.date_format import MONTHS, DateFormat, guess_date_format
+from engine.data.reading.date_format import MONTHS, DateFormat, days_since, guess_date_format
 from engine.data.reading.unreadable import UnreadableCells
 from engine.errors import SpecError
 from engine.json_pointer import pointer
@@ -143,6 +143,8 @@ def part_of(days: Days, part: DatePart) -> Days:
 
 def as_days(name: str, values: Values, held: AnyColumnType, form: DateFormat, reading: CellReading) -> Days:
     """Stored values as days, NaN where they are missing; UnreadableCells for what is no date."""
+    if isinstance(held, TextType) and held.form is not None:
+        return days_since(values)
     places, texts = texts_of(name, values, held)
     days, unreadable = _days_of(form, reading, texts)
     if unreadable.any() and (rows := np.flatnonzero(unreadable[places])).size:
@@ -182,6 +184,13 @@ def date_encoder(
 
 def date_format_of(name: str, held: AnyColumnType, option: DateColumn) -> DateFormat:
     """The format that the spec says, or all dates of the column together; SpecError where they leave it open."""
+    if isinstance(held, TextType) and held.form is not None:
+        if option.order not in (None, held.form.order):
+            raise SpecError(
+                pointer(["data", "columns", name, "order"]),
+                f"column {name!r} was read in the order {held.form.order}, as all of its dates together tell",
+            )
+        return held.form
     if option.order is not None:
         return DateFormat(order=option.order)
     texts = held.labels or () if isinstance(held, CategoryType | TextType) else ()

@@ -44,7 +44,8 @@ def check_options(spec: DataSpec, table: Table) -> None:
             if name == spec.target:
                 raise SpecError(where, f"{name!r} is the target, and dates are only predicted from; predict a number")
             date_format_of(name, held, option)
-        if isinstance(held, TextType) and held.labels is None and not isinstance(option, IgnoredColumn):
+        dates = isinstance(held, TextType) and held.form is not None and isinstance(option, DateColumn)
+        if isinstance(held, TextType) and held.labels is None and not isinstance(option, IgnoredColumn) and not dates:
             raise SpecError(where, f"column {name!r} holds too many different words to learn from; ignore it")
 
 

@@ -195,7 +195,7 @@ class TypedColumns:
 
 def as_moments(held: AnyColumnType, holds: Literal["dates", "times"]) -> AnyColumnType:
     """The type of a column whose cells were dates, or times of day, before they were written out."""
-    if not isinstance(held, CategoryType | TextType):
+    if not isinstance(held, CategoryType | TextType) or (isinstance(held, TextType) and held.form is not None):
         return held
     example = quoted(held.labels[0]) if held.labels else ""
     return TextType(holds=holds, example=example, labels=held.labels, markers=held.markers, reading=held.reading)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from engine.data.column_types import AnyColumnType, NumberType, TextType
 from engine.data.formats.word_table import WordTable
 from engine.data.reading.cell_reading import CellReading
-from engine.data.reading.cell_values import MISSING
+from engine.data.reading.cell_values import MISSING, is_date
 from engine.data.reading.column_guess import LONGEST_CATEGORY, guess_type
+from engine.data.reading.date_format import DateFormat, guess_date_format, moment_of
 from engine.data.reading.number_format import NumberFormat
 
 MOST_LABELS = 1 << 16  # distinct words kept of one column
@@ -29,7 +30,7 @@ class Words:
     """A dictionary that numbers a word when it first meets it; codes below 0 are missing.
 
     Its memory is bounded: once there are too many words, a new one is its hash. With a number format, words are numbers
-    and their codes the bits of those.
+    and their codes the bits of those; with a date format, dates, and their codes moments.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Words:
         missing: Collection[str] = MISSING,
         form: NumberFormat | None = None,
         *,
+        dates: DateFormat | None = None,
         may_be_numbers: bool = True,
     ) -> None:
         self.example = example  # what showed that the column does not hold numbers
@@ -47,7 +49,7 @@ class Words:
         self.overflowed = False
         self.surprised = False  # the file has to be read again, by what `again` returns
         self.missing = frozenset(missing) | {""}  # what stands for no value, in lower case
-        self._form = form
+        self._form, self._dates = form, dates
         self._reading = CellReading() if form is None else CellReading(number=form)
         self._may_be_numbers = may_be_numbers
         self._known: dict[str, int] = {}
@@ -57,11 +59,14 @@ class Words:
     def again(self) -> "Words":
         """What the next pass over the file takes the column for."""
         if not self.surprised:
-            return Words(self.example, self.missing, self._form, may_be_numbers=self._may_be_numbers)
-        if self._form is not None:  # one is none
+            kept = self._may_be_numbers
+            return Words(self.example, self.missing, self._form, dates=self._dates, may_be_numbers=kept)
+        if self._form is not None or self._dates is not None:  # one is none
             return Words(self.example, self.missing, may_be_numbers=False)
         guessed = guess_type(self.labels, (), self.missing, present=self.present)
-        return Words(self.example, self.missing, guessed.reading.number if isinstance(guessed, NumberType) else None)
+        if isinstance(guessed, NumberType):
+            return Words(self.example, self.missing, guessed.reading.number)
+        return Words(self.example, self.missing, dates=guess_date_format(self.labels))
 
     @property
     def are_plain_numbers(self) -> bool:
@@ -105,6 +110,9 @@ class Words:
     def settled(self) -> tuple[AnyColumnType, Codes | NDArray[np.float64]]:
         """The type of the column, and what each code becomes in it, the last entry being that of -1."""
         reading = CellReading(missing=tuple(sorted(self.missing - {""})))
+        if self._dates is not None:
+            dates = TextType(holds="dates", example=self.example, reading=reading, form=self._dates)
+            return dates, np.array([BLANK], np.int64)
         if self.overflowed:
             hashes = [hashed(label) for label in self.labels]
             return TextType(holds="text", example=self.example, reading=reading), np.array([*hashes, -1], np.int64)
@@ -123,6 +131,8 @@ class Words:
         """The stored values that codes become: places by label, -2 and below by marker, hashes as they are."""
         if self._form is not None:
             return codes.view(np.float64)
+        if self._dates is not None:
+            return codes
         known = (codes >= 0) & (codes < len(places) - 1)
         found = places[np.where(known, codes, -1)]
         if places.dtype.kind == "f":
@@ -134,6 +144,12 @@ class Words:
         if self._form is None:
             return None
         return NumberType(reading=CellReading(number=self._form, missing=tuple(sorted(self.missing - {""}))))
+
+    def _are_dates(self, guessed: AnyColumnType) -> bool:
+        """Whether the words so far are dates, each of them, in a format that they tell."""
+        if not isinstance(guessed, TextType) or guessed.holds != "dates" or not all(map(is_date, self.labels)):
+            return False
+        return guess_date_format(self.labels) is not None
 
     def _takes_more_than(self, most: float) -> bool:
         return self._characters + 3 * len(self.labels) > most
@@ -158,7 +174,7 @@ class Words:
         if word.lower() in self.missing:
             if self._form is not None:
                 return NAN
-            if not word:
+            if not word or self._dates is not None:
                 return BLANK
             if len(self.markers) < MOST_LABELS:
                 self.markers.append(word)
@@ -170,10 +186,15 @@ class Words:
                 self.surprised, self.example = True, repr(word)
                 return NAN
             return _bits(number)
+        if self._dates is not None:
+            days = self._dates.days(word)
+            self.surprised = self.surprised or days is None
+            self.example = self.example or repr(word)
+            return BLANK if days is None else moment_of(days)
         if self.overflowed or len(self.labels) >= MOST_LABELS or self._characters + len(word) > MOST_CHARACTERS:
             if not self.overflowed and self._may_be_numbers:
                 guessed = guess_type(self.labels, (), self.missing, present=self.present)
-                self.surprised = isinstance(guessed, NumberType)
+                self.surprised = isinstance(guessed, NumberType) or self._are_dates(guessed)
             self.overflowed = True
             return hashed(word)
         code = self._known[word] = len(self.labels)

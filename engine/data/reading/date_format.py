@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from engine.component import Component
@@ -13,6 +15,8 @@ Order = Literal["ymd", "dmy", "mdy"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 ORDERS: tuple[Order, ...] = ("dmy", "mdy")  # where the year comes last
+MILLISECONDS = 86_400_000  # of a day
+TO_EPOCH = 719_162  # days from 0001-01-01 to 1970-01-01
 PIVOT = 69  # of years of two digits, as in POSIX: 69 is 1969, 68 is 2068
 MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
@@ -67,6 +71,23 @@ class DateFormat(Component):
             return (date - EPOCH + _time(parts)) / DAY
         except ValueError:  # the 30th of February, 25 o'clock
             return None
+
+
+def moment_of(days: float) -> int:
+    """The milliseconds since 0001-01-01 of days since 1970-01-01: what dates are stored as where they are very many."""
+    return max(0, round((days + TO_EPOCH) * MILLISECONDS))
+
+
+def days_since(moments: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The days since 1970-01-01 of stored moments, NaN for those below 0, which are missing."""
+    days: NDArray[np.float64] = np.where(moments < 0, np.nan, moments / MILLISECONDS - TO_EPOCH)
+    return days
+
+
+def moment_text(moment: int) -> str:
+    """A stored moment in ISO 8601, without a time where it is midnight."""
+    text = (datetime(1, 1, 1) + timedelta(milliseconds=moment)).isoformat(sep=" ")
+    return text.removesuffix(" 00:00:00")
 
 
 def guess_date_format(texts: Iterable[str]) -> DateFormat | None:
