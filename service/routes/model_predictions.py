@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from engine import Model, RowError
 from engine.data.encoding.row_reading import RowMarks
+from engine.data.formats.csv_encoding import in_utf8
 from service.dependencies import ModelName, meant, pipeline_of
 from service.http.headers import header
-from service.http.media_types import essence, unsupported
+from service.http.media_types import charset_of, essence, unsupported
 from service.http.openapi import BINARY, TEXT, request_body
 from service.http.plain_route import Content, PlainRoute, QueryModel, body_too_large, read_body
 from service.http.problems import Fault, RequestRefused, Responses, documented, invalid
@@ -138,6 +139,8 @@ async def predict_with_model(request: Request, name: ModelName, query: Annotated
     body = await read_body(request, pipeline.max_bytes)
     if kind in (JSON, CSV) and len(body) > MOST_TEXT:
         raise body_too_large(MOST_TEXT, "Content Too Large")
+    if kind == CSV and (charset := charset_of(header(request.scope, b"content-type") or b"")):
+        body = in_utf8(body, charset)
     refuse_top_k_of_values(resolved.model, query.top_k)
     exchange = RowsExchange(kind, form, body, query.top_k)
     decodes = len(body) <= SMALL and may_hold_pictures(resolved.model, kind, body)

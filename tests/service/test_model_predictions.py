@@ -159,6 +159,30 @@ def test_csv_is_answered_in_csv_and_typed_as_an_upload_is(adults: Registered) ->
     assert as_json.json()["predictions"] == expected
 
 
+def test_csv_is_read_as_programs_write_it(adults: Registered) -> None:
+    text = "sex,hours,age,work\nMale,40,39,État\nFemale,,28.5,?\n"
+    expected = adults.send(text, "text/csv").text
+    lines = text.splitlines()
+    indexed = "".join(f"{number},{line}\n" for number, line in zip(["", 0, 1], lines, strict=True))
+    for body, kind in (
+        (text.encode("utf-16"), "text/csv"),
+        (text.encode("iso-8859-1"), "text/csv; charset=ISO-8859-1"),
+        (text.encode("iso-8859-1"), "text/csv"),
+        (indexed.encode(), "text/csv"),
+        (("sep=;\n" + text.replace(",", ";")).encode(), "text/csv"),
+        ("".join(f"{line},\n" for line in lines).encode(), "text/csv"),
+        (("rows of today\n" + text).encode(), "text/csv"),
+    ):
+        answer = adults.send(body, kind)
+        assert (answer.status_code, answer.text) == (200, expected)
+    assert "not utf-8" in assert_problem(adults.send(b"sex\nM\xff\n", "text/csv; charset=utf-8"), 422)["detail"]
+    assert (
+        "'klingon' is unknown" in assert_problem(adults.send(b"sex\nM\n", "text/csv; charset=klingon"), 422)["detail"]
+    )
+    wide = assert_problem(adults.send(b"sex,age\nMale,4\nMale,3,2\n", "text/csv"), 422)
+    assert "line 3 has 3 cells, but the header names 2 columns; it holds 'Male | 3 | 2'" in wide["detail"]
+
+
 def test_csv_means_what_it_means_in_an_upload(adults: Registered, client: httpx.Client) -> None:
     answer = adults.send(HEADER.replace(",income", "") + ADULTS.replace(",<=50K", "").replace(",>50K", ""), "text/csv")
     assert answer.status_code == 200, answer.text

@@ -90,7 +90,13 @@ def test_a_dataset_is_uploaded_looked_at_and_checked(run, tmp_path) -> None:
     assert "'.txt'" in run("dataset", "upload", str(tmp_path / "exam.txt")).stderr
     renamed = run("dataset", "upload", str(tmp_path / "exam.txt"), "--media-type", "text/csv", "--name", "other")
     assert "other@1" in renamed.stdout
-    for name in ("exam", "other"):
+    (tmp_path / "marks.csv").write_text("5.5;a\n4.5;b\n5.0;a\n4.0;b\n")
+    guessed = run("dataset", "upload", str(tmp_path / "marks.csv")).stdout
+    assert "marks@1  4 rows\n" in guessed and "guessed: " in guessed and "(--set header=false)" in guessed
+    settled = ("--set", "header=false", "--set", "delimiter=semicolon")
+    assert "guessed" not in run("dataset", "upload", str(tmp_path / "marks.csv"), *settled).stdout
+    assert "header=…" in run("dataset", "upload", str(tmp_path / "marks.csv"), "--set", "header").stderr
+    for name in ("exam", "other", "marks"):
         assert run("dataset", "delete", name).exit_code == 0
     assert "404" in run("dataset", "show", "exam").stderr
 

@@ -107,6 +107,15 @@ def encoding_of(head: bytes, told: str | None) -> Encoding:
     return Encoding()
 
 
+def in_utf8(content: bytes, charset: str) -> bytes:
+    """A text in the encoding that its sender names, or its byte order mark, as UTF-8; DataError for another."""
+    try:
+        encoding = encoding_of(content[:HEAD], charset)
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    return b"".join(decoded(iter([content[encoding.mark :]]), encoding))
+
+
 def guessed(source: Path | bytes, refusal: NotUtf8) -> Encoding:
     """The encoding in which what is outside ASCII makes words; the refusal where there is none."""
     sample, lines = _sample(source)
