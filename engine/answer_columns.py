@@ -7,17 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.encoding.row_reading import NOTHING, RowMarks
-from engine.metrics import hardmax
 from engine.model import Model
+from engine.serving import chosen_classes, chosen_labels
 
 Columns = dict[str, NDArray[Any]]
 
 
-def answer_columns(model: Model, answers: NDArray[np.floating], top_k: int | None = None) -> Columns:
+def answer_columns(
+    model: Model, answers: NDArray[np.floating], top_k: int | None = None, threshold: float | None = None
+) -> Columns:
     """Columns by name of answers (m × C probabilities or m × k values), each m long.
 
     Classes: `label` and `probability_…` for each; or, with top_k, `label_1 probability_1 label_2 …`, the likeliest
     first. Several labels: for each whether it is on, and its probability. Values: `value`, or `value_0 value_1 …`.
+    With a threshold the label is decided by it; a ranking is not.
     """
     kind, names = model.network.target.kind, model.network.target.labels
     if kind == "values":
@@ -28,8 +31,8 @@ def answer_columns(model: Model, answers: NDArray[np.floating], top_k: int | Non
         return _likeliest(answers, np.array(names), top_k)
     probabilities = {f"probability_{name}": answers[:, place] for place, name in enumerate(names)}
     if kind == "multilabel":
-        return {name: answers[:, place] > 0.5 for place, name in enumerate(names)} | probabilities
-    return {"label": labels(model)[hardmax(answers)], **probabilities}
+        return dict(zip(names, chosen_labels(answers, threshold).T, strict=True)) | probabilities
+    return {"label": labels(model)[chosen_classes(answers, threshold)], **probabilities}
 
 
 def mark_columns(marks: RowMarks, rows: int, kinds: Sequence[str] | None = None) -> Columns:

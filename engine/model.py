@@ -21,6 +21,7 @@ from engine.evaluation import as_probabilities
 from engine.network import Network
 from engine.parameters import Parameters
 from engine.predictor import Predictor
+from engine.serving import chosen_classes, chosen_labels
 from engine.spec import JobSpec
 
 BLOCK = 1024  # rows of a large array that are prepared and answered at a time
@@ -105,16 +106,18 @@ class Model:
         X, marks = self.read(rows)
         return self.predictions(self.answers(X), marks)
 
-    def predictions(self, answers: NDArray[np.floating], marks: RowMarks = NO_MARKS) -> list[Prediction]:
-        """What `predict` returns, of answers; RowError where one is not finite."""
+    def predictions(
+        self, answers: NDArray[np.floating], marks: RowMarks = NO_MARKS, threshold: float | None = None
+    ) -> list[Prediction]:
+        """What `predict` returns, of answers, decided by the threshold if there is one; RowError for one not finite."""
         check_finite(answers)
-        found = self._bare(answers)
+        found = self._bare(answers, threshold)
         for kind, names in marks.by_kind.items() if marks else ():
             for row, fields in names.items():
                 found[row][kind] = fields
         return found
 
-    def _bare(self, answers: NDArray[np.floating]) -> list[Prediction]:
+    def _bare(self, answers: NDArray[np.floating], threshold: float | None) -> list[Prediction]:
         kind, names = self.network.target.kind, self.network.target.labels
         listed = answers.astype(np.float64).tolist()
         if kind == "classes":
@@ -127,15 +130,15 @@ class Model:
                     ),  # as what came as columns of 0 and 1 is answered
                     "probabilities": dict(zip(names, p, strict=True)),
                 }
-                for best, p in zip(np.argmax(answers, axis=1).tolist(), listed, strict=True)
+                for best, p in zip(chosen_classes(answers, threshold).tolist(), listed, strict=True)
             ]
         if kind == "multilabel":
             return [
                 {
-                    "labels": [name for name, q in zip(names, p, strict=True) if q > 0.5],
+                    "labels": [name for name, on in zip(names, chosen, strict=True) if on],
                     "probabilities": dict(zip(names, p, strict=True)),
                 }
-                for p in listed
+                for chosen, p in zip(chosen_labels(answers, threshold).tolist(), listed, strict=True)
             ]
         return [{"value": p[0] if len(p) == 1 else p} for p in listed]
 

@@ -14,6 +14,7 @@ from engine.names import LONGEST, NAME
 from engine.optimizers import Adam, AnyOptimizer
 from engine.regularization import Regularization
 from engine.schedules import AnySchedule, Constant
+from engine.serving import Serving
 
 RUNNING: Final[JsonDict] = {"may_change_while_running": True}
 
@@ -153,6 +154,7 @@ class JobSpec(Component):
         None,
         description="name of a registered model: once the job has succeeded, its model becomes the name's next version",
     )
+    serving: Serving = Field(Serving(), description="how the version that `register_as` makes answers")
     seed: int = Field(
         0,
         ge=0,

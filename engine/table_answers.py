@@ -48,12 +48,17 @@ def check_columns(model: Model, table: Table) -> None:
             )
 
 
+def unknown_columns(model: Model, table: Table) -> list[str]:
+    """The columns that a model neither predicts from nor predicts."""
+    known = {*model.preprocessor.shapes, model.preprocessor.target.name}
+    return [name for name in table.columns if name not in known]
+
+
 def survey(model: Model, table: Table) -> Survey:
     """Read all cells that a model predicts from; DataError names the first rows and fields that cannot be read."""
     check_columns(model, table)
     encoders = [encoder for encoder in model.preprocessor.encoders if not isinstance(encoder, TensorEncoder)]
-    target = model.preprocessor.target.name
-    ignored = [name for name in table.columns if name not in model.preprocessor.shapes and name != target]
+    ignored = unknown_columns(model, table)
     kinds: dict[str, None] = {}
     faults: list[RowError] = []
     for start, block in _blocks(model, table, [encoder.name for encoder in encoders]) if encoders else ():

@@ -48,6 +48,7 @@ from engine.model import Model
 from engine.network import Network
 from engine.parameters import Array, Parameters
 from engine.random_streams import RandomStreams
+from engine.serving import refusal_of_threshold
 from engine.spec import JobSpec
 from engine.spelling import nearest
 from engine.symptoms import Watch
@@ -161,11 +162,14 @@ def check_training(spec: JobSpec, network: Network, sizes: Mapping[str, int]) ->
             f"batch_norm cannot train on a batch of one example, and with batch_size {size} the last of the {m} "
             f"training examples is alone; choose another batch_size, such as {fits}",
         )
+    target, threshold = network.target, spec.serving.threshold
+    if threshold is not None and (why := refusal_of_threshold(target.kind, len(target.labels))) is not None:
+        raise SpecError("/serving/threshold", f"a threshold {why}")
     if "dev" not in sizes and (training.early_stopping or training.keep == "best"):
         pointer = "/training/early_stopping" if training.early_stopping else "/training/keep"
         raise SpecError(pointer, "there is no dev set to judge by; give data.split a dev share, or leave this out")
     if training.early_stopping:
-        known = ["dev_cost", *(f"dev_{name}" for name in METRICS[network.target.kind])]
+        known = ["dev_cost", *(f"dev_{name}" for name in METRICS[target.kind])]
         if (metric := training.early_stopping.metric) not in known:
             near = nearest(metric, known)
             raise SpecError(

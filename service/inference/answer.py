@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from engine import Model
 from engine.data.encoding.row_reading import NO_MARKS, RowMarks
 from engine.model import check_finite
+from engine.serving import refusal_of_threshold
 from service.inference.datatypes import BYTES, Values, name_of, packed
 from service.inference.refusal import refused
 from service.inference.request import DecodedRequest, RequestOutput
@@ -72,7 +73,7 @@ def written(
     if ignored:
         said["ignored"] = to_json(ignored).decode()
     check_finite(answers)
-    tensors = outputs(resolved.model, answers)
+    tensors = outputs(resolved.model, answers, _threshold(resolved, request))
     described: list[Mapping[str, object]] = []
     parts: list[bytes] = []
     for wanted, array in _chosen(resolved.model, request.outputs, tensors):
@@ -98,6 +99,16 @@ def written(
     if not parts:
         return EncodedResponse(head, JSON, None)
     return EncodedResponse(b"".join([head, *parts]), OCTETS, len(head))
+
+
+def _threshold(resolved: Resolved, request: DecodedRequest) -> float | None:
+    """That of the request, or else of the version; refused where the model has nothing to decide with one."""
+    target = resolved.model.network.target
+    if request.threshold is None:
+        return resolved.serving.threshold
+    if (why := refusal_of_threshold(target.kind, len(target.labels))) is not None:
+        raise refused("/parameters/threshold", why)
+    return request.threshold
 
 
 def _chosen(

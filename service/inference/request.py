@@ -31,6 +31,9 @@ class TensorParameters(BaseModel):
     )
     binary_data: bool | None = Field(None, description="of an output: as bytes behind the JSON")
     binary_data_output: bool | None = Field(None, description="of a request: every output that does not say, as bytes")
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="of a request: decides instead of the version's threshold"
+    )
     classification: Extent | None = Field(None, description="of `probabilities`: so many labels, the likeliest first")
 
 
@@ -87,6 +90,7 @@ class DecodedRequest(NamedTuple):
     inputs: Mapping[str, Tensor]
     outputs: list[RequestOutput] | None  # None: all of them
     binary: bool  # outputs that do not say go as bytes
+    threshold: float | None = None
 
 
 def read(body: bytes | bytearray, json_bytes: int | None) -> DecodedRequest:
@@ -123,7 +127,13 @@ def read(body: bytes | bytearray, json_bytes: int | None) -> DecodedRequest:
         tensors[one.name] = Tensor(place, one.datatype, array.reshape(one.shape))
     if len(binary):
         raise refused("", f"{len(binary)} bytes follow the last tensor")
-    return DecodedRequest(document.id, tensors, document.outputs, bool(document.parameters.binary_data_output))
+    return DecodedRequest(
+        document.id,
+        tensors,
+        document.outputs,
+        bool(document.parameters.binary_data_output),
+        document.parameters.threshold,
+    )
 
 
 def _validated(document: object) -> InferenceRequest:

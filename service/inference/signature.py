@@ -17,6 +17,7 @@ from engine import Model
 from engine.data.encoding.date_encoder import DateEncoder
 from engine.data.encoding.encoders import AnyEncoder, BooleanEncoder, LabelEncoder, NumberEncoder, TensorEncoder
 from engine.export.raw_dtype import raw_dtype
+from engine.serving import chosen_classes, chosen_labels
 from engine.spelling import nearest
 from service.inference.datatypes import BYTES, Values, name_of
 from service.inference.pictures import picture_rows
@@ -93,14 +94,14 @@ def ignored(model: Model, tensors: Mapping[str, Tensor]) -> list[str]:
     return [name for name in tensors if name not in model.preprocessor.shapes]
 
 
-def outputs(model: Model, answers: NDArray[np.floating]) -> dict[str, Values]:
-    """The tensors of the answers, by name."""
+def outputs(model: Model, answers: NDArray[np.floating], threshold: float | None = None) -> dict[str, Values]:
+    """The tensors of the answers, by name; a threshold decides if one is given."""
     target = model.network.target
     if target.kind == "classes":
         classes = np.array(model.preprocessor.classes)
-        return {"label": classes[np.argmax(answers, axis=1)], "probabilities": answers}
+        return {"label": classes[chosen_classes(answers, threshold)], "probabilities": answers}
     if target.kind == "multilabel":
-        return {"labels": answers > 0.5, "probabilities": answers}
+        return {"labels": chosen_labels(answers, threshold), "probabilities": answers}
     return {"value": answers}
 
 

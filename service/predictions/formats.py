@@ -12,6 +12,7 @@ from engine.answer_columns import answer_columns, labels, likeliest, mark_column
 from engine.data.encoding.row_reading import RowMarks
 from engine.data.reading.unreadable import UnreadableRows
 from engine.model import check_finite
+from engine.serving import chosen_classes
 from service.http.problems import MOST_FAULTS, Fault, RequestRefused
 from service.predictions.csv_rows import write_columns
 
@@ -36,22 +37,25 @@ def as_json(
     marks: RowMarks,
     top_k: int | None = None,
     about: Mapping[str, object] = NOTHING,
+    threshold: float | None = None,
 ) -> bytes:
     """The predictions with what is to be said of their rows, and what else is to be said about them before."""
     if top_k is None:
-        found = model.predictions(predicted, marks)
+        found = model.predictions(predicted, marks, threshold)
     else:
-        found = likeliest_of(model, predicted, top_k)
+        found = likeliest_of(model, predicted, top_k, threshold)
         for row in range(len(found)) if marks else ():
             found[row] |= marks.of(row)
     ignored = {"ignored": marks.ignored} if marks.ignored else {}
     return to_json({**about, **ignored, "predictions": found})
 
 
-def as_csv(model: Model, predicted: Predicted, marks: RowMarks, top_k: int | None) -> bytes:
+def as_csv(
+    model: Model, predicted: Predicted, marks: RowMarks, top_k: int | None, threshold: float | None = None
+) -> bytes:
     """A line a row under a header; what is to be said of rows in columns of its own."""
     check_finite(predicted)
-    return write_columns(answer_columns(model, predicted, top_k) | mark_columns(marks, len(predicted)))
+    return write_columns(answer_columns(model, predicted, top_k, threshold) | mark_columns(marks, len(predicted)))
 
 
 def as_floats(predicted: Predicted) -> bytes:
@@ -60,17 +64,20 @@ def as_floats(predicted: Predicted) -> bytes:
     return np.ascontiguousarray(predicted, "<f4").tobytes()
 
 
-def likeliest_of(model: Model, predicted: Predicted, top_k: int) -> list[dict[str, object]]:
-    """The k likeliest labels of every row, the likeliest first."""
+def likeliest_of(
+    model: Model, predicted: Predicted, top_k: int, threshold: float | None = None
+) -> list[dict[str, object]]:
+    """The k likeliest labels of every row, the likeliest first, and the label that is decided for."""
     check_finite(predicted)
     known = labels(model)
     places = likeliest(predicted, top_k)
     chosen = np.take_along_axis(predicted, places, axis=1).astype(np.float64)
     several = model.network.target.kind == "multilabel"
+    decided = None if several or threshold is None else known[chosen_classes(predicted, threshold)].tolist()
     return [
         {
-            **({} if several else {"label": names[0]}),
+            **({} if several else {"label": names[0] if decided is None else decided[number]}),
             "top": [{"label": label, "probability": p} for label, p in zip(names, row, strict=True)],
         }
-        for names, row in zip(known[places].tolist(), chosen.tolist(), strict=True)
+        for number, (names, row) in enumerate(zip(known[places].tolist(), chosen.tolist(), strict=True))
     ]

@@ -16,6 +16,7 @@ from service.predictions.dynamic_batching import DynamicBatcher
 from service.predictions.feature_samples import FeatureSamples
 from service.predictions.formats import Predicted, Rows
 from service.predictions.resolution import Resolved, Resolver
+from service.predictions.strictness import refusal_of_gaps
 
 SMALL = 32 * 1024
 """Bytes of a body that is answered in the event loop: handing it to a thread takes longer than the answer."""
@@ -53,13 +54,13 @@ class PredictionPipeline:
         if size > SMALL or decodes:
             return await run_in_threadpool(self._whole, resolved, exchange)
         rows = exchange.rows(resolved.model)
-        X, marks = make_of(rows, resolved.model.read, exchange, resolved.model)
+        X, marks = make_of(rows, resolved.model.read, exchange, resolved)
         return self._written(resolved, exchange, rows, await self._batcher.predict(resolved.model, X), marks)
 
     def _whole(self, resolved: Resolved, exchange: Exchange[Content]) -> Content:
         """All of a large request, from its bytes to the answer's, in one thread."""
         rows = exchange.rows(resolved.model)
-        predicted, marks = make_of(rows, resolved.model.answers_to, exchange, resolved.model)
+        predicted, marks = make_of(rows, resolved.model.answers_to, exchange, resolved)
         return self._written(resolved, exchange, rows, predicted, marks)
 
     def _written(
@@ -72,10 +73,13 @@ class PredictionPipeline:
 
 
 def make_of(
-    rows: Rows, make: Callable[[Rows], tuple[Predicted, RowMarks]], exchange: Exchange[object], model: Model
+    rows: Rows, make: Callable[[Rows], tuple[Predicted, RowMarks]], exchange: Exchange[object], resolved: Resolved
 ) -> tuple[Predicted, RowMarks]:
     """What is made of rows; refused in the words of the exchange where one cannot be used."""
     try:
-        return make(rows)
+        made, marks = make(rows)
     except RowError as error:
-        raise exchange.refusal(model, rows, error) from error
+        raise exchange.refusal(resolved.model, rows, error) from error
+    if resolved.serving.strict and (gaps := refusal_of_gaps(marks)) is not None:
+        raise exchange.refusal(resolved.model, rows, gaps)
+    return made, marks

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from fastapi.concurrency import run_in_threadpool
 
 from engine import Model
+from engine.serving import Serving
 from service.predictions.model_cache import Predictors
 from service.predictions.revisions import Revisions
 from worker.domain.models import ModelVersion
@@ -28,6 +29,7 @@ class Meaning(NamedTuple):
     version: int
     sha256: str
     sampled: bool  # whether the features of requests are
+    serving: Serving  # how the version answers
 
 
 class Resolved(NamedTuple):
@@ -38,6 +40,13 @@ class Resolved(NamedTuple):
     version: int
     model: Model
     sampled: bool
+    serving: Serving = Serving()
+
+    def decided_by(self, threshold: float | None) -> "Resolved":
+        """The same with another decision threshold, if one is given."""
+        if threshold is None:
+            return self
+        return self._replace(serving=self.serving.model_copy(update={"threshold": threshold}))
 
 
 class Resolver:
@@ -57,7 +66,7 @@ class Resolver:
         if meaning is not None and await self._revisions.is_newest(backend, name, meaning.revision):
             model = self.predictors.find(meaning.sha256)
             if model is not None:
-                return Resolved(backend, name, meaning.version, model, meaning.sampled)
+                return Resolved(backend, name, meaning.version, model, meaning.sampled, meaning.serving)
         return await run_in_threadpool(self.look_up, backend, name, reference)
 
     def look_up(self, backend: Workspace, name: str, reference: Reference) -> Resolved:
@@ -72,9 +81,10 @@ class Resolver:
         model = self.warm(backend, version)
         if len(self._meanings) >= MOST_MEANINGS:
             self._meanings.clear()
-        meaning = Meaning(registered.revision, version.version, version.sha256, registered.drift)
+        serving = Serving(strict=version.strict, threshold=version.threshold)
+        meaning = Meaning(registered.revision, version.version, version.sha256, registered.drift, serving)
         self._meanings[backend.principal.tenant, name, reference] = meaning
-        return Resolved(backend, name, meaning.version, model, meaning.sampled)
+        return Resolved(backend, name, meaning.version, model, meaning.sampled, serving)
 
     def look_up_job(self, backend: Workspace, job_id: str) -> Resolved:
         """The model that a job has kept, which never changes; raises UnknownJob, NoModel, ArtifactDamaged."""

@@ -33,13 +33,18 @@ def submit_batch_prediction(
     response: Response,
     backend: BackendDep,
     keyed: KeyedDep,
+    threshold: Annotated[
+        float | None, Query(ge=0, le=1, allow_inf_nan=False, description="decides instead of the version's")
+    ] = None,
 ) -> BatchPredictionView:
     """Queue the prediction of a dataset with the newest version, or with the one that `alias` or `version` means.
 
     The version is settled now: an alias that is moved later moves no prediction. Columns that the model does not
-    predict from are passed over.
+    predict from are passed over, but for those that are kept.
     """
-    batch = backend.batches.create(name, which, wanted.dataset, wanted.format, keyed=keyed)
+    batch = backend.batches.create(
+        name, which, wanted.dataset, wanted.format, keep=wanted.keep, threshold=threshold, keyed=keyed
+    )
     response.headers["Location"] = f"/v1/models/{name}/batch-predictions/{batch.id}"
     return BatchPredictionView.of(batch)
 
@@ -71,6 +76,7 @@ async def get_batch_prediction(
 def download_batch_prediction(name: ModelName, batch: BatchId, backend: BackendDep) -> Download:
     """The predictions, a row for each of the dataset's and in their order; of given parts train, dev, test.
 
+    First the columns that are kept of the dataset.
     Classes: `label` and `probability_…` of each. Several labels: for each whether it is on, and its probability.
     Values: `value`.
     """

@@ -32,6 +32,7 @@ from service.predictions import formats
 from service.predictions.pictures import may_hold_pictures
 from service.predictions.pipeline import SMALL
 from service.predictions.resolution import Resolved
+from service.predictions.strictness import unknown
 from worker.workspace import Workspace
 
 router = StrictRouter("/v2", "inference")
@@ -213,8 +214,11 @@ class TensorExchange:
         return refused("/inputs", "; ".join(fault.detail for fault in faults))
 
     def content(self, resolved: Resolved, predicted: formats.Predicted, marks: RowMarks) -> EncodedResponse:
+        names = ignored(resolved.model, self._asked.inputs)
+        if names and resolved.serving.strict:
+            raise refused("/inputs", unknown(names))
         try:
-            return written(resolved, self._asked, predicted, marks, ignored(resolved.model, self._asked.inputs))
+            return written(resolved, self._asked, predicted, marks, names)
         except RowError as error:
             raise refused("/inputs", str(error)) from error
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from engine import Model, RowError
 from engine.data.encoding.row_reading import RowMarks
 from engine.data.formats.csv_encoding import in_utf8
+from engine.serving import refusal_of_threshold
 from service.dependencies import ModelName, meant, pipeline_of
 from service.http.headers import header
 from service.http.media_types import charset_of, essence, unsupported
@@ -46,6 +47,14 @@ class PredictQuery(QueryModel):
     alias: str | None = Field(None, max_length=64, description="the version that this alias means")
     version: int | None = Field(None, ge=1, le=2**31 - 1, description="this version; without either the newest")
     top_k: int | None = Field(None, ge=1, le=10_000, description="only so many labels a row, the likeliest first")
+    threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="instead of the version's: the probability from which on a row is of the second of two classes, or "
+        "has one of several labels",
+    )
 
 
 class ModelPredictions(BaseModel):
@@ -108,12 +117,12 @@ class RowsExchange(NamedTuple):
     def content(self, resolved: Resolved, predicted: formats.Predicted, marks: RowMarks) -> Content:
         model = resolved.model
         if self.form == CSV:
-            body = formats.as_csv(model, predicted, marks, self.top_k)
+            body = formats.as_csv(model, predicted, marks, self.top_k, resolved.serving.threshold)
         elif self.form == FLOATS:
             body = formats.as_floats(predicted)
         else:
             about = {"model": resolved.name, "version": resolved.version}
-            body = formats.as_json(model, predicted, marks, self.top_k, about)
+            body = formats.as_json(model, predicted, marks, self.top_k, about, resolved.serving.threshold)
         headers = [(b"trainshed-model", f"{resolved.name}@{resolved.version}".encode()), CONTENT_TYPES[self.form]]
         if marks.ignored and self.form != JSON:
             headers.append((b"ignored-columns", ", ".join(map(quote, marks.ignored)).encode()))
@@ -142,9 +151,18 @@ async def predict_with_model(request: Request, name: ModelName, query: Annotated
     if kind == CSV and (charset := charset_of(header(request.scope, b"content-type") or b"")):
         body = in_utf8(body, charset)
     refuse_top_k_of_values(resolved.model, query.top_k)
+    resolved = decided_by(resolved, query.threshold)
     exchange = RowsExchange(kind, form, body, query.top_k)
     decodes = len(body) <= SMALL and may_hold_pictures(resolved.model, kind, body)
     return await pipeline.predict(resolved, exchange, len(body), decodes=decodes)
+
+
+def decided_by(resolved: Resolved, threshold: float | None) -> Resolved:
+    """The model with the threshold that a request asks for; refused where it has nothing to decide with one."""
+    target = resolved.model.network.target
+    if threshold is not None and (why := refusal_of_threshold(target.kind, len(target.labels))) is not None:
+        raise invalid([Fault(pointer="/threshold", part="query", detail=why)], detail=f"a threshold {why}")
+    return resolved.decided_by(threshold)
 
 
 def refuse_top_k_of_values(model: Model, top_k: int | None) -> None:

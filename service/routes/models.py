@@ -7,6 +7,7 @@ from fastapi import Depends, Header, Path, Query, Response
 
 from engine import JobSpec
 from engine.names import LONGEST
+from engine.serving import Serving
 from service.dependencies import ALIAS, NAME, AliasName, BackendDep, Limit, ModelName, ResolverDep, Which, Who
 from service.http import downloads
 from service.http.downloads import Download
@@ -27,6 +28,7 @@ from service.views.models import (
     ModelVersionView,
     ModelView,
     NewVersion,
+    ServingChange,
 )
 from worker.domain.models import ModelVersion
 from worker.domain.paging import Page
@@ -117,7 +119,7 @@ def register_version(
     resolver: ResolverDep,
 ) -> ModelVersionView:
     """Make the model of a job that has succeeded the next version of a name; the first one makes the name, too."""
-    version, created = backend.models.register(name, wanted.job, wanted.checkpoint)
+    version, created = backend.models.register(name, wanted.job, wanted.checkpoint, wanted.serving())
     resolver.refresh(backend, name)
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/models/{name}/versions/{version.version}"
@@ -139,6 +141,16 @@ def get_version(
 ) -> ModelVersionView | Response:
     """A version: its spec, the hash of its data, its metrics and what it was trained with."""
     return fields.answer(ModelVersionView.of(backend.models.version(name, version)))
+
+
+@router.patch("/{name}/versions/{version}", responses=documented(400, 404, 413, 415, 422, 507))
+def change_version(
+    name: ModelName, version: Number, change: Strict[ServingChange], backend: BackendDep, resolver: ResolverDep
+) -> ModelVersionView:
+    """Change how a version answers, from the next request on: whether it is strict, and its decision threshold."""
+    changed = backend.models.change_serving(name, version, change.changes())
+    resolver.refresh(backend, name)
+    return ModelVersionView.of(changed)
 
 
 @router.delete("/{name}/versions/{version}", status_code=204, responses=documented(404, 409, 422, 507))
@@ -252,5 +264,6 @@ def card(version: ModelVersion, format: str | None, accept: str) -> Response | M
     if format is None:
         format = "markdown" if preferred(accept, ("application/json", MARKDOWN)) == MARKDOWN else "json"
     if format == "markdown":
-        return Response(markdown(version.card, version.version, version.aliases), media_type=MARKDOWN)
+        serving = Serving(strict=version.strict, threshold=version.threshold)
+        return Response(markdown(version.card, version.version, version.aliases, serving), media_type=MARKDOWN)
     return ModelCard.of(version)

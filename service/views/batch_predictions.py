@@ -1,6 +1,7 @@
 """What the service says of a batch prediction, and what is asked for one."""
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +19,11 @@ class NewBatch(BaseModel):
 
     dataset: str = Field(description="id or name of a dataset", max_length=128)
     format: AnswerFormat = Field("csv", description="of the result")
+    keep: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=1000)] | None = Field(
+        None,
+        description="columns of the dataset that go into the result, before the answers; null: those that the model "
+        "does not predict from and whose values all differ, so that the result can be joined again",
+    )
 
 
 class BatchPredictionView(View[BatchPrediction]):
@@ -29,6 +35,10 @@ class BatchPredictionView(View[BatchPrediction]):
     dataset: str = Field(validation_alias="dataset_id", description="id of the dataset")
     reference: str = Field(description="what the request called it")
     format: AnswerFormat
+    keep: tuple[str, ...] = Field(description="columns of the dataset that the result begins with")
+    threshold: float | None = Field(
+        description="of the decision; null: the likelier class, or labels likelier than not"
+    )
     state: Status
     done: bool
     rows: int

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from pydantic import AliasPath, BaseModel, ConfigDict, Field
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, JsonValue
 
+from engine.serving import Threshold
 from service.views.view import Object, SpecObject, View
 from worker.domain.models import Alias, AliasChange, ChangeKind, ModelVersion, RegisteredModel
 
@@ -23,7 +24,7 @@ class ModelView(View[RegisteredModel]):
 
 
 class ModelVersionView(View[ModelVersion]):
-    """A version of a model; nothing about it ever changes but the aliases that mean it."""
+    """A version of a model; nothing about it ever changes but the aliases that mean it, and how it answers."""
 
     name: str
     version: int = Field(description="counts from 1; the number of a deleted one is not given again")
@@ -36,6 +37,11 @@ class ModelVersionView(View[ModelVersion]):
     weights_sha256: str = Field(description="of the parameters alone")
     bytes: int
     data_hash: str = Field(description="of all data the job read")
+    strict: bool = Field(description="whether rows with missing or unknown fields are refused")
+    threshold: float | None = Field(
+        description="the decision threshold: the probability from which on a row is of the second of two classes, or "
+        "has one of several labels; null: the likelier class, or labels likelier than not"
+    )
     metrics: Object | None = Field(description="the job's result; of a checkpoint its epoch's metrics")
     environment: Object | None = Field(description="what it was trained with")
     spec: SpecObject
@@ -53,6 +59,8 @@ class ModelCard(View[ModelVersion]):
     sha256: str
     weights_sha256: str
     environment: Object | None
+    strict: bool
+    threshold: float | None
     task: Object = Field(
         validation_alias=AliasPath("card", "task"), description="`target`, `kind`, `classes`, `outputs`, `loss`"
     )
@@ -103,6 +111,27 @@ class NewVersion(BaseModel):
     checkpoint: int | None = Field(
         None, ge=1, le=2**31 - 1, description="one of the job's checkpoints instead of the model it kept"
     )
+    strict: bool | None = Field(
+        None, description="refuse rows with missing or unknown fields; null: as the job's spec has it in `serving`"
+    )
+    threshold: Threshold | None = Field(None, description="the decision threshold; null: as the job's spec has it")
+
+    def serving(self) -> dict[str, JsonValue]:
+        """What overrides the job's spec."""
+        return self.model_dump(include={"strict", "threshold"}, exclude_none=True)
+
+
+class ServingChange(BaseModel):
+    """What is to be different about how a version answers; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    strict: bool = Field(False, description="refuse rows with missing or unknown fields")
+    threshold: Threshold | None = Field(None, description="the decision threshold; null takes the likelier label")
+
+    def changes(self) -> dict[str, JsonValue]:
+        """What was sent."""
+        return self.model_dump(include=self.model_fields_set)
 
 
 class ModelSettings(BaseModel):

@@ -13,6 +13,7 @@ import pytest
 from arro3.io import read_parquet
 
 from engine import JobSpec, load
+from engine.answer_files import AnswerFormat
 from tests.worker.conftest import ROOT
 from worker.backend import Backend
 from worker.domain.principals import LOCAL
@@ -120,6 +121,45 @@ def test_parquet_holds_the_same(backend: Workspace, process: WorkerProcess, mode
         np.array(read["probability_no"].to_pylist(), np.float32),
         np.array([row["probability_no"] for row in expected], np.float32),
     )
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_result_begins_with_what_tells_its_rows_apart(
+    backend: Workspace, process: WorkerProcess, model: str, form: AnswerFormat
+) -> None:
+    lines = table(40, seed=2).decode().splitlines()
+    named = [f"{name},{line}" for name, line in zip(["who", *(f"00{row}" for row in range(40))], lines, strict=True)]
+    upload(backend, f"named-{form}", "\n".join(named).encode())
+    asked = backend.batches.create(model, None, f"named-{form}", form, threshold=0.0)
+    chosen = backend.batches.create(model, None, f"named-{form}", form, keep=["extra", "who"])
+    assert (asked.keep, asked.threshold, chosen.keep, chosen.threshold) == (("who",), 0.0, ("extra", "who"), None)
+    found = []
+    for batch in (asked, chosen):
+        process.work(batch.id)
+        path = backend.batches.result(backend.batches.get(model, batch.id))
+        if form == "csv":
+            with path.open() as file:
+                found.append(list(csv.DictReader(file)))
+        else:
+            read = read_parquet(str(path)).read_all()
+            columns = {name: read[name].to_pylist() for name in read.schema.names}
+            found.append([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+    first, second = found
+    assert [row["who"] for row in first] == [f"00{row}" for row in range(40)]
+    assert {row["label"] for row in first} == {"yes"}  # which is the second of two, and likelier than nothing
+    assert list(second[0])[:3] == ["extra", "who", "label"] and {str(row["extra"]) for row in second} == {"7"}
+
+
+def test_a_strict_version_fails_at_the_first_row_that_lacks_something(
+    backend: Workspace, process: WorkerProcess, model: str
+) -> None:
+    upload(backend, "gappy", b"a,b,color\n1,2,red\n1,,red\n,2,blue\n")
+    backend.models.change_serving(model, 1, {"strict": True})
+    batch = backend.batches.create(model, None, "gappy", "csv")
+    process.work(batch.id)
+    failed = backend.batches.get(model, batch.id)
+    assert failed.state is Status.FAILED and failed.error is not None and failed.file is None
+    assert failed.error.message == "row 1 lacks 'b', and version 1 of the model is strict"
 
 
 def test_what_does_not_fit_is_refused_or_fails_with_its_row(

@@ -30,6 +30,8 @@ def registration(job: int, name: str = "digits", content: str = "a") -> Registra
         metrics={"test": {"accuracy": 0.9}},
         environment=None,
         card={},
+        strict=False,
+        threshold=None,
     )
 
 

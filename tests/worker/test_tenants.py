@@ -30,7 +30,9 @@ from worker.store.models import Registering
 
 ANN, BOB, CAROL = Principal("ann", "red"), Principal("bob", "blue"), Principal("carol", "red")
 CHANGE = NewRevision({}, {}, {}, {"training": {"epochs": 1}})
-MODEL = Registration("m", "job_1", None, "models/x", "a" * 64, "b" * 64, 7, {}, "c" * 64, {}, None, None, {})
+MODEL = Registration(
+    "m", "job_1", None, "models/x", "a" * 64, "b" * 64, 7, {}, "c" * 64, {}, None, None, {}, False, None
+)
 Drafted = Callable[..., Draft]
 
 

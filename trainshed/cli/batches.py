@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from trainshed.cli.failure import fail
-from trainshed.cli.options import Alias, DatasetReference, Limit, ModelName, Url, Version
+from trainshed.cli.options import Alias, DatasetReference, Limit, ModelName, Threshold, Url, Version
 from trainshed.cli.session import open_client
 from trainshed.client import DEFAULT_URL
 
@@ -20,12 +20,19 @@ def predict(
     output: Annotated[Path, typer.Argument(help="The file to write; .parquet for Parquet, else CSV.")],
     alias: Alias = None,
     version: Version = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="A column of the dataset for the result; may be repeated. Else those that tell rows apart."),
+    ] = None,
+    threshold: Threshold = None,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Predict a whole dataset on the workers, and write the result to a file."""
     form: Literal["csv", "parquet"] = "parquet" if output.suffix.lower() == ".parquet" else "csv"
     with open_client(url) as client:
-        asked = client.batches.submit(name, dataset, format=form, alias=alias, version=version)
+        asked = client.batches.submit(
+            name, dataset, format=form, keep=keep or None, threshold=threshold, alias=alias, version=version
+        )
         done = client.batches.wait(name, asked["id"])
         if done["error"] is not None:
             fail(f"{done['id']} failed: {done['error']['message']}")

@@ -8,7 +8,7 @@ import typer
 
 from trainshed.cli.failure import fail
 from trainshed.cli.json_files import read_rows, show
-from trainshed.cli.options import Alias, JobId, JsonFile, Limit, ModelName, Url, Version
+from trainshed.cli.options import Alias, JobId, JsonFile, Limit, ModelName, Threshold, Url, Version
 from trainshed.cli.session import open_client
 from trainshed.client import DEFAULT_URL
 
@@ -20,11 +20,38 @@ def register(
     name: Annotated[str, typer.Argument(help="The model's name; the first version makes it.")],
     job_id: JobId,
     checkpoint: Annotated[int | None, typer.Option(min=1, help="One of the job's checkpoints instead.")] = None,
+    strict: Annotated[
+        bool | None, typer.Option("--strict/--lenient", help="Refuse rows with missing or unknown fields.")
+    ] = None,
+    threshold: Threshold = None,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Make a job's model the next version of a name, and print its number."""
     with open_client(url) as client:
-        print(client.models.register(name, job_id, checkpoint=checkpoint)["version"])
+        made = client.models.register(name, job_id, checkpoint=checkpoint, strict=strict, threshold=threshold)
+        print(made["version"])
+
+
+@app.command()
+def change(
+    name: ModelName,
+    version: Annotated[int, typer.Argument(min=1, help="The version to change.")],
+    strict: Annotated[
+        bool | None, typer.Option("--strict/--lenient", help="Refuse rows with missing or unknown fields.")
+    ] = None,
+    threshold: Threshold = None,
+    no_threshold: Annotated[bool, typer.Option("--no-threshold", help="Take the likelier label.")] = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Change how a version of a model answers, and print what it does now."""
+    wanted: dict[str, object] = {} if strict is None else {"strict": strict}
+    if threshold is not None or no_threshold:
+        wanted["threshold"] = threshold
+    if not wanted or (threshold is not None and no_threshold):
+        fail("say one of --strict and --lenient, one of --threshold and --no-threshold, or both")
+    with open_client(url) as client:
+        now = client.models.change_version(name, version, wanted)
+        print(f"strict={json.dumps(now['strict'])}  threshold={json.dumps(now['threshold'])}")
 
 
 @app.command("list")
@@ -71,12 +98,18 @@ def alias(
 
 @app.command()
 def predict(
-    name: ModelName, rows: JsonFile, alias: Alias = None, version: Version = None, url: Url = DEFAULT_URL
+    name: ModelName,
+    rows: JsonFile,
+    alias: Alias = None,
+    version: Version = None,
+    threshold: Threshold = None,
+    url: Url = DEFAULT_URL,
 ) -> None:
     """Print what a model says about rows: {"rows": […]}, or the list itself."""
     listed = read_rows(rows)
     with open_client(url) as client:
-        for prediction in client.models.predict(name, listed, alias=alias, version=version)["predictions"]:
+        answer = client.models.predict(name, listed, alias=alias, version=version, threshold=threshold)
+        for prediction in answer["predictions"]:
             print(json.dumps(prediction, ensure_ascii=False))
 
 

@@ -1,5 +1,6 @@
 """Batch predictions: what a registered model says about a whole dataset, made by a worker."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,13 +21,21 @@ class Batches:
         dataset: str,
         *,
         format: Literal["csv", "parquet"] = "csv",
+        keep: Sequence[str] | None = None,
+        threshold: float | None = None,
         alias: str | None = None,
         version: int | None = None,
         key: str | None = None,
     ) -> BatchPrediction:
-        """Queue the prediction of a whole dataset by the newest version, or the one that is named."""
-        query, body = {"alias": alias, "version": version}, {"dataset": dataset, "format": format}
-        return self._connection.create(BatchPrediction, _path(model), {**body}, query, key=key)
+        """Queue the prediction of a whole dataset by the newest version, or the one that is named.
+
+        `keep` names columns of the dataset that go into the result; without it those go that tell its rows apart.
+        """
+        query = {"alias": alias, "version": version, "threshold": threshold}
+        body: dict[str, object] = {"dataset": dataset, "format": format}
+        if keep is not None:
+            body["keep"] = list(keep)
+        return self._connection.create(BatchPrediction, _path(model), body, query, key=key)
 
     def get(self, model: str, batch_id: str) -> BatchPrediction:
         """A batch prediction as it is now."""

@@ -26,10 +26,22 @@ class Models:
         self._connection = connection
 
     def register(
-        self, name: str, job_id: str, *, checkpoint: int | None = None, key: str | None = None
+        self,
+        name: str,
+        job_id: str,
+        *,
+        checkpoint: int | None = None,
+        strict: bool | None = None,
+        threshold: float | None = None,
+        key: str | None = None,
     ) -> ModelVersion:
-        """Make a job's model, or one of its checkpoints, the next version of a name."""
-        wanted: dict[str, object] = {"job": job_id} | ({} if checkpoint is None else {"checkpoint": checkpoint})
+        """Make a job's model, or one of its checkpoints, the next version of a name.
+
+        A `strict` version refuses rows with missing or unknown fields; from the probability `threshold` on a row is of
+        the second of two classes, or has one of several labels.
+        """
+        options = {"checkpoint": checkpoint, "strict": strict, "threshold": threshold}
+        wanted = {"job": job_id, **{name: value for name, value in options.items() if value is not None}}
         return self._connection.create(ModelVersion, f"/v1/models/{name}/versions", wanted, key=key)
 
     def get(self, name: str) -> Model:
@@ -52,6 +64,10 @@ class Models:
         """Versions older than `after`, newest first."""
         path = f"/v1/models/{name}/versions"
         return self._connection.page(ModelVersion, path, {"limit": limit, "after": after})
+
+    def change_version(self, name: str, version: int, change: Mapping[str, object]) -> ModelVersion:
+        """Have a version answer in another way: `{"threshold": 0.3}`, `{"strict": True}`; what is left out stays."""
+        return self._connection.json(ModelVersion, "PATCH", f"/v1/models/{name}/versions/{version}", body=dict(change))
 
     def delete_version(self, name: str, version: int) -> None:
         """Remove a version that no alias means."""
@@ -90,9 +106,10 @@ class Models:
         alias: str | None = None,
         version: int | None = None,
         top_k: int | None = None,
+        threshold: float | None = None,
     ) -> ModelPredictions:
-        """What a version says about each row; with `top_k`, the likeliest labels."""
-        query = {"alias": alias, "version": version, "top_k": top_k}
+        """What a version says about each row; with `top_k`, the likeliest labels; `threshold` decides in its stead."""
+        query = {"alias": alias, "version": version, "top_k": top_k, "threshold": threshold}
         path = f"/v1/models/{name}/predict"
         return self._connection.json(ModelPredictions, "POST", path, query, body=rows_body(rows), repeatable=True)
 

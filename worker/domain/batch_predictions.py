@@ -17,6 +17,8 @@ class BatchPrediction:
     dataset_id: str
     reference: str  # what the request called the dataset
     format: AnswerFormat
+    keep: tuple[str, ...]  # columns of the dataset that go into the result
+    threshold: float | None  # of the decision
     state: Status
     rows: int
     rows_done: int

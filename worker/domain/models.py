@@ -44,11 +44,13 @@ class Registration:
     metrics: Mapping[str, JsonValue] | None  # the job's result
     environment: Mapping[str, JsonValue] | None  # what the job was trained with
     card: Mapping[str, JsonValue]
+    strict: bool  # whether rows with missing or unknown fields are refused
+    threshold: float | None  # of the decision
 
 
 @dataclass(frozen=True)
 class ModelVersion(Registration):
-    """A version: what a job made, kept as it was, whatever becomes of the job."""
+    """A version: what a job made, kept as it was, whatever becomes of the job; only how it answers may change."""
 
     version: int  # counts from 1; the number of a deleted one is not given again
     aliases: tuple[str, ...]  # that mean this version now

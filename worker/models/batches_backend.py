@@ -1,5 +1,6 @@
 """The backend's batch predictions: a whole dataset, predicted by a worker into a file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.answer_files import AnswerFormat
@@ -50,18 +51,22 @@ class BatchesBackend:
         dataset: str,
         form: AnswerFormat,
         *,
+        keep: Sequence[str] | None = None,
+        threshold: float | None = None,
         keyed: KeyedRequest | None = None,
     ) -> BatchPrediction:
         """Queue the prediction of a whole dataset with the version that is meant.
 
-        Raises UnknownModel, UnknownVersion, UnknownAlias; UnknownDataset, DataError where the dataset does not fit.
+        `keep` are columns of the dataset that go into the result; None takes those that tell its rows apart. Without a
+        threshold the version's decides. Raises UnknownModel, UnknownVersion, UnknownAlias; UnknownDataset, DataError
+        where the dataset does not fit.
         """
         version = self._models.version(name, reference)
         record = self._library.find(dataset, pointer="/dataset")
-        self._registry.refuse_unless_fitting(version, self._library.open(record.id), pointer="/dataset")
+        options = self._registry.fitted(version, self._library.open(record.id), keep, threshold)
         limit = self._settings.max_queued
         batch = self._store.batch_predictions.create(
-            new_id("bp"), version, record, dataset, form, max_queued=limit, keyed=keyed
+            new_id("bp"), version, record, dataset, form, **options._asdict(), max_queued=limit, keyed=keyed
         )
         self._publisher.publish(batch.id, BATCH_QUEUE)
         return batch

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from engine import JobSpec, Model
 from engine.diagnosis import diagnose
+from engine.serving import Serving
 from worker.domain.datasets import DatasetRecord
 from worker.domain.jobs import Job
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 PARTS = ("train", "dev", "test")
 SHOWN_FEATURES = 200
+LENIENT = Serving()
 FEW_EXAMPLES = 100
 Object = Mapping[str, JsonValue]
 
@@ -86,12 +88,17 @@ def card_of(
     return card
 
 
-def markdown(card: Object, version: int, aliases: Sequence[str]) -> str:
+def markdown(card: Object, version: int, aliases: Sequence[str], serving: Serving = LENIENT) -> str:
     """The card for people, by the template beside this file."""
     result = card["result"] if isinstance(card["result"], dict) else {}
     parts = {part: report for part in PARTS if isinstance(report := result.get(part), dict)}
     return _template().render(
-        card=card, version=version, aliases=aliases, parts=parts, measures=_measures(list(parts.values()))
+        card=card,
+        version=version,
+        aliases=aliases,
+        serving=serving,
+        parts=parts,
+        measures=_measures(list(parts.values())),
     )
 
 

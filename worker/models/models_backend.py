@@ -1,6 +1,6 @@
 """The backend's registered models: their versions, aliases, artifacts and drift."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -36,12 +36,19 @@ class ModelsBackend:
         self._registry = registry
         self._library = datasets
 
-    def register(self, name: str, job_id: str, checkpoint: int | None = None) -> tuple[ModelVersion, bool]:
+    def register(
+        self, name: str, job_id: str, checkpoint: int | None = None, serving: Mapping[str, JsonValue] | None = None
+    ) -> tuple[ModelVersion, bool]:
         """Make a job's model, or a checkpoint of it, the next version of a name; whether it is new there.
 
-        Raises InvalidName, UnknownJob, NoModel, UnknownCheckpoint.
+        `serving` overrides what the job's spec says of how the version answers. Raises InvalidName, UnknownJob,
+        NoModel, UnknownCheckpoint, DataError.
         """
-        return self._registry.register(name, job_id, checkpoint)
+        return self._registry.register(name, job_id, checkpoint, serving)
+
+    def change_serving(self, name: str, version: int, change: Mapping[str, JsonValue]) -> ModelVersion:
+        """Have a version answer in another way; raises UnknownModel, UnknownVersion, DataError."""
+        return self._registry.change_serving(known_name(name), column_number(version), change)
 
     def page(self, *, limit: int = 20, after: str | None = None) -> Page[RegisteredModel]:
         """Models behind the name `after`, by name."""

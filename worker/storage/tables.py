@@ -313,6 +313,8 @@ model_versions = sa.Table(
     Column("metrics", JSON(none_as_null=True)),
     Column("environment", JSON(none_as_null=True)),
     Column("card", JSON, nullable=False),
+    Column("strict", Boolean, nullable=False),
+    Column("threshold", Double),
     Column("created_at", Double, nullable=False),
     ForeignKeyConstraint(["tenant", "name"], ["registered_models.tenant", "registered_models.name"]),
     Index("model_versions_by_sha256", "sha256"),
@@ -359,6 +361,8 @@ batch_predictions = sa.Table(
     Column("dataset_id", Text, nullable=False),
     Column("reference", Text, nullable=False),  # what the request called the dataset
     Column("format", Text, nullable=False),
+    Column("keep", JSON, nullable=False),  # columns of the dataset that go into the result
+    Column("threshold", Double),
     Column("rows", BigInteger, nullable=False),
     CheckConstraint("format IN ('csv', 'parquet')", name="batch_predictions_format"),
     Index("batch_predictions_by_model", "name", "version"),

@@ -80,6 +80,8 @@ class BatchPredictions:
         reference: str,
         form: str,
         *,
+        keep: Sequence[str] = (),
+        threshold: float | None = None,
         max_queued: int,
         keyed: KeyedRequest | None = None,
     ) -> BatchPrediction:
@@ -103,6 +105,8 @@ class BatchPredictions:
                     dataset_id=dataset.id,
                     reference=reference,
                     format=form,
+                    keep=list(keep),
+                    threshold=threshold,
                     rows=dataset.rows,
                 )
             )
@@ -151,6 +155,8 @@ def _batch(row: sa.RowMapping) -> BatchPrediction:
         dataset_id=row["dataset_id"],
         reference=row["reference"],
         format=row["format"],
+        keep=tuple(row["keep"]),
+        threshold=row["threshold"],
         state=state,
         rows=row["rows"],
         rows_done=done,

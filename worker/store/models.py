@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
+from engine.serving import Serving
 from worker.domain.models import ModelVersion, RegisteredModel, Registration
 from worker.domain.paging import Page
 from worker.domain.principals import Principal
@@ -22,6 +23,7 @@ from worker.store.model_rows import (
     aliased_version,
     change_model,
     lock_model,
+    lock_version,
     newest_version,
     read_aliases,
     read_version,
@@ -141,6 +143,16 @@ class Models:
             if isinstance(reference, str):
                 return read_version(connection, model, aliased_version(connection, model, reference))
             return read_version(connection, model, newest if reference is None else reference, pointer=pointer)
+
+    def change_serving(self, name: str, version: int, serving: Serving) -> ModelVersion:
+        """Have a version answer in another way, from the next request on."""
+        model = self._key(name)
+        one = sa.and_(model.matches(tables.model_versions), VERSIONS.version == version)
+        with self._database.write() as connection:
+            lock_version(connection, model, version)
+            connection.execute(sa.update(tables.model_versions).where(one).values(**serving.model_dump()))
+            change_model(connection, model, self._database.now(connection))
+            return read_version(connection, model, version)
 
     def delete_version(self, name: str, version: int, discard: Callable[[str], None]) -> None:
         """Forget a version that nothing needs; `discard` removes its file where no version of anybody shares it."""

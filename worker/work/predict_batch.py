@@ -5,9 +5,10 @@ from typing import ClassVar
 
 from pydantic import JsonValue
 
-from engine import load
+from engine import DataError, load
 from engine.answer_columns import Columns, answer_columns, mark_columns
 from engine.answer_files import write_answers
+from engine.kept_columns import column_writers, kept_columns
 from engine.table_answers import answers_of, survey
 from worker.datasets.library import DatasetLibrary
 from worker.domain.batch_predictions import BatchPrediction
@@ -57,8 +58,14 @@ def _answers(batch: BatchPrediction, context: Context) -> Iterator[Columns]:
     model = load(context.artifacts.verified(version.file, version.sha256))
     table = DatasetLibrary(context.store, context.artifacts, context.settings).load(batch.dataset_id).pooled
     kinds, done = survey(model, table).kinds, 0
+    writers = column_writers(table, batch.keep)
     for answers, marks in answers_of(model, table):
         context.heed()
-        yield answer_columns(model, answers) | mark_columns(marks, len(answers), kinds)
+        if version.strict and marks.filled:
+            row, (name, *_) = min(marks.filled.items())
+            raise DataError(f"row {done + row} lacks {name!r}, and version {version.version} of the model is strict")
+        kept = kept_columns(writers, table, slice(done, done + len(answers)))
+        said = mark_columns(marks, len(answers), kinds)
+        yield kept | answer_columns(model, answers, threshold=batch.threshold) | said
         done += len(answers)
         context.report({"rows": done})

@@ -15,6 +15,8 @@ class BatchPrediction(TypedDict):
     dataset: str
     reference: str
     format: Literal["csv", "parquet"]
+    keep: list[str]
+    threshold: float | None
     state: State
     done: bool
     rows: int

@@ -19,7 +19,7 @@ class Model(TypedDict):
 
 
 class ModelVersion(TypedDict):
-    """What a job made, kept as it was."""
+    """What a job made, kept as it was, and how it answers."""
 
     name: str
     version: int
@@ -30,6 +30,8 @@ class ModelVersion(TypedDict):
     weights_sha256: str
     bytes: int
     data_hash: str
+    strict: bool
+    threshold: float | None
     metrics: JsonObject | None
     environment: JsonObject | None
     spec: Spec
@@ -47,6 +49,8 @@ class ModelCard(TypedDict):
     sha256: str
     weights_sha256: str
     environment: JsonObject | None
+    strict: bool
+    threshold: float | None
     task: JsonObject
     data: JsonObject
     split: JsonObject
