@@ -134,6 +134,7 @@ def register(client: httpx.Client, job: str) -> None:
         client.post(f"{model}/versions", json={"job": job})
     second = done(client, client.post("/v1/jobs", json={**SPEC, "seed": 1}).json()["id"])
     client.post(f"{model}/versions", json={"job": second})
+    client.patch(f"{model}/versions/1", json={"threshold": 0.4})
     for version in (1, 2):
         client.put(f"{model}/aliases/production", json={"version": version})
     client.post(f"{model}/aliases/production/rollback")

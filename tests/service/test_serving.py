@@ -110,9 +110,7 @@ def test_a_strict_version_refuses_what_another_fills_in_or_passes_over(client: h
     for inputs in ([city], [age, city, {**age, "name": "zebra"}]):
         refused = client.post(f"/v2/models/{name}/infer", json={"inputs": inputs})
         assert refused.status_code == 400 and "strict" in refused.json()["error"]
-    problem = assert_problem(
-        client.post(f"{model}/batch-predictions", json={"dataset": "served", "keep": []}), 422, "invalid_data"
-    )
+    problem = assert_problem(client.post(f"{model}/batch-predictions", json={"dataset": "served", "keep": []}), 422)
     assert "'id'" in problem["detail"]
 
 

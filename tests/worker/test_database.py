@@ -96,10 +96,10 @@ def test_a_table_that_sqlite_makes_anew_keeps_what_points_to_it(
             pass
 
     database = open_database(f"sqlite:///{tmp_path / 'test.db'}")
-    batch = "INSERT INTO batch_predictions (id, name, version, dataset_id, reference, format, rows) "
+    batch = "INSERT INTO batch_predictions (id, name, version, dataset_id, reference, format, keep, rows) "
     with database.write() as connection:
         connection.exec_driver_sql(ITEM)
-        connection.exec_driver_sql(f"{batch} VALUES ('job_1', 'm', 1, 'ds_1', 'd', 'csv', 3)")
+        connection.exec_driver_sql(f"{batch} VALUES ('job_1', 'm', 1, 'ds_1', 'd', 'csv', '[]', 3)")
         connection.execute(alembic_version.update().values(version_num="0000"))
     monkeypatch.setattr("worker.storage.database._migrate", anew)
     database.upgrade()
