@@ -3,6 +3,7 @@
 from engine.checkpoint import Checkpoint
 from engine.data import Dataset, Table
 from engine.data.preparation import PreparedData, prepare
+from engine.data.refusals import SpecErrors
 from engine.data.samples import load_sample
 from engine.devices import Placement, placed
 from engine.errors import (
@@ -13,7 +14,6 @@ from engine.errors import (
     RowError,
     ShapeMismatch,
     SpecError,
-    SpecErrors,
 )
 from engine.events import (
     Change,

@@ -1,6 +1,5 @@
 """What can go wrong in the engine; the message says the offending value, what is allowed and what to do."""
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from engine.json_pointer import pointer
@@ -21,15 +20,6 @@ class SpecError(EngineError):
         super().__init__(detail)
         self.pointer = pointer
         self.detail = detail
-
-
-class SpecErrors(SpecError):
-    """Several fields of the spec are well formed but cannot be meant, given the data or other fields."""
-
-    def __init__(self, faults: Sequence[SpecError]) -> None:
-        listed = "; ".join(f"({number}) {fault.detail.removesuffix('.')}" for number, fault in enumerate(faults, 1))
-        super().__init__(faults[0].pointer, f"{len(faults)} things are wrong: {listed}")
-        self.faults = tuple(faults)
 
 
 class DataError(EngineError):

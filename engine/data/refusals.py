@@ -27,11 +27,20 @@ from engine.data.reading.cell_values import is_date
 from engine.data.reading.unreadable import UnreadableCells
 from engine.data.specification import DataSpec, dataset_references
 from engine.data.table import Table
-from engine.errors import SpecError, SpecErrors
+from engine.errors import SpecError
 from engine.json_pointer import pointer, tokens_of
 
 MOST = 20  # named in one refusal
 LOOKED_AT = 1 << 24  # values of a table: so many are looked through in a moment
+
+
+class SpecErrors(SpecError):
+    """Several fields of the spec are well formed but cannot be meant, given the data or other fields."""
+
+    def __init__(self, faults: Sequence[SpecError]) -> None:
+        listed = "; ".join(f"({number}) {fault.detail.removesuffix('.')}" for number, fault in enumerate(faults, 1))
+        super().__init__(faults[0].pointer, f"{len(faults)} things are wrong: {listed}")
+        self.faults = tuple(faults)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from engine.data import CsvFormat, Dataset, DataSpec, Table
 from engine.data.checks import Finding, report_of
 from engine.data.column_types import NumberType
 from engine.data.preparation import check, target_kind
-from engine.data.refusals import all_of, refusals
-from engine.errors import SpecError, SpecErrors
+from engine.data.refusals import SpecErrors, all_of, refusals
+from engine.errors import SpecError
 
 Cells = dict[str, Sequence[object]]
 ROWS = 60
@@ -227,6 +227,12 @@ def test_a_target_of_one_class_or_of_text_is_refused_beside_the_other_findings(c
     assert "every training row has y = 'same'" in one["refused"].message
     notes = findings(csv({"x": NOISE, "twice": NOISE, "y": [f"note number {row}" for row in range(ROWS)]}))
     assert "'y' holds text" in notes["refused"].message and notes["duplicated_columns"].columns == ("twice", "x")
+
+
+def test_a_table_without_a_column_that_can_be_used_is_refused_for_each(csv):
+    made = csv({"day": [f"2023-01-{1 + row % 28:02}" for row in range(ROWS)], "y": YES_NO})
+    (refusal,) = refusals(DataSpec(train="rows", target="y"), {"rows": made})
+    assert refusal.columns == ("day",)
 
 
 def test_several_wrong_names_and_options_are_named_together(csv):
