@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 import engine.errors as engine
 import worker.errors as worker
+from engine import SpecErrors
 from service.http.root_path import route_path
 
 Part = Literal["body", "query", "path", "header"]
@@ -149,7 +150,7 @@ def status_of(error: Exception) -> int:
 def faults_of(error: Exception) -> list[Fault]:
     """The places that the error names, if it names any."""
     detail = str(error)
-    if isinstance(error, engine.SpecErrors):
+    if isinstance(error, SpecErrors):
         return [Fault(pointer=fault.pointer, part="body", detail=fault.detail) for fault in error.faults]
     if isinstance(error, worker.InvalidPage):
         return [Fault(pointer=f"/{error.parameter}", part="query", detail=detail)]
