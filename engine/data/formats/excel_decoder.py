@@ -8,7 +8,15 @@ import datetime
 from collections.abc import Iterator
 from typing import Any
 
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum, ZipError
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+    ZipError,
+)
 
 VALUES = 1 << 15  # of a frame
 TEXT = 1 << 22  # characters, about, of a frame
@@ -18,7 +26,7 @@ Frame = dict[str, Any] | None
 
 
 def frames(path: str, wanted: str = "") -> Iterator[Frame]:
-    """The rows of the wanted sheet, or of the first one that holds any, frame by frame."""
+    """The rows of the wanted sheet, or of the first one that holds any, hidden ones last, frame by frame."""
     with open(path, "rb") as file:
         try:
             yield from _frames(CalamineWorkbook.from_filelike(file), wanted)
@@ -35,7 +43,8 @@ class Refused(Exception):
 
 
 def _frames(workbook: CalamineWorkbook, wanted: str) -> Iterator[Frame]:
-    names = [sheet.name for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+    sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+    names = [sheet.name for sheet in sorted(sheets, key=lambda sheet: sheet.visible != SheetVisibleEnum.Visible)]
     if wanted and wanted not in names:
         yield {"unknown": wanted, "sheets": names}
         return

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.data.formats.column_names import check_names, cleaned
-from engine.data.formats.csv_header import are_row_numbers, are_units, made_up, verdict
+from engine.data.formats.csv_header import UNNAMED, are_row_numbers, are_units, made_up, verdict
 from engine.data.formats.csv_options import HeaderOptions
 from engine.data.formats.guess import Guess
 from engine.data.reading.cell_values import number_in, number_label, shown
@@ -44,7 +44,7 @@ def header_of(rows: Sequence[Row], options: HeaderOptions) -> Header:
     if _units(rows[place + 1 :], below, options, guesses):
         begin, below = rows[place + 1][0] + 1, below[1:]
     names = {column: cleaned(text) for column, text in enumerate(texts)}
-    if not names[0] and _is_index([row[0] for row in below], options, guesses):
+    if (not names[0] or UNNAMED.fullmatch(names[0])) and _is_index([row[0] for row in below], options, guesses):
         del names[0]
     unnamed = {column: made_up(column + 1)[-1] for column, name in names.items() if not name}
     names |= unnamed

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, NumberType, TextType
 from engine.data.encoding.column_encoder import shown
 from engine.data.formats.column_names import check_names
+from engine.data.formats.csv_header import UNNAMED, are_row_numbers
 from engine.data.formats.guess import Guess
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.intake import Intake
@@ -74,6 +75,7 @@ class TypedColumns:
         self._reading = CellReading() if missing is None else CellReading(missing=tuple(sorted(missing - NOTHING)))
         self._seen: dict[str, set[Seen]] = {}
         self._words: dict[str, Words] = {}  # as the last pass left them
+        self._left_out = list[str]()  # columns that are the index of a frame
         self._marked = set[str]()  # columns of numbers in which words may mark what is missing
 
     def incoming(self) -> Incoming:
@@ -90,6 +92,8 @@ class TypedColumns:
         return held.model_copy(update={"reading": self._reading}) if plain else held
 
     def _guesses(self) -> Iterator[Guess]:
+        for name in self._left_out:
+            yield Guess.of("index", f"{name!r} is an index that pandas has written and read again; it was left out")
         for name, seen in self._seen.items():
             if "beyond" in seen and "word" not in seen:
                 yield Guess.of(
@@ -140,7 +144,7 @@ class TypedColumns:
 
     def _look(self, batch: Batch) -> bool:
         """Learn what these rows show; whether some column is to be kept in another way than before."""
-        new = [name for name in batch.columns if name not in self._seen]
+        new = [name for name in batch.columns if name not in self._seen and not self._is_index(name, batch)]
         if new:
             if len(self._seen) + len(new) > self._limits.max_features:
                 raise DataError(f"the rows name more than the {self._limits.max_features} columns that are allowed")
@@ -148,7 +152,7 @@ class TypedColumns:
             self._seen.update((name, {batch.known[name]} if name in batch.known else set()) for name in new)
         changed = bool(new)
         for name, values in batch.columns.items():
-            if isinstance(values, np.ndarray):
+            if isinstance(values, np.ndarray) or name not in self._seen:
                 continue
             seen, types = self._seen[name], set(map(type, values))
             if types - SCALARS:
@@ -163,6 +167,14 @@ class TypedColumns:
                     seen.add(found)
             changed = changed or _stored(seen) != before
         return changed
+
+    def _is_index(self, name: str, batch: Batch) -> bool:
+        """Whether a column is left out, as pandas calls it when it reads an index that it has written."""
+        if not UNNAMED.fullmatch(name) or name in self._left_out or not batch.rows:
+            return UNNAMED.fullmatch(name) is not None
+        if are_row_numbers([_text(value) for value in batch.columns[name]]):
+            self._left_out.append(name)
+        return name in self._left_out
 
     def _found(self, value: Any) -> Seen | None:
         """What one value shows; None for what is missing."""

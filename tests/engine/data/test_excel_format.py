@@ -83,6 +83,7 @@ FRAMED = {
         [[None, *HEAD], *([n, *row] for n, row in enumerate(ROWS))],
         ["column 1 has no name and holds row numbers; it was left out"],
     ),
+    "an index of pandas": ([["Unnamed: 0", *HEAD], *([n, *row] for n, row in enumerate(ROWS))], ["holds row numbers"]),
     "an index from 1": ([[None, *HEAD], *([n, *row] for n, row in enumerate(ROWS, 1))], ["holds row numbers"]),
     "a blank column": ([[*HEAD[:2], None, HEAD[2]], *([*row[:2], None, row[2]] for row in ROWS)], []),
     "units": ([HEAD, ["cm", None, None], *ROWS], ["row 2 holds units ('cm') and was left out"]),
@@ -131,6 +132,10 @@ def test_the_first_sheet_with_cells_is_read_or_the_one_that_is_asked_for(tmp_pat
     values, guesses = read(path)
     assert values == TABLE and guesses == ["'trees' is the sheet that was read, of 3"]
     assert ExcelFormat().incoming(path)["all"].guesses[0].settle == "sheet=notes"
+    book = openpyxl.load_workbook(path)
+    book["trees"].sheet_state = "hidden"
+    book.save(tmp_path / "hidden.xlsx")
+    assert read(tmp_path / "hidden.xlsx")[0] == {"n": ("number", [1, 2])}
     assert read(path, sheet="shrubs") == ({"n": ("number", [1, 2])}, [])
     with pytest.raises(DataError, match=r"there is no sheet 'shrub'.*'shrubs'"):
         read(path, sheet="shrub")

@@ -169,6 +169,13 @@ def test_what_is_missing_can_be_told(tmp_path):
     assert table.types["n"].reading.missing == ("-999", "unknown")
 
 
+def test_an_index_that_was_written_and_read_again_is_left_out(tmp_path):
+    rows = [{"Unnamed: 0": n, "a": n % 3, "Unnamed: 0.1": "xyz"[n % 3]} for n in range(20)]
+    table = read(tmp_path / "t.json", rows)
+    assert list(table.columns) == ["a", "Unnamed: 0.1"]
+    assert guesses(tmp_path / "t.json", rows)[0][1].startswith("'Unnamed: 0' is an index that pandas has written")
+
+
 LONG = 2**53 + 1  # which float64 does not hold
 
 

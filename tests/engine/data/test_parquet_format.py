@@ -108,6 +108,16 @@ def test_the_index_that_pandas_did_not_name_is_left_out(tmp_path):
         )
 
 
+def test_an_index_that_was_written_and_read_again_is_left_out(tmp_path):
+    numbers = Array(list(range(50_000)), DataType.int64())
+    path = written(
+        tmp_path / "t.parquet",
+        **{"Unnamed: 0": numbers, "x": numbers, "Unnamed: 0.1": Array.from_numpy(np.ones(50_000))},
+    )
+    table = ParquetFormat().read(path).training
+    assert list(table.columns) == ["x", "Unnamed: 0.1"] and table.values("x") == list(range(50_000))
+
+
 def test_integers_beyond_float64_are_told_apart(tmp_path):
     far = 2**53 + 1
     small = [5] * 50_000
