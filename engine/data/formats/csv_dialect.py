@@ -21,7 +21,7 @@ DELIMITERS = ",;\t|"
 AGREE = 0.9  # share of rows with as many cells, where a title stands above them
 NOWHERE = "\0"  # no file that is read holds it
 BACKSLASH = "\\"
-_NUMERIC = re.compile(r"[^\w\s]*\d([\d.,:/' \u00a0\u202f-]*\d)?[^\w\s]*", re.ASCII)
+_NUMERIC = re.compile(r"[^\w\s#@&/\\]*\d([\d.,:/' \u00a0\u202f-]*\d)?[^\w\s]*", re.ASCII)
 _NULL = re.compile(r"(?<![^,;\t|\n])\\N(?=[,;\t|\r\n]|$)")  # MySQL's, a whole cell
 
 
@@ -71,8 +71,14 @@ class Shape:
     @property
     def agreement(self) -> float:
         """The share of rows, from the second of the table on, that have as many cells as most."""
-        below = self.rows[self.first + 1 :] or self.rows[self.first :]
-        return sum(len(row.cells) == self.width for row in below) / max(1, len(below))
+        below = self.below or [self.rows[self.first].cells]
+        return sum(len(cells) == self.width for cells in below) / len(below)
+
+    @property
+    def below(self) -> list[list[str]]:
+        """The cells of the rows below the first, without those that are like it: a header may stand there again."""
+        top = self.rows[self.first].cells
+        return [row.cells for row in self.rows[self.first + 1 :] if row.cells != top]
 
 
 def sniffed(lines: Sequence[str], delimiters: str = DELIMITERS, escape: str | None = None) -> Shape:
@@ -143,7 +149,7 @@ def _tells(found: Shape) -> bool:
     """Whether rows below a title are a table, and not sentences that have as many commas, or rows that are too long."""
     if found.agreement < AGREE:
         return False
-    first, *below = (row.cells for row in found.rows[found.first :])
+    first, below = found.rows[found.first].cells, found.below
     if any(_filled(row.cells) > 1 and not _is_title(row.cells, found.rows) for row in found.rows[: found.first]):
         return heads(first, below)
     columns = zip(*below, strict=False)
@@ -159,7 +165,7 @@ def _is_title(cells: Sequence[str], below: Sequence[Row]) -> bool:
 
 def _short_by_one(cells: Sequence[str], found: Shape) -> bool:
     """Whether this is a header above rows that end with a delimiter, or begin with a name of their own."""
-    below = [row.cells for row in found.rows[found.first + 1 :] if len(row.cells) == found.width]
+    below = [row for row in found.below if len(row) == found.width]
     if len(cells) != found.width - 1 or found.agreement < AGREE or not below:
         return False
     if not all(cell.strip() for cell in cells) or any(number_in(cell) is not None for cell in cells):
@@ -167,9 +173,11 @@ def _short_by_one(cells: Sequence[str], found: Shape) -> bool:
     if all(not row[-1].strip() for row in below):
         return True
     own = [row[0] for row in below]
-    if found.width == 2 and own not in (_counted(0, own), _counted(1, own)):
-        return False
-    return len(set(own)) == len(own) > 1 and not is_missing(own[0]) and not heads(below[0], below[1:])
+    if own in (_counted(0, own), _counted(1, own)):
+        return True
+    return (
+        found.width > 2 and len(set(own)) == len(own) > 1 and not is_missing(own[0]) and not heads(below[0], below[1:])
+    )
 
 
 def heads(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:

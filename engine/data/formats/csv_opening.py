@@ -91,7 +91,7 @@ class _Opener:
         self._title(top, shape)
         width = len(top.cells) if self._exact and len(top.cells) > shape.width else shape.width
         rows = [row for row in shape.rows if row.begin > top.begin]
-        below = [row.cells for row in rows if len(row.cells) == width]
+        below = [row.cells for row in rows if len(row.cells) == width and row.cells != top.cells]
         if max(width, len(top.cells)) > most_columns:
             count = max(width, len(top.cells))
             raise DataError(f"the header names {count} columns; at most {most_columns} are allowed")
