@@ -20,7 +20,15 @@ from tests.roads.picture import Picture, draw_picture
 from tests.roads.server import Asked, Server
 
 FLOATS, NPZ, ZIP = "application/octet-stream", "application/x-npz", "application/zip"
-KINDS = ("numbers", "whole numbers", "bytes", "truth values", "matrices", "gray pictures", "color pictures")
+KINDS = (
+    "arrays of numbers",
+    "arrays of whole numbers",
+    "arrays of bytes",
+    "arrays of truth values",
+    "matrices",
+    "gray pictures",
+    "color pictures",
+)
 TARGETS = ("classes", "one-hot classes", "truth values", "numbers", "two numbers")
 Array = NDArray[Any]
 
@@ -74,11 +82,11 @@ class ArrayTrial:
             return np.array([picture.pixels for picture in pictures]), pictures
         shape = (count, *self.shape)
         match self.kind:
-            case "whole numbers":
+            case "arrays of whole numbers":
                 return self.generator.integers(-1000, 1000, shape), []
-            case "bytes":
+            case "arrays of bytes":
                 return self.generator.integers(0, 256, shape, np.uint8), []
-            case "truth values":
+            case "arrays of truth values":
                 return self.generator.integers(0, 2, shape).astype(bool), []
         return self.generator.normal(2, 3, shape).astype(np.float32).astype(np.float64), []
 
