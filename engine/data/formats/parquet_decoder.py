@@ -4,6 +4,8 @@ Behind the line of JSON of some rows are their columns of numbers as float64, on
 the columns; one may say which of them, by their places, hold integers beyond float64.
 """
 
+import base64
+import binascii
 import io
 import json
 from collections.abc import Iterator
@@ -11,12 +13,14 @@ from typing import IO, Any
 
 import numpy as np
 from arro3.core import DataType, Field, Schema
-from arro3.io import read_parquet
+from arro3.io import read_ipc_stream, read_parquet
 
 VALUES = 1 << 15  # of a batch
 TEXTS = 1 << 26  # bytes, in the rows of a batch
 EXACT = 2**53  # float64 holds every integer up to here
 Frame = dict[str, Any] | bytes | None
+KEY = b"ARROW:schema"
+THRIFT_TEXT = b"\x18"  # a field behind the one before, of bytes
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -33,14 +37,19 @@ class Refused(Exception):
 
 
 def _frames(path: str, exact: set[int]) -> Iterator[Frame]:
-    schema: Schema = read_parquet(path, batch_size=1).schema
+    footer, start = _footer(path)
+    hidden = start + footer.find(KEY) if _needs_plain(_arrow_schema(footer)) else None
+    schema: Schema = read_parquet(_opened(path, hidden), batch_size=1).schema
     index = _index_columns(schema)
     fields = [schema.field(place) for place in range(len(schema.names))]
+    if hidden is not None:  # the file says less of its columns than Arrow's schema
+        written = _arrow_schema(footer)
+        fields = [field if written is None else written.field(field.name) for field in fields]
     kept = [place for place, field in enumerate(fields) if field.name not in index] or list(range(len(fields)))
     kinds = {place: "words" if place in exact else _kind(fields[place]) for place in kept}
     named = [name for place, name in enumerate(schema.names) if place not in kinds]
     yield {"names": [fields[place].name for place in kept], "kinds": list(kinds.values()), "index": named}
-    for batch in read_parquet(_opened(path, fields), batch_size=max(1, VALUES // max(1, len(fields)))):
+    for batch in read_parquet(_opened(path, hidden), batch_size=max(1, VALUES // max(1, len(fields)))):
         columns = {place: batch.columns[place] for place in kept}
         words = [columns[place].cast(DataType.string()) for place in kept if kinds[place] in WORDS]
         if sum(column.nbytes for column in words) > TEXTS:
@@ -94,35 +103,63 @@ def _value_type(field: Field) -> DataType:
     return held.value_type if DataType.is_dictionary(held) and held.value_type is not None else held
 
 
-def _opened(path: str, fields: list[Field]) -> IO[bytes] | str:
-    """The file, without Arrow's own schema where parquet-rs cannot read it by that (tried with arro3 0.9).
+def _footer(path: str) -> tuple[bytes, int]:
+    """What a file says of itself behind its rows, and where that begins."""
+    with open(path, "rb") as file:
+        end = max(0, file.seek(0, io.SEEK_END) - 8)
+        file.seek(end)
+        start = max(0, end - int.from_bytes(file.read(4), "little"))
+        file.seek(start)
+        return file.read(end - start), start
+
+
+def _arrow_schema(footer: bytes) -> Schema | None:
+    """The schema that Arrow has written beside Parquet's own; None where it is not found.
+
+    A text in Thrift's compact protocol: its type, its length, seven bits a byte from the lowest, and its bytes.
+    """
+    found = footer.find(KEY)
+    text = footer[found + len(KEY) :]
+    if found < 0 or text[:1] != THRIFT_TEXT:
+        return None
+    length, place = 0, 0
+    for place, byte in enumerate(text[1:6]):
+        length |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            break
+    try:
+        message = base64.b64decode(text[place + 2 : place + 2 + length], validate=True)
+    except binascii.Error:
+        return None
+    return read_ipc_stream(io.BytesIO(message)).schema
+
+
+def _needs_plain(schema: Schema | None) -> bool:
+    """Whether parquet-rs can read the file only without Arrow's schema (tried with arro3 0.9).
 
     It cannot read dictionaries of booleans and of decimals, which for Parquet itself are booleans and decimals.
     """
+    fields = [] if schema is None else [schema.field(place) for place in range(len(schema.names))]
     dictionaries = [_value_type(field) for field in fields if DataType.is_dictionary(field.type)]
-    if any(DataType.is_boolean(held) or DataType.is_decimal(held) for held in dictionaries):
-        return io.BufferedReader(_WithoutArrowSchema(path))
-    return path
+    return any(DataType.is_boolean(held) or DataType.is_decimal(held) for held in dictionaries)
+
+
+def _opened(path: str, hidden: int | None) -> IO[bytes] | str:
+    """The file; without Arrow's schema, if that is to be hidden, whose key begins there."""
+    return path if hidden is None else io.BufferedReader(_WithoutArrowSchema(path, hidden))
 
 
 class _WithoutArrowSchema(io.RawIOBase):
     """A Parquet file in which the key of Arrow's schema reads otherwise, so that nobody finds it."""
 
-    KEY = b"ARROW:schema"
-
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, hidden: int) -> None:
         self._file = open(path, "rb")  # noqa: SIM115 - lives as long as the process
-        size = self._file.seek(-8, io.SEEK_END)
-        footer = max(0, size - int.from_bytes(self._file.read(4), "little"))
-        self._file.seek(footer)
-        found = self._file.read(size - footer).find(self.KEY)
-        self._hidden = footer + found if found >= 0 else -len(self.KEY)
-        self._file.seek(0)
+        self._hidden = hidden
 
     def readinto(self, buffer: Any) -> int:
         start = self._file.tell()
         count = self._file.readinto(buffer)
-        for place, letter in enumerate(self.KEY.lower(), self._hidden - start):
+        for place, letter in enumerate(KEY.lower(), self._hidden - start):
             if 0 <= place < count:
                 buffer[place] = letter
         return count
