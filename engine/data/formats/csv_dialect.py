@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DELIMITERS = ",;\t|"
 AGREE = 0.9  # share of rows with as many cells, where a title stands above them
+ENOUGH = 8  # rows of words alone, that as many commas by chance are unlikely
 NOWHERE = "\0"  # no file that is read holds it
 BACKSLASH = "\\"
 _NUMERIC = re.compile(r"[^\w\s#@&/\\]*\d([\d.,:/' \u00a0\u202f-]*\d)?[^\w\s]*", re.ASCII)
@@ -152,8 +153,10 @@ def _tells(found: Shape) -> bool:
     first, below = found.rows[found.first].cells, found.below
     if any(_filled(row.cells) > 1 and not _is_title(row.cells, found.rows) for row in found.rows[: found.first]):
         return heads(first, below)
+    if found.width > 2 and len(below) >= ENOUGH:
+        return True
     columns = zip(*below, strict=False)
-    return found.width > 2 or any(all(kind_of(cell) == "number" for cell in column) for column in columns)
+    return heads(first, below) or any(all(kind_of(cell) == "number" for cell in column) for column in columns)
 
 
 def _is_title(cells: Sequence[str], below: Sequence[Row]) -> bool:

@@ -45,6 +45,9 @@ FILES = {
     "a line for Excel about a rare delimiter": Written(b"sep=^\n" + SEMICOLONS.replace(b";", b"^"), TABLE),
     "semicolons": Written(SEMICOLONS, TABLE, {"delimiter": "delimiter=semicolon"}),
     "a title": Written(b"Trees of the park\n\nsize,kind\n" + ROWS, TABLE, {"title": "header=3"}),
+    "sentences that have as many commas": Written(
+        b"said\ngood, warm, near\nbad, cold, near\n", {"said": ["good, warm, near", "bad, cold, near"]}
+    ),
     "a title that a spreadsheet saved": Written(
         b"Trees,,\n,,\nsize,kind,n\n4.5,fir,1\n7,oak,2\n", {"size": [4.5, 7], "kind": ["fir", "oak"], "n": [1, 2]},
         {"title": "header=3"},
