@@ -6,7 +6,7 @@ booleans as numbers (rows × 1), dates as days since 1970-01-01 (rows × 1), arr
 what the column's `CellReading` takes for missing, is a missing value, filled as the training rows taught. A graph
 compares strings letter by letter: beside each label it knows the spellings of a missing value in any case, a whole
 number with a point, and truth values as programs write them. An ordinal label outside the order, which the service
-refuses, makes the answer NaN. Numbers are float64 where float32 does not tell those of the training rows apart.
+refuses, makes the answer NaN. Numbers are float64 where float32 would round those of the training rows too much.
 """
 
 from collections.abc import Iterator

@@ -109,14 +109,17 @@ class Trial:
     def _job(self, test: str) -> dict[str, Any] | None:
         """The result of the job that makes the model; None, and a finding, where it has none."""
         target = {TARGET: {"type": "number"}} if self.table.target in NUMBERED else {}
+        normalizer = self.random.choice(("standard", "standard", "minmax", "none"))
         spec = {
             "data": {
                 "train": self.name,
                 "target": TARGET,
                 "split": {"type": "given", "test": test},
-                "normalize": {"type": self.random.choice(("standard", "standard", "minmax", "none"))},
+                "normalize": {"type": normalizer},
                 "columns": {**self.table.options, **target},
             },
+            # thousands that are not scaled leave float32 no digits for a hundred-thousandth of a logit
+            "precision": "float64" if normalizer == "none" else "float32",
             "layers": [{"type": "dense", "units": self.random.choice((3, 8))}],
             "training": {"epochs": 3, "batch_size": 16},
             "optimizer": {"type": "adam", "learning_rate": 0.02},

@@ -19,6 +19,7 @@ MOST_LABELS = 1 << 16  # distinct words kept of one column
 MOST_CHARACTERS = 1 << 22  # of them together
 MOST_SPELLINGS = 4096  # of numbers that are kept as they are spelled
 SPELLING_BYTES = 5.6  # a row: with its codes, a spelled column takes 1.2 times what its numbers would
+SPELLED_BYTES = 1024  # that spellings may always take
 FIRST_LOOK = 512  # words of a block
 HASHED = 1 << 62  # codes from here on are hashes of words that were not kept
 BLANK, MARKER = -1, -3  # codes of what is missing: nothing, and from here downwards the words that say so
@@ -119,7 +120,7 @@ class Words:
         order = sorted(range(len(self.labels)), key=self.labels.__getitem__)
         labels = tuple(self.labels[code] for code in order)
         held = guess_type(labels, self.markers, self.missing, present=self.present, example=self.example)
-        if isinstance(held, NumberType) and self._takes_more_than(SPELLING_BYTES * self.rows):
+        if isinstance(held, NumberType) and self._takes_more_than(max(SPELLED_BYTES, SPELLING_BYTES * self.rows)):
             plain = held.model_copy(update={"labels": None, "markers": ()})
             return plain, np.array([*(held.reading.number_in(label) for label in self.labels), np.nan], np.float64)
         places = np.empty(len(labels) + 1, np.int64)
