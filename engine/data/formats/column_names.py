@@ -8,9 +8,12 @@ from engine.errors import DataError
 MAX_NAME = 200  # characters; questions of a survey are names, too
 
 
+INVISIBLE = dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u00ad"))  # spaces of no width, soft hyphens
+
+
 def cleaned(name: str) -> str:
-    """The name with white space of any kind, also line breaks and no-break spaces, made one space."""
-    return " ".join(name.split())
+    """The name with white space of any kind, also line breaks, made one space, and without what takes no space."""
+    return " ".join(name.translate(INVISIBLE).split())
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -98,7 +98,9 @@ def encoding_of(head: bytes, told: str | None) -> Encoding:
             return Encoding(codec, len(mark))
     if told is not None:
         codec = codec_of(told)
-        return Encoding({"utf-16": "utf-16-le", "utf-32": "utf-32-le", "utf-8-sig": UTF_8}.get(codec, codec))
+        return Encoding(
+            {"utf-16": "utf-16-le", "utf-32": "utf-32-le", "utf-8-sig": UTF_8, "ascii": UTF_8}.get(codec, codec)
+        )
     for codec, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
         others = head[::2] if codec == "utf-16-le" else head[1::2]
         if len(head) >= 4 and zeros.count(0) > 0.8 * len(zeros) and not others.count(0):

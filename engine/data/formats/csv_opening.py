@@ -110,7 +110,7 @@ class _Opener:
             dialect,
             tuple(columns),
             self._at + begin,
-            header if len(columns) > 1 else b"",
+            header if len(columns) > 1 or heads(top.cells, below) else b"",  # a lone column's words may be its name
             comment.encode(),
             tuple(self._guesses),
         )

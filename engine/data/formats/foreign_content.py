@@ -14,7 +14,7 @@ _MAGIC = {
     b"%PDF-": "a PDF; export its table as CSV",
     b"SQLite format 3\x00": "a database of SQLite; export a table as CSV",
 }
-_MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")
+_MARKUP = (b"<!doctype", b"<!--", b"<html", b"<?xml", b"<head", b"<body", b"<table", b"<script")
 _JSON = (b"[{", b'{"')
 
 

@@ -134,12 +134,19 @@ FILES = {
     "the header once more": Written(
         b"size,kind\r\n4.5,fir\r\nsize,kind\r\n7,oak\r\n8,fir\r\nsize,kind\r\n", TABLE, {"header_repeated": ""}
     ),
+    "the header once more, with a mark and other line ends": Written(
+        b"\xef\xbb\xbfsize,kind\r\n4.5,fir\r\n\xef\xbb\xbfsize,kind\n7,oak\n8,fir\n", TABLE, {"header_repeated": ""}
+    ),
+    "the header once more over one column": Written(
+        b"size\n4.5\nsize\n7\n", {"size": [4.5, 7]}, {"header_repeated": ""}
+    ),
+    "a word that is the name of its column": Written(b"kind\nfir\nkind\noak\n", {"kind": ["fir", "kind", "oak"]}),
     "quotes that a backslash escapes": Written(
         b'w,n\n"a \\"b\\"",1\n"c\\, d",2\n\\N,3\n', {"w": ['a "b"', "c, d", None], "n": [1, 2, 3]},
         {"escape": "escape=backslash"},
     ),
     "names with white space": Written(
-        b'"size\n(in  cm)","kind\xc2\xa0of tree"\n' + ROWS,
+        b'"size\n(in  cm)","\xef\xbb\xbfkind\xc2\xa0of\xe2\x80\x8b tree"\n' + ROWS,
         {"size (in cm)": TABLE["size"], "kind of tree": TABLE["kind"]},
     ),
     "a question as a name": Written(b"size," + b"why " * 40 + b"\n" + ROWS, {
