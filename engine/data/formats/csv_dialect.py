@@ -65,9 +65,10 @@ class Shape:
     width: int  # cells of most rows
 
     @property
-    def score(self) -> tuple[bool, int, int]:
-        """Better is more: rows agree, less stands above the table, more columns."""
-        return self.agreement >= AGREE, -self.first, self.width
+    def score(self) -> tuple[bool, int, bool, int]:
+        """Better is more: rows agree, less stands above the table, the header agrees, more columns."""
+        exact = len(self.rows[self.first].cells) == self.width
+        return self.agreement >= AGREE, -self.first, exact, self.width
 
     @property
     def agreement(self) -> float:
@@ -98,6 +99,15 @@ def sniffed(lines: Sequence[str], delimiters: str = DELIMITERS, escape: str | No
     if best is None:
         return _alone(lines, Dialect(delimiters[0], escape=escape or ""))
     return replace(best, dialect=replace(best.dialect, spaced=_spaced(lines, best)))
+
+
+def is_quoted_whole(lines: Sequence[str]) -> bool:
+    """Whether every line stands in quotes as a whole, with a table's delimiters inside."""
+    filled = [line.strip() for line in lines if line.strip()]
+    if len(filled) < 2 or not all(len(line) > 1 and line[0] == line[-1] == '"' for line in filled):
+        return False
+    inside = sniffed([line[1:-1].replace('""', '"') for line in filled])
+    return inside.width > 1 and not inside.first and heads(inside.rows[0].cells, inside.below)
 
 
 def rows_of(lines: Sequence[str], dialect: Dialect) -> list[Row] | None:

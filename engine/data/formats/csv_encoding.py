@@ -198,5 +198,5 @@ def _is_plausible(text: str) -> bool:
         elif letter in CLINGING:
             good += letter in BETWEEN or not (all(letters) or any(other in CLINGING for other in beside))
         else:
-            good += letter.isspace() or (letter.isprintable() and letter != "\ufffd" and all(map(str.isascii, beside)))
+            good += letter.isspace() or (letter.isprintable() and letter != "\ufffd" and not any(letters))
     return count > 0 and good >= PLAUSIBLE * count

@@ -20,7 +20,7 @@ _BRACKETED = re.compile(r"\[.*\]|\(.*\)")
 _UNIT = re.compile(
     r"\[.*\]|\(.*\)|[ymdhs:/. -]{4,}|[%°$€£Ω‰]|°[CFK]"
     r"|([cmdknµμu]?m|in|ft|mi|yd|[kmµμu]?g|lbs?|oz|t|[mµμun]?s|min|hr?s?|d|yrs?|[mdc]?l|K|C|F|[hkM]?Pa|m?bar|psi"
-    r"|[mk]?V|m?A|[kM]?W|k?Wh|k?J|k?N|[kMG]?Hz|m?mol|pp[mb]|dB|lu?x|rpm|bpm|[mk]ph|USD|EUR|GBP|px|pt|pc|deg|rad)[²³23]?"
+    r"|[mk]?V|m?A|[kM]?W|k?Wh|k?J|k?N|[kMG]?Hz|m?mol|pp[mb]|dB|lu?x|rpm|bpm|[mk]ph|USD|EUR|GBP|px|pt|pc|deg[CFK]?|rad)[²³23]?"
     r"|days?|years?|hours?|mins?|secs?|months?|weeks?|inch(es)?|feet|miles|mmHg|units?|count|ratio|degrees?|percent"
     r"|[A-Za-zµμ]{1,5}[²³23]?[/·*][A-Za-zµμ\d²³]{1,6}",
     re.IGNORECASE,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.data.formats.column_names import check_names, cleaned
-from engine.data.formats.csv_dialect import DELIMITERS, Dialect, Row, Shape, heads, rows_of, sniffed
+from engine.data.formats.csv_dialect import DELIMITERS, Dialect, Row, Shape, heads, is_quoted_whole, rows_of, sniffed
 from engine.data.formats.csv_header import UNNAMED, are_row_numbers, are_units, made_up, only_numbers, verdict
 from engine.data.formats.csv_options import NAMED, CsvOptions
 from engine.data.formats.csv_text import Lines
@@ -87,6 +87,11 @@ class _Opener:
         shape = self._sniffed()
         if not shape.rows:
             raise DataError("the file holds no rows; a CSV dataset has a header row and at least two rows")
+        if shape.width == 1 and self._delimiter is None and is_quoted_whole(self._lines[self._at :]):
+            raise DataError(
+                f"line {self._number(0)} and those below stand in quotes as a whole, so that each is one cell; quote "
+                "cells and not lines, or send delimiter=bar if the lines are meant"
+            )
         top = shape.rows[0 if self._exact else shape.first]
         self._title(top, shape)
         width = len(top.cells) if self._exact and len(top.cells) > shape.width else shape.width

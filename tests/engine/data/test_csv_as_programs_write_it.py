@@ -110,6 +110,14 @@ FILES = {
     "years as names": Written(
         b"land,2019,2020\nPeru,5.5,7\nMali,6,8\n", {"land": ["Peru", "Mali"], "2019": [5.5, 6], "2020": [7, 8]}
     ),
+    "units of days": Written(
+        b"day,size,kind\nyyyy-mm-dd,degC,\n2024-01-01,4.5,fir\n2024-01-03,7,oak\n2024-01-02,8,fir\n",
+        {"day": ["2024-01-01", "2024-01-03", "2024-01-02"], **TABLE}, {"units": "units=drop"},
+    ),
+    "decimal commas that count": Written(
+        b"size;kind\n1,5;fir\n2,5;oak\n3,5;fir\n", {"size": [1.5, 2.5, 3.5], "kind": TABLE["kind"]},
+        {"delimiter": "delimiter=semicolon"},
+    ),
     "units": Written(b"size,kind\ncm,\n" + ROWS, TABLE, {"units": "units=drop"}),
     "an index of pandas": Written(
         b",size,kind\n0,4.5,fir\n1,7,oak\n2,8,fir\n", TABLE, {"index": "index=drop"}
@@ -206,7 +214,7 @@ def test_a_body_to_predict_is_read_as_an_upload_is(name):
     for place, (column, values) in enumerate(written.columns.items()):
         cells = [row[place].strip() for row in found.rows]
         if column in numbers:
-            assert [float(cell) for cell in cells] == values
+            assert [float(cell.replace(",", ".")) for cell in cells] == values
         else:
             assert [None if cell == "\\N" else cell for cell in cells] == values
     first = written.content.count(b"\n", 0, 0) + 1
@@ -214,6 +222,8 @@ def test_a_body_to_predict_is_read_as_an_upload_is(name):
 
 
 REFUSED = {
+    "lines in quotes": (b'"a,b,c"\n"1,2,x"\n"3,4,y"\n', "line 1 and those below stand in quotes as a whole"),
+    "an encoding of old Macs": ("ort,n\nGroß,1\nSüß,2\nWeiß,3\n".encode("mac_roman"), "not UTF-8.*encoding="),
     "a page of HTML": (b"\n<!DOCTYPE html>\n<html><body>Sign in</body></html>\n", "HTML"),
     "JSON": (b'[{"a": 1},\n {"a": 2}]', "application/json"),
     "Parquet": (b"PAR1\x15\x04", "parquet"),
