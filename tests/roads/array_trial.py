@@ -13,7 +13,17 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from tests.roads.answer import Answer, differ, of_csv_text, of_floats, of_json, of_tensors, refusal, refusal_in_words
+from tests.roads.answer import (
+    Answer,
+    Answered,
+    differ,
+    of_csv_text,
+    of_floats,
+    of_json,
+    of_tensors,
+    refusal,
+    refusal_in_words,
+)
 from tests.roads.chance import chance
 from tests.roads.finding import Finding
 from tests.roads.picture import Picture, draw_picture
@@ -64,6 +74,7 @@ class ArrayTrial:
             del self.server.asked[:]
             rows, pictures = self._drawn(self.random.randint(2, 5))
             expected = self._predict({"rows": [{"x": row.tolist()} for row in rows]})
+            self._check_labels(expected, learned)
             roads = {**self._roads(rows), **(self._picture_roads(pictures) if pictures else {})}
             if number % 10 == 0:
                 roads["batch"] = self._batch(rows, pictures, number)
@@ -74,6 +85,16 @@ class ArrayTrial:
                     self._found(road, difference, [*learned, *self.server.asked])
             self.draws += 1
         return self.findings
+
+    def _check_labels(self, answer: Answer, learned: list[Asked]) -> None:
+        """Every row that is answered has one label of those that were learned."""
+        known = {"classes": {"0", "1", "2"}, "one-hot classes": {"0", "1", "2"}, "truth values": {"true", "false"}}
+        if self.pictures or self.target not in known:
+            return
+        labels = {one.label for one in answer.rows} if isinstance(answer, Answered) else {str(answer)}
+        if labels - known[self.target]:
+            told = f"{labels} are answered, of which {known[self.target]} were learned"
+            self._found("JSON objects for what was drawn", told, [*learned, *self.server.asked])
 
     def _drawn(self, count: int) -> tuple[Array, list[Picture]]:
         """Rows as an array, and where they are pictures the pictures."""

@@ -22,8 +22,8 @@ class Cell:
 
     @property
     def trimmed(self) -> str:
-        """The text for software that compares letter by letter; nothing stands for what is missing."""
-        return "" if self.plain is None else self.text.strip()
+        """The text for software that compares letter by letter."""
+        return self.text.strip()
 
 
 def missing(text: str = "") -> Cell:

@@ -65,7 +65,7 @@ class Trial:
         model = self._trained()
         if model is None:
             return self.findings
-        learned = self.server.asked
+        learned = [*self.server.asked]
         waiting = []
         for number in range(draws):
             del self.server.asked[:]

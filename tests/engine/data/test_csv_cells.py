@@ -72,3 +72,13 @@ def test_every_cell_is_what_the_csv_module_finds(
         for ours, theirs in zip(found.values(name), cells, strict=True):
             same = math.isclose(ours, theirs, rel_tol=1e-15) if isinstance(theirs, float) else ours == theirs
             assert same, (name, ours, theirs)
+
+
+def test_the_spelling_of_numbers_is_kept_of_however_few_rows(tmp_path: Path) -> None:
+    """A model may know 1.0 and 1 as different labels, and may be asked for three rows."""
+    path = tmp_path / "three.csv"
+    path.write_text("code,x\n1.0,3\n2.00,4\n1,5\n")
+    table = CsvFormat().read(path).pooled
+    places, texts = table.types["code"].texts(table.whole("code"))  # type: ignore[union-attr]
+    assert [texts[place] for place in places] == ["1.0", "2.00", "1"]
+    assert table.values("code") == [1.0, 2.0, 1.0]
