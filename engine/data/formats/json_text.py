@@ -104,10 +104,9 @@ class JsonText:
                 raise DataError(f"{what} holds an integer beyond float64; send a smaller one, or a text") from None
             else:
                 if end == len(self._text) and isinstance(value, int | float):  # a number may go on
-                    begin = self._at
                     if self._more():
                         continue
-                    end -= begin
+                    end = len(self._text)
                 self._at = end
                 return value
 

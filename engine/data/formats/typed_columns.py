@@ -1,11 +1,10 @@
 """Columns of typed values, as JSON, Parquet and Excel hold them: null, true and false, numbers and texts.
 
-A column is of numbers if all of its texts are numbers, too, or mark what is missing; of booleans likewise; else of
-words. So the same cells make the same column, whatever typed them.
+A column with a text in it is read by the spellings of all of its values: it is of numbers if all of them are, or mark
+what is missing; of booleans likewise; else of words. So the same cells make the same column, whatever typed them.
 """
 
 import math
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -26,14 +25,13 @@ from engine.data.formats.intake import Intake
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.words import Words
 from engine.data.reading.cell_reading import CellReading
-from engine.data.reading.cell_values import MISSING, YES_NO, is_infinite, number_in, number_label
+from engine.data.reading.cell_values import MISSING, is_infinite, number_label
 from engine.data.reading.cell_values import shown as quoted
 from engine.data.reading.column_guess import guess_type
 from engine.errors import DataError
 
 EXACT = 2**53  # float64 holds every integer up to here
 NOTHING = frozenset(("",))  # what is missing where null is at hand: blank text alone
-INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 SCALARS = {int, float, bool, str, type(None)}
 Seen = Literal["number", "beyond", "boolean", "word"]
 Stored = Literal["number", "boolean", "words"]
@@ -136,9 +134,12 @@ class TypedColumns:
         return known.again() if known is not None and known.missing == missing | NOTHING else Words(missing=missing)
 
     def _is_marked(self, words: Words) -> bool:
-        """Whether all words are numbers, or truth values, but for some that mark what is missing among those."""
+        """Whether all words are numbers, or truth values, but for some that mark what is missing among those.
+
+        Of more words than are kept, the others may be such.
+        """
         rest = sorted(label for label in words.labels if label.lower() not in self._marks)
-        if words.overflowed or not rest or len(rest) == len(words.labels) or any(map(is_infinite, rest)):
+        if not rest or any(map(is_infinite, rest)) or (len(rest) == len(words.labels) and not words.overflowed):
             return False
         return isinstance(guess_type(rest, (), words.missing, present=words.present), NumberType | BooleanType)
 
@@ -234,15 +235,9 @@ def _telling(values: Sequence[Any], types: set[type]) -> Iterator[Any]:
 def _numbers(values: Values) -> NDArray[np.float64]:
     if isinstance(values, np.ndarray):
         return values
-    plain = set(map(type, values)) <= {int, float, bool, type(None)}
-    return np.array(values if plain else [_number(value) for value in values], np.float64)  # None becomes NaN
-
-
-def _number(value: str | float | None) -> float | None:
-    if not isinstance(value, str):
-        return value
-    word = value.strip().lower()
-    return float(YES_NO[word]) if word in YES_NO else number_in(word)
+    if str in set(map(type, values)):  # texts that are missing, such as blank ones
+        values = [None if isinstance(value, str) else value for value in values]
+    return np.array(values, np.float64)  # None becomes NaN
 
 
 def _text(value: Any) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from engine.data import ReadLimits
+from engine.data.formats import words
 from engine.data.formats.json_format import JsonFormat
 from engine.errors import DataError
 
@@ -155,6 +156,16 @@ def test_words_that_mark_missing_cells_in_csv_are_words_in_json(tmp_path):
     rows = [{"veneer": word, "land": "NA"} for word in ("None", "Brick", "None", None, "-")]
     table = read(tmp_path / "t.json", rows)
     assert values(table) == {"veneer": ["None", "Brick", "None", None, "-"], "land": ["NA"] * 5}
+
+
+@pytest.mark.parametrize("place", [0, 500, 2500])
+def test_a_mark_among_very_many_numbers_is_missing(tmp_path, place, monkeypatch):
+    """As R writes what is missing in a column of numbers."""
+    monkeypatch.setattr(words, "MOST_LABELS", 1000)
+    rows = [{"n": n / 8 if n != place else "NA"} for n in range(3000)]
+    table = read(tmp_path / "t.json", rows)
+    assert table.types["n"].kind == "number"
+    assert table.values("n") == [None if n == place else n / 8 for n in range(3000)]
 
 
 def test_what_is_missing_can_be_told(tmp_path):
