@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from hashlib import blake2b
+from math import isfinite
 from types import ModuleType
 
 import numpy as np
@@ -182,8 +183,8 @@ class Words:
             code = self._known[word] = MARKER - len(self.markers) + 1
             return code
         if self._form is not None:
-            number = self._reading.number_in(word)
-            if number is None:
+            number = self._form.number(word)
+            if number is None or not isfinite(number):
                 self.surprised, self.example = True, repr(word)
                 return NAN
             return _bits(number)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.component import Component
-from engine.data.reading.cell_values import MISSING, YES_NO, number_label, plain_value
+from engine.data.reading.cell_values import MISSING, YES_NO, number_in, number_label, plain_value
 from engine.data.reading.number_format import PLAIN, NumberFormat
 
 STANDARD = tuple(sorted(MISSING - {""}))  # spellings of what is missing, beside a blank
@@ -41,8 +41,10 @@ class CellReading(Component):
         return bool(self.missing_numbers) and self.number.number(word) in self.missing_numbers
 
     def number_in(self, text: str) -> float | None:
-        """The finite number that a text is; None where it is none."""
+        """The finite number that a text is by the column's format, else a plain one; None where it is none."""
         found = self.number.number(text)
+        if found is None:
+            found = number_in(text)
         if found is None and self.truth and (word := text.strip().lower()) in YES_NO:
             return float(YES_NO[word])
         return found if found is not None and abs(found) < np.inf else None

@@ -1,6 +1,7 @@
 """What a column holds, as the spellings of its cells suggest."""
 
 from collections.abc import Collection, Sequence
+from math import isfinite
 
 from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, NumberType, TextType
 from engine.data.reading.cell_reading import CellReading
@@ -60,5 +61,5 @@ def _number_format(labels: Sequence[str]) -> tuple[NumberFormat, int]:
     form, read = guess_format(some)
     if not read or len(some) == len(labels):
         return form, read
-    reading = CellReading(number=form)
-    return form, sum(reading.number_in(label) is not None for label in labels)
+    numbers = map(form.number, labels)
+    return form, sum(number is not None and isfinite(number) for number in numbers)
