@@ -147,7 +147,7 @@ class _Opener:
             if len(marked) > 1 or self._lines[last][1:2].isspace():
                 self._lines = [*self._lines[:last], self._lines[last][1:].lstrip(), *self._lines[last + 1 :]]
                 detail = f"the {mark} in front of the header in line {last + 1} was left out; comment=none keeps it"
-                self._guesses.append(Guess.of("header_mark", detail, "", (last + 1,)))
+                self._guesses.append(Guess.of("header mark", detail, "", (last + 1,)))
             marked = marked[:-1]
         if told is not None or not marked:
             return told or ""
@@ -237,7 +237,7 @@ class _Opener:
 
     def _say_end(self, column: int) -> None:
         detail = f"lines end with a delimiter, so that column {column} has no name and no value; it was left out"
-        self._guesses.append(Guess.of("delimiter_at_end", detail))
+        self._guesses.append(Guess.of("trailing delimiter", detail))
 
     def _index(self, name: str, cells: Sequence[str]) -> tuple[str, Left | None]:
         """What becomes of a first column without a name of its own."""

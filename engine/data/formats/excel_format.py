@@ -122,7 +122,7 @@ class _Sheet:
             detail = (
                 f"the header stands in the sheet once more, first in row {self._repeated[0]}; it was left out there"
             )
-            yield Guess.of("header_repeated", detail, lines=tuple(self._repeated))
+            yield Guess.of("repeated header", detail, lines=tuple(self._repeated))
         for name in kept:
             if self._kinds[name] == {"seconds"}:
                 yield Guess.of("unit", f"column {name!r} holds durations; they are read as numbers of seconds")

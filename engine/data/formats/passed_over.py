@@ -30,7 +30,7 @@ class PassedOver:
             return ()
         times = "once" if self.count == 1 else f"{self.count} times"
         detail = f"the header stands in the file {times} more, first in line {self.lines[0]}; it was left out there"
-        return (Guess.of("header_repeated", detail, "", tuple(self.lines)),)
+        return (Guess.of("repeated header", detail, "", tuple(self.lines)),)
 
     def _without_headers(self, block: Lines) -> bytes:
         # A file that was joined to another may begin with a byte order mark, and end its lines in another way.

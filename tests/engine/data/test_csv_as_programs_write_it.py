@@ -56,9 +56,9 @@ FILES = {
     "comments between rows": Written(
         b"# made by a scale\nsize,kind\n4.5,fir\n# a pause\n7,oak\n8,fir\n", TABLE, {"comment": "comment=hash"}
     ),
-    "a header as NumPy writes it": Written(b"# size,kind\n" + ROWS, TABLE, {"header_mark": ""}),
+    "a header as NumPy writes it": Written(b"# size,kind\n" + ROWS, TABLE, {"header mark": ""}),
     "a header below comments, as a comment": Written(
-        b"# made by a scale\n#size,kind\n" + ROWS, TABLE, {"header_mark": "", "comment": "comment=hash"}
+        b"# made by a scale\n#size,kind\n" + ROWS, TABLE, {"header mark": "", "comment": "comment=hash"}
     ),
     "a column that is called #": Written(b"#,kind\n" + ROWS, {"#": TABLE["size"], "kind": TABLE["kind"]}),
     "a column that is called #size": Written(b"#size,kind\n" + ROWS, {"#size": TABLE["size"], "kind": TABLE["kind"]}),
@@ -133,20 +133,20 @@ FILES = {
         {"column_1": ["Ann", "Bob", "Eve"], **TABLE}, {"name": "index=keep"},
     ),
     "a delimiter at the end of rows": Written(
-        b"size,kind\n" + ROWS.replace(b"\n", b",\n"), TABLE, {"delimiter_at_end": ""}
+        b"size,kind\n" + ROWS.replace(b"\n", b",\n"), TABLE, {"trailing delimiter": ""}
     ),
     "a delimiter at the end of all lines": Written(
-        b"size,kind,\n" + ROWS.replace(b"\n", b",\n"), TABLE, {"delimiter_at_end": ""}
+        b"size,kind,\n" + ROWS.replace(b"\n", b",\n"), TABLE, {"trailing delimiter": ""}
     ),
-    "a delimiter at the end of the header": Written(b"size,kind,\n" + ROWS, TABLE, {"delimiter_at_end": ""}),
+    "a delimiter at the end of the header": Written(b"size,kind,\n" + ROWS, TABLE, {"trailing delimiter": ""}),
     "the header once more": Written(
-        b"size,kind\r\n4.5,fir\r\nsize,kind\r\n7,oak\r\n8,fir\r\nsize,kind\r\n", TABLE, {"header_repeated": ""}
+        b"size,kind\r\n4.5,fir\r\nsize,kind\r\n7,oak\r\n8,fir\r\nsize,kind\r\n", TABLE, {"repeated header": ""}
     ),
     "the header once more, with a mark and other line ends": Written(
-        b"\xef\xbb\xbfsize,kind\r\n4.5,fir\r\n\xef\xbb\xbfsize,kind\n7,oak\n8,fir\n", TABLE, {"header_repeated": ""}
+        b"\xef\xbb\xbfsize,kind\r\n4.5,fir\r\n\xef\xbb\xbfsize,kind\n7,oak\n8,fir\n", TABLE, {"repeated header": ""}
     ),
     "the header once more over one column": Written(
-        b"size\n4.5\nsize\n7\n", {"size": [4.5, 7]}, {"header_repeated": ""}
+        b"size\n4.5\nsize\n7\n", {"size": [4.5, 7]}, {"repeated header": ""}
     ),
     "a word that is the name of its column": Written(b"kind\nfir\nkind\noak\n", {"kind": ["fir", "kind", "oak"]}),
     "quotes that a backslash escapes": Written(
