@@ -39,8 +39,8 @@ def about_guesses(record: DatasetRecord) -> Iterator[Finding]:
             count=len(guess.lines) or None,
             examples=tuple(f"line {line}" for line in guess.lines),
             message=f"The {guess.what} of {record.name!r} was guessed: {guess.detail}.",
-            advice="If that is right, nothing is left to do, or say it when the next such file comes; if not, upload the "
-            "file again and say what it is.",
+            advice="If that is right, nothing is left to do, or say it when the next such file comes; if not, upload "
+            "the file again and say what it is.",
             settle=Settle(upload=guess.settle) if guess.settle else None,
         )
 
