@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from random import Random
 
@@ -273,7 +274,35 @@ class TruthColumn(Column):
         return 0.5 if cell.plain else -0.5
 
 
-KINDS = (*NUMBERS, *LABELS, *TRUTHS)
+DATES = ("dates", "dates and times")
+
+
+@dataclass(frozen=True)
+class DateColumn(Column):
+    """Days of some years, perhaps with a time."""
+
+    def usual(self, random: Random) -> Cell:
+        moment = datetime(2001, 1, 1) + timedelta(minutes=random.randrange(20 * 365 * 24 * 60))
+        if self.kind == "dates":
+            moment = datetime.combine(moment, time())
+        text = moment.date().isoformat() if self.kind == "dates" else moment.isoformat(" ", "minutes")
+        days = (moment - datetime(1970, 1, 1)) / timedelta(days=1)
+        return Cell(text, text, "known", days)
+
+    def other(self, random: Random) -> Cell:
+        cell = self.usual(random)
+        text = random.choice((cell.text, f" {cell.text} ", cell.text.replace(" ", "T")))
+        return Cell(text, cell.plain, "known", cell.number)
+
+    def unreadable(self, random: Random) -> Cell:
+        text = random.choice(("soon", "2024-13-45", "tomorrow at 7"))
+        return Cell(text, text, "unreadable")
+
+    def strength(self, cell: Cell) -> float:
+        return 0.0 if cell.plain is None else int(cell.text[3]) / 10
+
+
+KINDS = (*NUMBERS, *LABELS, *TRUTHS, *DATES)
 NAMES = ("x", "größe (cm)", "a/b", "~tilde", 'the "kind"', "two words", "Zeile 1", "x_1", "Q1: why?", "100%")
 
 
@@ -289,5 +318,7 @@ def draw_column(random: Random, kind: str, place: int, *, words_for_missing: boo
     if kind in TRUTHS:
         yes, no, said = TRUTHS[kind]
         return TruthColumn(name, kind, said, lacks, MARKERS, (yes, no))
+    if kind in DATES:
+        return DateColumn(name, kind, {"type": "date"}, lacks, MARKERS)
     labels = LABELS[kind]
     return LabelColumn(name, kind, labels.option, lacks, MARKERS if words_for_missing else ("", " "), labels)

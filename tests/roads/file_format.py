@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
+from openpyxl import Workbook
+
 from tests.roads.cell import Cell
 from tests.roads.column import Column, NumberColumn, TruthColumn
 
 Row = Mapping[str, Cell]
-Format = Literal["csv", "json", "ndjson", "parquet"]
+EXACT = 2**53
+Format = Literal["csv", "json", "ndjson", "parquet", "xlsx"]
 MEDIA_TYPES: Mapping[Format, str] = {
     "csv": "text/csv",
     "json": "application/json",
     "ndjson": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
 
@@ -57,6 +61,8 @@ def write_rows(form: Format, columns: Sequence[Column], rows: Sequence[Row], ran
         return Dialect.drawn(random).write(names, rows)
     if form == "parquet":
         return _parquet(columns, rows, typed=typed)
+    if form == "xlsx":
+        return _workbook(columns, rows, typed=typed)
     objects = [{column.name: _value(column, row[column.name], typed=typed) for column in columns} for row in rows]
     if form == "json":
         return json.dumps(objects, ensure_ascii=random.random() < 0.5).encode()
@@ -69,6 +75,20 @@ def _value(column: Column, cell: Cell, *, typed: bool) -> object:
     if isinstance(column, NumberColumn) and not column.is_plain and cell.plain is not None:
         return cell.text
     return cell.plain
+
+
+def _workbook(columns: Sequence[Column], rows: Sequence[Row], *, typed: bool) -> bytes:
+    """A sheet, whose numbers are float64."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet()
+    sheet.append([column.name for column in columns])
+    for row in rows:
+        values = [_value(column, row[column.name], typed=typed) for column in columns]
+        cells = zip(columns, values, strict=True)
+        sheet.append([row[c.name].text if type(v) is int and abs(v) > EXACT else v for c, v in cells])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
 
 
 def _parquet(columns: Sequence[Column], rows: Sequence[Row], *, typed: bool) -> bytes:

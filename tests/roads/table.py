@@ -80,7 +80,7 @@ class _TargetColumn(Column):
 
 def draw_table(random: Random, kinds: Sequence[str] = (), most: int = 5) -> Table:
     """A table with a column of each kind, or of some kinds drawn."""
-    form: Format = random.choice(("csv", "csv", "csv", "json", "ndjson", "parquet"))
+    form: Format = random.choice(("csv", "csv", "csv", "json", "ndjson", "parquet", "xlsx"))
     chosen = [*kinds] or [random.choice(KINDS) for _ in range(random.randint(2, most))]
     if random.random() < 0.3 and not kinds:
         chosen = [random.choice([*NUMBERS]) for _ in chosen]

@@ -88,7 +88,7 @@ class Trial:
         if uploaded.status_code >= 300:
             return self._no(f"upload as {table.form}", uploaded.text)
         self._check_distinct(uploaded)
-        form = self._form()
+        form = self._form(table.test)
         uploaded = self._upload(f"{self.name}-test", form, table.test, typed=self.random.random() < 0.5)
         if uploaded.status_code >= 300:
             self._no(f"upload of test rows as {form}", uploaded.text)
@@ -134,9 +134,12 @@ class Trial:
             return self._no(f"job {job['state']}", str(job["error"]))
         return job["result"]
 
-    def _form(self) -> Format:
-        form: Format = self.random.choice(("csv", "csv", "json", "ndjson", "parquet"))
-        return form
+    def _form(self, rows: Sequence[Row]) -> Format:
+        """A format for rows; a row of nothing is none in a sheet."""
+        forms: list[Format] = ["csv", "csv", "json", "ndjson", "parquet"]
+        if all(any(cell.text.strip() for cell in row.values()) for row in rows):
+            forms.append("xlsx")
+        return self.random.choice(forms)
 
     def _drawn_rows(self) -> list[Row]:
         rows = [dict(draw_row(self.table.columns, self.random)) for _ in range(self.random.randint(1, 8))]
@@ -186,7 +189,7 @@ class Trial:
     def _submitted(self, rows: Sequence[Row], expected: Answer, number: int) -> Waiting:
         """A batch prediction of an upload of the same rows."""
         before = len(self.server.asked)
-        form, result = self._form(), self.random.choice(("csv", "csv", "parquet"))
+        form, result = self._form(rows), self.random.choice(("csv", "csv", "parquet"))
         name = f"{self.name}-{number}"
         body = write_rows(form, self.table.columns, rows, self.random, typed=self.random.random() < 0.5)
         batch = f"batch{number}"
