@@ -55,6 +55,32 @@ def test_a_model_is_registered_by_its_job_and_serves(client, run, tmp_path) -> N
     assert len(rows) == 150 and {row["label"] for row in rows} <= {"0", "1", "2"}
 
 
+def test_a_version_answers_by_its_threshold_and_a_result_keeps_its_ids(client, run, tmp_path) -> None:
+    rows = [{"who": f"P{age}", "age": age, "ill": "yes" if age > 50 else "no"} for age in range(20, 80)]
+    client.datasets.upload("patients", json.dumps(rows).encode(), "application/json")
+    columns = {"who": {"type": "ignore"}}
+    spec = {"data": {"train": "patients", "target": "ill", "columns": columns}, "training": {"epochs": 2}}
+    job = client.jobs.wait(client.jobs.submit(spec)["id"], 120)
+    assert run("model", "register", "patients", job["id"], "--threshold", "0").stdout == "1\n"
+    asked = json.dumps([{"age": 21}])
+    assert '"label": "yes"' in run("model", "predict", "patients", "-", text=asked).stdout
+    assert '"label": "no"' in run("model", "predict", "patients", "-", "--threshold", "1", text=asked).stdout
+    said = run("model", "change", "patients", "1", "--strict", "--no-threshold")
+    assert said.stdout == "strict=true  threshold=null\n", said.output
+    with pytest.raises(ProblemError, match="strict"):
+        client.models.predict("patients", [{"age": None}])
+
+    for options, names in (([], ["who", "label"]), (["--keep", "age"], ["age", "label"])):
+        result = tmp_path / "patients.csv"
+        lenient = run("model", "change", "patients", "1", "--lenient")
+        assert lenient.exit_code == 0, lenient.output
+        assert run("batch", "predict", "patients", "patients", str(result), *options).exit_code == 0
+        with result.open() as lines:
+            found = list(csv.DictReader(lines))
+        assert list(found[0])[:2] == names
+        assert [row[names[0]] for row in found] == [str(row[names[0]]) for row in rows]
+
+
 def test_a_name_that_cannot_be_is_refused_when_the_job_is_submitted(client) -> None:
     for name in ("", "two words", "job_" + "0" * 32):
         with pytest.raises(ProblemError) as refused:
