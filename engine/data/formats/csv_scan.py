@@ -253,7 +253,7 @@ def scan(
                     w = w * 10 + (np.int64(c) - _ZERO)
                     at += 1
                     c = text[at]
-                digits, places, pointed = at - first, 0, c == _POINT
+                digits, places = at - first, 0
                 fine = digits < 2 or text[first] != _ZERO or negative or c == _POINT
                 if c == _POINT:
                     at += 1
@@ -264,20 +264,18 @@ def scan(
                         at += 1
                         c = text[at]
                     places = at - point
-                    digits += places
+                    digits = digits + places if places > 0 else 0  # 5. is left to the longer way
                 fine = fine and (c == delimiter or c == _NEWLINE) and 0 < digits < 19 and row < most  # noqa: SIM109
-                fine = fine and (places > 0 or w <= 1 << 53)  # Python keeps a greater whole number exactly
                 value = 0.0
                 if fine and w <= 1 << 53:
                     value = np.float64(w) / _EXACT[places] if places else np.float64(w)
-                elif fine:
-                    value, fine = _nearest(_U(w), -places)
+                elif fine:  # a greater whole number is kept exactly, by Python
+                    value, fine = _nearest(_U(w), -places) if places else (0.0, False)
                 if fine:
                     numbers[row, target] = -value if negative else value
-                    if pointed:
-                        whole, last = digits - places, text[at - 1]
-                        zeros = last == _ZERO or w == 0 or (whole > 1 and text[first] == _ZERO)
-                        if zeros or whole == 0 or last == _POINT or digits > 15:
+                    if places:
+                        leading = text[first] == _ZERO and digits > places + 1
+                        if text[at - 1] == _ZERO or digits > 15 or digits == places or leading:
                             unusual[target] = 1
                     elif negative and text[first] == _ZERO:
                         unusual[target] = 1
