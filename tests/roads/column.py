@@ -98,7 +98,7 @@ NUMBERS: Mapping[str, tuple[Written, tuple[int, int]]] = {
     "units": (lambda v: (f"{_point(v)} kg", f"{_point(v)}kg", _point(v)), (100, 9_999)),
     "timestamps": (lambda v: (f"{v:.0f}",), (170_000_000_000, 170_001_000_000)),
 }
-ODD = ("<80", "unknown", "about ten", "70;5", "12 apples", "1.2.3", "--5", "#REF!")
+ODD = ("<80", "unknown", "about ten", "70;5", "12 apples", "1.2.3", "--5", "#5")
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,9 @@ class Trial:
         del self.server.asked[:]
         expected, found = by_objects(model, rows, self.random), ask(model, rows, self.random)
         difference = differ(expected, found, bits=bits, marks=marks) or difference
-        self._found(f"{road} for JSON objects", rows, difference, [*learned, *self.server.asked])
+        texts = [{name: cell.text for name, cell in row.items()} for row in rows[:1]]
+        told = f"{difference}, of {texts}" if len(rows) == 1 else difference
+        self._found(f"{road} for JSON objects", rows, told, [*learned, *self.server.asked])
 
     def _smallest(
         self, model: Served, ask: Road, rows: Sequence[Row], difference: str, *, bits: bool, marks: bool
