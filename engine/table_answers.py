@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from engine.data.encoding.column_encoder import MOST_CELLS
 from engine.data.encoding.encoders import TensorEncoder
 from engine.data.encoding.row_reading import RowMarks, read_table
-from engine.data.formats.picture_reading import upload_like
+from engine.data.formats.images.picture_reading import upload_like
 from engine.data.reading.unreadable import UnreadableRows
 from engine.data.table import Table
 from engine.errors import DataError, RowError

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.data import CsvFormat, Dataset, ReadLimits
-from engine.data.formats.csv_rows import COMPILER
+from engine.data.formats.csv.csv_rows import COMPILER
 from engine.data.storage.stored import store
 
 ROWS = 20_000  # of text made once and repeated

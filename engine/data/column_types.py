@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from pydantic import Field, TypeAdapter
 
 from engine.component import Component
-from engine.data.formats.picture_reading import PictureReading
+from engine.data.formats.images.picture_reading import PictureReading
 from engine.data.reading.cell_reading import CellReading, numbers_of, truths_of
 from engine.data.reading.date_format import DateFormat, moment_text
 

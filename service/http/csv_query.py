@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import Query
 
-from engine.data.formats.csv_options import CsvOptions, HeaderOptions, MissingOption
+from engine.data.formats.csv.csv_options import CsvOptions, HeaderOptions, MissingOption
 
 
 def _described(name: str) -> str:

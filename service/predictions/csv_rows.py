@@ -7,7 +7,7 @@ from engine import DataError
 from engine.answer_columns import Columns, cells
 from engine.data.encoding.encoders import TensorEncoder
 from engine.data.encoding.preprocessor import Preprocessor
-from engine.data.formats.csv_cells import read_cells
+from engine.data.formats.csv.csv_cells import read_cells
 from engine.data.formats.limits import ReadLimits
 
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from engine import DataError, Model
 from engine.data.encoding.arrays import NO_PICTURES
 from engine.data.encoding.encoders import TensorEncoder
-from engine.data.formats.picture import picture_in
-from engine.data.formats.picture_reading import PictureReading
+from engine.data.formats.images.picture import picture_in
+from engine.data.formats.images.picture_reading import PictureReading
 from service.http.problems import Fault, RequestRefused
 
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif", "image/tiff")

@@ -9,8 +9,8 @@ from engine.data.checks import DataReport
 from engine.data.formats import packed
 from engine.data.formats.column_names import MAX_NAME
 from engine.data.formats.formats import FORMATS
-from engine.data.formats.image_zip_format import SIZE
-from engine.data.formats.picture_reading import WHITE
+from engine.data.formats.images.image_zip_format import SIZE
+from engine.data.formats.images.picture_reading import WHITE
 from engine.data.splits import Split
 from service.dependencies import After, BackendDep, Limit, Name, Reference
 from service.http import uploads

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from engine import Model, RowError
 from engine.data.encoding.row_reading import RowMarks
-from engine.data.formats.csv_encoding import in_utf8
+from engine.data.formats.csv.csv_encoding import in_utf8
 from engine.serving import refusal_of_threshold
 from service.dependencies import ModelName, meant, pipeline_of
 from service.http.headers import header

@@ -5,7 +5,7 @@ import pytest
 
 from engine import DataError, JobSpec, Model, Network, Table, prepare, train
 from engine.data import Dataset
-from engine.data.formats.csv_format import CsvFormat
+from engine.data.formats.csv.csv_format import CsvFormat
 from engine.events import Finished
 from engine.kept_columns import check_kept, column_writers, identifying_columns, kept_columns
 

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import DataError, Model, load
-from engine.data.formats.image_zip_format import ImageZipFormat
+from engine.data.formats.images.image_zip_format import ImageZipFormat
 from engine.table_answers import answers_of
 from service.predictions.pictures import may_hold_pictures
 from tests.engine.data.damage import damaged

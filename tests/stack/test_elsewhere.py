@@ -26,7 +26,8 @@ import engine
 import service
 import trainshed
 import worker
-from engine.data.formats import decoding_process, parquet_decoder
+from engine.data.formats import decoding_process
+from engine.data.formats.parquet import parquet_decoder
 from tests.until import CEILING, until
 from trainshed import Client
 from worker.queue import redis_supervisor

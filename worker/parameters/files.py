@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from engine.data.formats.limits import ReadLimits
-from engine.data.formats.npz_format import read_arrays
+from engine.data.formats.npz.npz_format import read_arrays
 from engine.errors import DataError
 from engine.foreign_weights import NAMES, Origin, as_own
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from engine.data.encoding.column_encoder import shown
 from engine.data.encoding.encoders import TensorEncoder
-from engine.data.formats.picture import PixelBudget, picture_in
+from engine.data.formats.images.picture import PixelBudget, picture_in
 from engine.errors import DataError, RowError
 
 Array = NDArray[np.float64]

@@ -21,7 +21,7 @@ from engine.data.encoding.column_encoder import MOST_CELLS, ColumnEncoder, Input
 from engine.data.encoding.column_options import BooleanColumn, CategoryColumn, NumberColumn
 from engine.data.encoding.conversions import as_boolean, as_number, texts_of
 from engine.data.encoding.date_encoder import DateEncoder
-from engine.data.formats.picture_reading import PictureReading
+from engine.data.formats.images.picture_reading import PictureReading
 from engine.data.reading.cell_reading import text_of, truth_in
 from engine.data.reading.cell_values import EXACT
 from engine.data.reading.label_places import label_places

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engine.data.encoding.arrays import array_sent, flat_numbers, holds_value
 from engine.data.encoding.column_encoder import MOST_CELLS, Read, shown
 from engine.data.encoding.encoders import AnyEncoder, BooleanEncoder, NumberEncoder, TensorEncoder
-from engine.data.formats.picture import PixelBudget
+from engine.data.formats.images.picture import PixelBudget
 from engine.data.reading.unreadable import UnreadableCells, UnreadableRows
 from engine.data.table import Table
 from engine.errors import RowError

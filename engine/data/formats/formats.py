@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from engine.data.formats.csv_format import CsvFormat, TsvFormat
-from engine.data.formats.excel_format import ExcelFormat
-from engine.data.formats.image_zip_format import ImageZipFormat
-from engine.data.formats.json_format import JsonFormat
+from engine.data.formats.csv.csv_format import CsvFormat, TsvFormat
+from engine.data.formats.excel.excel_format import ExcelFormat
+from engine.data.formats.images.image_zip_format import ImageZipFormat
+from engine.data.formats.json.json_format import JsonFormat
 from engine.data.formats.limits import ReadLimits
-from engine.data.formats.npz_format import NpzFormat
-from engine.data.formats.parquet_format import ParquetFormat
+from engine.data.formats.npz.npz_format import NpzFormat
+from engine.data.formats.parquet.parquet_format import ParquetFormat
 from engine.errors import DataError
 
 AnyFormat = CsvFormat | TsvFormat | JsonFormat | ParquetFormat | ExcelFormat | NpzFormat | ImageZipFormat

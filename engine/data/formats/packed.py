@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
-from engine.data.formats.csv_format import CsvFormat, TsvFormat
-from engine.data.formats.json_format import JsonFormat
+from engine.data.formats.csv.csv_format import CsvFormat, TsvFormat
+from engine.data.formats.json.json_format import JsonFormat
 from engine.data.formats.limits import ReadLimits
 from engine.data.reading.cell_values import shown
 from engine.errors import DataError

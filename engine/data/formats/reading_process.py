@@ -15,13 +15,13 @@ from engine.errors import DataError
 
 
 @contextmanager
-def reading(decoder: str, path: Path, arguments: Iterable[str], damaged: str) -> Iterator[IO[bytes]]:
-    """What the process writes about a file, as a decoder beside this file has it; it is ended when nobody reads on.
+def reading(decoder: Path, path: Path, arguments: Iterable[str], damaged: str) -> Iterator[IO[bytes]]:
+    """What the process writes about a file, as a decoder's own file has it; it is ended when nobody reads on.
 
     DataError, `damaged`, where it does not begin.
     """
-    script, decoder = (str(Path(__file__).with_name(name)) for name in ("decoding_process.py", decoder))
-    command = [sys.executable, "-I", script, decoder, str(path.resolve()), *arguments]
+    script = Path(__file__).with_name("decoding_process.py")
+    command = [sys.executable, "-I", str(script), str(decoder), str(path.resolve()), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - ours
         try:
             if process.stdout is None:

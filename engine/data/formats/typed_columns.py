@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from engine.data.column_types import AnyColumnType, BooleanType, CategoryType, NumberType, TextType
 from engine.data.encoding.column_encoder import shown
 from engine.data.formats.column_names import check_names
-from engine.data.formats.csv_header import UNNAMED, are_row_numbers
+from engine.data.formats.csv.csv_header import UNNAMED, are_row_numbers
 from engine.data.formats.guess import Guess
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.intake import Intake

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from engine.data import CsvFormat
-from engine.data.formats.csv_cells import read_cells
+from engine.data.formats.csv.csv_cells import read_cells
 from engine.errors import DataError
 
 NAMES = st.lists(st.text("abcdefgäßж", min_size=2, max_size=6), min_size=2, max_size=4, unique=True)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.data import CsvFormat, format_of
-from engine.data.formats.csv_cells import read_cells
-from engine.data.formats.csv_options import CsvOptions
+from engine.data.formats.csv.csv_cells import read_cells
+from engine.data.formats.csv.csv_options import CsvOptions
 from engine.data.formats.guess import Guess
 from engine.errors import DataError
 from tests.engine.data.damage import damaged, read_of

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.formats.csv_format import CsvFormat
+from engine.data.formats.csv.csv_format import CsvFormat
 
 MISSING = ("", "?", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", r"\n", "-", "n.a.", ".")
 NUMBERS = st.one_of(

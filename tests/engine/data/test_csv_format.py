@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from engine.data import CsvFormat, ReadLimits
 from engine.data.column_types import BooleanType, CategoryType, NumberType, TextType
 from engine.data.encoding.conversions import as_number
-from engine.data.formats import csv_text
-from engine.data.formats.csv_dialect import NOWHERE, Dialect
-from engine.data.formats.csv_rows import COMPILER, Layout, scanned, split
-from engine.data.formats.csv_text import Blocks, Lines
+from engine.data.formats.csv import csv_text
+from engine.data.formats.csv.csv_dialect import NOWHERE, Dialect
+from engine.data.formats.csv.csv_rows import COMPILER, Layout, scanned, split
+from engine.data.formats.csv.csv_text import Blocks, Lines
 from engine.data.formats.words import Words
 from engine.data.reading.cell_values import MISSING, YES_NO, number_in
 from engine.errors import DataError

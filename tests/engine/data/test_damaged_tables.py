@@ -15,10 +15,11 @@ from arro3.core import Array, DataType, RecordBatch
 from arro3.io import write_parquet
 
 from engine.data import ReadLimits
-from engine.data.formats import excel_format, parquet_format
-from engine.data.formats.excel_format import ExcelFormat
-from engine.data.formats.json_format import JsonFormat
-from engine.data.formats.parquet_format import ParquetFormat
+from engine.data.formats.excel import excel_format
+from engine.data.formats.excel.excel_format import ExcelFormat
+from engine.data.formats.json.json_format import JsonFormat
+from engine.data.formats.parquet import parquet_format
+from engine.data.formats.parquet.parquet_format import ParquetFormat
 from engine.errors import DataError
 from tests.engine.data.damage import damaged, read_of
 from tests.engine.data.decoding_server import DecodingServer

@@ -7,9 +7,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.formats.csv_dialect import Dialect
-from engine.data.formats.csv_rows import COMPILER, Layout, scanned
-from engine.data.formats.csv_text import Lines
+from engine.data.formats.csv.csv_dialect import Dialect
+from engine.data.formats.csv.csv_rows import COMPILER, Layout, scanned
+from engine.data.formats.csv.csv_text import Lines
 from engine.data.reading.cell_values import is_missing, number_in
 
 NUMBERS = (

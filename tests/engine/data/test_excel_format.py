@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 
 from engine.data import ReadLimits
-from engine.data.formats.excel_format import ExcelFormat
+from engine.data.formats.excel.excel_format import ExcelFormat
 from engine.errors import DataError
 
 HEAD = ["size", "kind", "day"]

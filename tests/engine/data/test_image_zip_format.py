@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.data import NpzFormat, ReadLimits
-from engine.data.formats.image_zip_format import ImageZipFormat
+from engine.data.formats.images.image_zip_format import ImageZipFormat
 from engine.errors import DataError
 from tests.engine.data.damage import damaged, read_of
 from tests.engine.data.pictures import KINDS, TURNED, deep_png, photograph
@@ -358,7 +358,7 @@ def test_limits_are_named_where_they_are_passed(tmp_path):
 
 
 def test_images_come_in_blocks_and_again_when_asked_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.data.formats.image_zip_format.BLOCK", 40)  # two images of twenty bytes
+    monkeypatch.setattr("engine.data.formats.images.image_zip_format.BLOCK", 40)  # two images of twenty bytes
     path = tmp_path / "images.zip"
     path.write_bytes(packed({f"{n % 2}/{n}.png": png(GRAY[n]) for n in range(5)}))
     incoming = ImageZipFormat().incoming(path)["all"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.data import CsvFormat, ReadLimits
 from engine.data.column_types import BooleanType, NumberType
-from engine.data.formats.json_format import JsonFormat
+from engine.data.formats.json.json_format import JsonFormat
 from engine.errors import DataError
 
 ROWS = [

@@ -7,7 +7,7 @@ import pytest
 
 from engine.data import ReadLimits
 from engine.data.formats import words
-from engine.data.formats.json_format import JsonFormat
+from engine.data.formats.json.json_format import JsonFormat
 from engine.errors import DataError
 
 TABLE = {"size": [31.5, 42, None], "kind": ["oak", None, "elm"], "old": [True, False, None]}

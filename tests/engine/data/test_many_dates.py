@@ -13,8 +13,8 @@ from engine.data.encoding.column_options import DateColumn
 from engine.data.encoding.encoder_learning import learn_encoders
 from engine.data.encoding.row_reading import read_rows, read_table
 from engine.data.formats import words
-from engine.data.formats.json_format import JsonFormat
-from engine.data.formats.parquet_format import ParquetFormat
+from engine.data.formats.json.json_format import JsonFormat
+from engine.data.formats.parquet.parquet_format import ParquetFormat
 from engine.errors import SpecError
 
 FIRST = datetime(1969, 6, 1, 5, 30, tzinfo=UTC)

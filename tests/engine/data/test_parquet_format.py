@@ -11,7 +11,7 @@ from arro3.io import write_ipc_stream, write_parquet
 
 from engine.data import ReadLimits
 from engine.data.column_types import TextType
-from engine.data.formats.parquet_format import ParquetFormat
+from engine.data.formats.parquet.parquet_format import ParquetFormat
 from engine.errors import DataError
 
 

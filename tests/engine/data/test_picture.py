@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from engine.data.formats.picture import Picture, picture_in
-from engine.data.formats.picture_reading import PictureReading
+from engine.data.formats.images.picture import Picture, picture_in
+from engine.data.formats.images.picture_reading import PictureReading
 from engine.errors import DataError
 from tests.engine.data.damage import damaged, read_of
 from tests.engine.data.pictures import KINDS, TURNED, chunk, deep_png, photograph

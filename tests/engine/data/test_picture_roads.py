@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.data.encoding.normalizers import StandardNormalizer
 from engine.data.encoding.preprocessor import Preprocessor
 from engine.data.encoding.target_column import TargetColumn
-from engine.data.formats.image_zip_format import ImageZipFormat
+from engine.data.formats.images.image_zip_format import ImageZipFormat
 from engine.data.reading.unreadable import UnreadableRows
 from engine.data.storage.stored import load, store
 from engine.errors import DataError
@@ -79,7 +79,7 @@ def test_a_row_of_a_picture_names_its_row_and_field(tmp_path):
 
 
 def test_pictures_of_a_request_have_so_many_pixels_in_all(tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.data.formats.picture.MANY", 0)
+    monkeypatch.setattr("engine.data.formats.images.picture.MANY", 0)
     picture = photograph("PNG", np.zeros((400, 400), np.uint8))
     table = of_whites(tmp_path, picture + bytes(3000), picture + bytes(3000), size="4x4")
     preprocessor = Preprocessor.learn(table, StandardNormalizer(), TargetColumn("label", "classes", ("a", "b")))

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from engine.data import NoNormalizer, Preprocessor, TargetColumn
 from engine.data.encoding.column_options import CategoryColumn
-from engine.data.formats.csv_format import CsvFormat
-from engine.data.formats.csv_options import CsvOptions
-from engine.data.formats.json_format import JsonFormat
+from engine.data.formats.csv.csv_format import CsvFormat
+from engine.data.formats.csv.csv_options import CsvOptions
+from engine.data.formats.json.json_format import JsonFormat
 from engine.data.reading.label_places import label_places
 from engine.data.table import Table
 from engine.errors import RowError

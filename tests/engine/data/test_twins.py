@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from engine.data import CsvFormat
 from engine.data.column_types import CategoryType, TextType
-from engine.data.formats.excel_format import ExcelFormat
-from engine.data.formats.json_format import JsonFormat
-from engine.data.formats.parquet_format import ParquetFormat
+from engine.data.formats.excel.excel_format import ExcelFormat
+from engine.data.formats.json.json_format import JsonFormat
+from engine.data.formats.parquet.parquet_format import ParquetFormat
 from engine.data.reading.cell_values import MISSING
 
 KINDS = [

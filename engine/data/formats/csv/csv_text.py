@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from engine.data.formats.csv_encoding import Encoding, NotUtf8, decoded, opened
+from engine.data.formats.csv.csv_encoding import Encoding, NotUtf8, decoded, opened
 from engine.data.formats.limits import ReadLimits
 from engine.errors import DataError
 

@@ -17,11 +17,11 @@ from engine.component import Component
 from engine.data.column_types import CategoryType, TensorType
 from engine.data.dataset import PARTS, Dataset
 from engine.data.formats.guess import Guess
-from engine.data.formats.image_archive import BROKEN, Member, check_tail, labels_of, members_of
+from engine.data.formats.images.image_archive import BROKEN, Member, check_tail, labels_of, members_of
+from engine.data.formats.images.picture import PixelBudget
+from engine.data.formats.images.picture_reading import WHITE, PictureReading
 from engine.data.formats.incoming import Block, Incoming
 from engine.data.formats.limits import ReadLimits
-from engine.data.formats.picture import PixelBudget
-from engine.data.formats.picture_reading import WHITE, PictureReading
 from engine.errors import DataError
 
 SIZE = r"^[1-9][0-9]{0,3}x[1-9][0-9]{0,3}$"

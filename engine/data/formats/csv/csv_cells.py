@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from engine.data.formats.csv_dialect import NOWHERE
-from engine.data.formats.csv_encoding import HEAD, NotUtf8, encoding_of, guessed
-from engine.data.formats.csv_opening import opening_of
-from engine.data.formats.csv_options import CsvOptions
-from engine.data.formats.csv_ragged import faulty, ragged
-from engine.data.formats.csv_text import lines_of
+from engine.data.formats.csv.csv_dialect import NOWHERE
+from engine.data.formats.csv.csv_encoding import HEAD, NotUtf8, encoding_of, guessed
+from engine.data.formats.csv.csv_opening import opening_of
+from engine.data.formats.csv.csv_options import CsvOptions
+from engine.data.formats.csv.csv_ragged import faulty, ragged
+from engine.data.formats.csv.csv_text import lines_of
+from engine.data.formats.csv.passed_over import PassedOver
 from engine.data.formats.foreign_content import refuse_foreign
 from engine.data.formats.guess import Guess
 from engine.data.formats.limits import ReadLimits
-from engine.data.formats.passed_over import PassedOver
 from engine.errors import DataError
 
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
+from engine.data.formats.images.picture_reading import WHITE, PictureReading
 from engine.data.formats.limits import ReadLimits
-from engine.data.formats.picture_reading import WHITE, PictureReading
 from engine.errors import DataError
 
 KINDS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # a JPEG of several pictures, as phones make, is an MPO

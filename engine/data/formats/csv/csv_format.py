@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from engine.data.dataset import Dataset
-from engine.data.formats.csv_dialect import NOWHERE, Dialect
-from engine.data.formats.csv_encoding import HEAD as FIRST_BYTES
-from engine.data.formats.csv_encoding import Encoding, NotUtf8, encoding_of, guessed
-from engine.data.formats.csv_opening import Opening, opening_of
-from engine.data.formats.csv_options import CsvOptions
-from engine.data.formats.csv_rows import COMPILER, Layout, Rows, ScannedRows, Strange, scanned, split
-from engine.data.formats.csv_text import Blocks, Lines, lines_of
+from engine.data.formats.csv.csv_dialect import NOWHERE, Dialect
+from engine.data.formats.csv.csv_encoding import HEAD as FIRST_BYTES
+from engine.data.formats.csv.csv_encoding import Encoding, NotUtf8, encoding_of, guessed
+from engine.data.formats.csv.csv_opening import Opening, opening_of
+from engine.data.formats.csv.csv_options import CsvOptions
+from engine.data.formats.csv.csv_rows import COMPILER, Layout, Rows, ScannedRows, Strange, scanned, split
+from engine.data.formats.csv.csv_text import Blocks, Lines, lines_of
+from engine.data.formats.csv.passed_over import PassedOver
 from engine.data.formats.foreign_content import refuse_foreign
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.intake import Intake
 from engine.data.formats.limits import ReadLimits
-from engine.data.formats.passed_over import PassedOver
 from engine.data.formats.words import BLANK, MOST_SPELLINGS, Words
 from engine.data.reading.cell_values import MISSING, shown
 from engine.errors import DataError

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.data.formats.column_names import check_names, cleaned
-from engine.data.formats.csv_header import UNNAMED, are_row_numbers, are_units, made_up, verdict
-from engine.data.formats.csv_options import HeaderOptions
+from engine.data.formats.csv.csv_header import UNNAMED, are_row_numbers, are_units, made_up, verdict
+from engine.data.formats.csv.csv_options import HeaderOptions
 from engine.data.formats.guess import Guess
 from engine.data.reading.cell_values import number_in, number_label, shown
 from engine.errors import DataError

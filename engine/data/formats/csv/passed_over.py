@@ -3,7 +3,7 @@
 import re
 from itertools import islice
 
-from engine.data.formats.csv_text import Lines
+from engine.data.formats.csv.csv_text import Lines
 from engine.data.formats.guess import MOST_LINES, Guess
 
 

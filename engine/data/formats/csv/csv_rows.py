@@ -18,9 +18,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.formats.csv_dialect import Dialect
-from engine.data.formats.csv_ragged import faulty, ragged
-from engine.data.formats.csv_text import Blocks, Lines
+from engine.data.formats.csv.csv_dialect import Dialect
+from engine.data.formats.csv.csv_ragged import faulty, ragged
+from engine.data.formats.csv.csv_text import Blocks, Lines
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.words import Codes, Words
 from engine.data.reading.cell_values import is_missing, is_shortest, number_in
@@ -251,7 +251,7 @@ class Compiler:
 
     def _make(self) -> None:
         try:
-            from engine.data.formats import csv_scan
+            from engine.data.formats.csv import csv_scan
         except BaseException as error:  # it is raised where the code is wanted
             self._made.set_exception(error)
         else:

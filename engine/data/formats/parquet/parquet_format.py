@@ -13,7 +13,7 @@ from pydantic import Field
 
 from engine.data.column_types import AnyColumnType
 from engine.data.dataset import Dataset
-from engine.data.formats.csv_options import MissingOption
+from engine.data.formats.csv.csv_options import MissingOption
 from engine.data.formats.guess import Guess
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.limits import ReadLimits
@@ -23,6 +23,7 @@ from engine.errors import DataError
 
 Kind = Literal["boolean", "number", "durations", "words", "dates", "times"]
 KNOWN: Mapping[Kind, Seen] = {"boolean": "boolean", "number": "number", "durations": "number"}
+DECODER = Path(__file__).with_name("parquet_decoder.py")
 DAMAGED = (
     "the file cannot be read as Parquet within a gigabyte of memory: it is damaged, or stands for far more than it "
     "holds; write it anew, with smaller row groups"
@@ -70,7 +71,7 @@ class _ParquetColumns:
         self.index: tuple[str, ...] = ()  # columns that are left out
 
     def batches(self) -> Iterator[Batch]:
-        with reading("parquet_decoder.py", self._path, map(str, self.exact), DAMAGED) as frames:
+        with reading(DECODER, self._path, map(str, self.exact), DAMAGED) as frames:
             header = read_frame(frames, DAMAGED)
             if header is None or not header["names"]:
                 raise DataError("the file holds no columns; a Parquet dataset has at least one")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.data.formats.guess import Guess
-from engine.data.formats.json_text import JsonText
+from engine.data.formats.json.json_text import JsonText
 from engine.data.formats.limits import ReadLimits
 from engine.errors import DataError
 

@@ -11,11 +11,11 @@ from pydantic import Field
 
 from engine.data.dataset import Dataset
 from engine.data.encoding.column_encoder import shown
-from engine.data.formats.csv_options import MissingOption
+from engine.data.formats.csv.csv_options import MissingOption
 from engine.data.formats.incoming import Incoming
-from engine.data.formats.json_columns import JsonColumns
-from engine.data.formats.json_layout import RECORDS, Layout, layout_of
-from engine.data.formats.json_text import JsonText
+from engine.data.formats.json.json_columns import JsonColumns
+from engine.data.formats.json.json_layout import RECORDS, Layout, layout_of
+from engine.data.formats.json.json_text import JsonText
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.typed_columns import Batch, TypedColumns
 from engine.errors import DataError

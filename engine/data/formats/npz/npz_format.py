@@ -26,10 +26,10 @@ from engine.component import Component
 from engine.data.column_types import AnyColumnType, BooleanType, NumberType, TensorType
 from engine.data.dataset import PARTS, Dataset
 from engine.data.formats.guess import Guess
+from engine.data.formats.images.picture import holds_pictures
+from engine.data.formats.images.picture_reading import PictureReading
 from engine.data.formats.incoming import Block, Incoming
 from engine.data.formats.limits import ReadLimits
-from engine.data.formats.picture import holds_pictures
-from engine.data.formats.picture_reading import PictureReading
 from engine.errors import DataError
 
 PAIRS = {f"{axis}{suffix}": (axis, part) for axis in "xy" for part, suffix in

@@ -9,10 +9,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.data.formats.column_names import check_names, cleaned
-from engine.data.formats.csv_dialect import DELIMITERS, Dialect, Row, Shape, heads, is_quoted_whole, rows_of, sniffed
-from engine.data.formats.csv_header import UNNAMED, are_row_numbers, are_units, made_up, only_numbers, verdict
-from engine.data.formats.csv_options import NAMED, CsvOptions
-from engine.data.formats.csv_text import Lines
+from engine.data.formats.csv.csv_dialect import (
+    DELIMITERS,
+    Dialect,
+    Row,
+    Shape,
+    heads,
+    is_quoted_whole,
+    rows_of,
+    sniffed,
+)
+from engine.data.formats.csv.csv_header import UNNAMED, are_row_numbers, are_units, made_up, only_numbers, verdict
+from engine.data.formats.csv.csv_options import NAMED, CsvOptions
+from engine.data.formats.csv.csv_text import Lines
 from engine.data.formats.guess import Guess
 from engine.data.reading.cell_values import number_in, shown
 from engine.errors import DataError

@@ -7,7 +7,7 @@ from tempfile import TemporaryFile
 from typing import Any
 from weakref import finalize
 
-from engine.data.formats.json_text import JsonText
+from engine.data.formats.json.json_text import JsonText
 from engine.data.formats.limits import ReadLimits
 from engine.data.formats.typed_columns import Batch
 from engine.errors import DataError

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from engine.data.column_types import AnyColumnType
 from engine.data.dataset import Dataset
-from engine.data.formats.csv_options import HeaderOptions
-from engine.data.formats.excel_header import Header, Row, header_of, said_of_unnamed
+from engine.data.formats.csv.csv_options import HeaderOptions
+from engine.data.formats.excel.excel_header import Header, Row, header_of, said_of_unnamed
 from engine.data.formats.guess import Guess
 from engine.data.formats.incoming import Incoming
 from engine.data.formats.limits import ReadLimits
@@ -24,6 +24,7 @@ from engine.data.reading.cell_values import MISSING
 from engine.errors import DataError
 from engine.spelling import did_you_mean
 
+DECODER = Path(__file__).with_name("excel_decoder.py")
 DAMAGED = (
     "the workbook cannot be read within a gigabyte of memory: it is damaged, or stands for far more than it holds; "
     "save the sheet as CSV"
@@ -77,7 +78,7 @@ class _Sheet:
 
     def batches(self) -> Iterator[Batch]:
         """Rows below the header that follow each other."""
-        with reading("excel_decoder.py", self._path, [self._wanted or ""], DAMAGED) as frames:
+        with reading(DECODER, self._path, [self._wanted or ""], DAMAGED) as frames:
             head = read_frame(frames, DAMAGED) or {}
             if "unknown" in head:
                 raise DataError(

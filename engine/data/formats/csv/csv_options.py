@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, StrictBool
 
 from engine.component import Component
-from engine.data.formats.csv_encoding import codec_of
+from engine.data.formats.csv.csv_encoding import codec_of
 
 MARKS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "pipe": "|", "space": " ", "hash": "#", "none": ""}
 NAMED = {mark: name for name, mark in reversed(MARKS.items())}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-from engine.data.formats.csv_dialect import heads, kind_of
+from engine.data.formats.csv.csv_dialect import heads, kind_of
 from engine.data.reading.cell_values import is_missing, number_in, shown
 from engine.errors import DataError
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.data.dataset import PARTS
+from engine.data.formats.images.picture import MAX_BYTES, Picture
 from engine.data.formats.limits import ReadLimits
-from engine.data.formats.picture import MAX_BYTES, Picture
 from engine.errors import DataError
 
 PART_FOLDERS = {

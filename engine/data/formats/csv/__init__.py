@@ -1,0 +1,1 @@
+"""Delimited text, as people and programs write it."""

@@ -1,0 +1,1 @@
+"""Pictures, one by one and in archives."""

@@ -1,0 +1,1 @@
+"""JSON, as rows, columns and as pandas lays it out."""
