@@ -137,7 +137,7 @@ class Trial:
     def _form(self, rows: Sequence[Row]) -> Format:
         """A format for rows; a row of nothing is none in a sheet."""
         forms: list[Format] = ["csv", "csv", "json", "ndjson", "parquet"]
-        if all(any(cell.text.strip() for cell in row.values()) for row in rows):
+        if all(any(cell.plain is not None for cell in row.values()) for row in rows):
             forms.append("xlsx")
         return self.random.choice(forms)
 
