@@ -25,6 +25,7 @@ test: $(TOOLS)  ## run the whole suite
 
 accept: $(TOOLS) $(CLIENTS) $(GENERATORS) $(BROWSER)  ## reproduce every published result, the long ones too (an hour; needs ../shared/data)
 	@$(BIN)/pytest -m "accept or clients or generators or browser"
+	@$(BIN)/pytest -n 2 -m fuzz
 	@$(BIN)/pytest -n 2 -m hypothesis --hypothesis-profile=thorough
 	@$(BIN)/python -m tests.roads --draws 20000
 	@$(BIN)/python -m tests.acceptance $(ARGS)

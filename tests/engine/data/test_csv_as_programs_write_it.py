@@ -349,6 +349,6 @@ def test_a_damaged_file_of_any_kind_is_read_or_refused(new_folder, content, seed
     cells(content)
 
 
-@pytest.mark.accept
+@pytest.mark.fuzz
 def test_twenty_thousand_damaged_files_are_read_or_refused_in_bounded_memory(tmp_path):
     assert 1000 < read_of(CONTENTS, lambda content: is_read(tmp_path, content), 20_000) < 19_000

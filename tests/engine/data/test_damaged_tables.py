@@ -127,7 +127,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DecodingServer]
     server.close()
 
 
-@pytest.mark.parametrize("times", [150, pytest.param(20_000, marks=pytest.mark.accept)])
+@pytest.mark.parametrize("times", [150, pytest.param(20_000, marks=pytest.mark.fuzz)])
 @pytest.mark.parametrize("kind", FORMATS)
 def test_damaged_files_are_read_or_refused(
     kind: str, times: int, server: DecodingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -411,13 +411,13 @@ def test_a_damaged_archive_of_any_kind_is_read_or_refused(new_folder, seed):
     is_read(new_folder(), damaged(random.choice(archives()), random))
 
 
-@pytest.mark.accept
+@pytest.mark.fuzz
 @pytest.mark.filterwarnings("ignore")
 def test_twenty_thousand_damaged_archives_are_read_or_refused_in_bounded_memory(tmp_path):
     assert 500 < read_of(archives(), lambda content: is_read(tmp_path, content), 20_000) < 19_000
 
 
-@pytest.mark.accept
+@pytest.mark.fuzz
 @pytest.mark.filterwarnings("ignore")
 def test_ten_thousand_archives_of_damaged_images_are_read_or_refused_in_bounded_memory(tmp_path):
     def is_read_with(image: bytes) -> bool:

@@ -335,6 +335,6 @@ def test_a_damaged_file_of_any_kind_is_read_or_refused(new_folder, content, seed
     is_read(new_folder(), damaged(content, Random(seed)))  # noqa: S311
 
 
-@pytest.mark.accept
+@pytest.mark.fuzz
 def test_twenty_thousand_damaged_files_are_read_or_refused_in_bounded_memory(tmp_path):
     assert 500 < read_of(FILES, lambda content: is_read(tmp_path, content), 20_000) < 19_000

@@ -124,6 +124,6 @@ def test_an_encrypted_member_is_refused(tmp_path):
         unpack(tmp_path / "file", packed, tmp_path / "table", ReadLimits())
 
 
-@pytest.mark.accept
+@pytest.mark.fuzz
 def test_twenty_thousand_damaged_files_are_unpacked_or_refused(tmp_path):
     assert 500 < read_of(DAMAGED, lambda content: is_read(tmp_path, content), 20_000) < 19_500

@@ -203,7 +203,7 @@ def test_a_damaged_picture_is_read_or_refused(content, seed):
     look(damaged(content, Random(seed)))  # noqa: S311
 
 
-@pytest.mark.accept
+@pytest.mark.fuzz
 @pytest.mark.filterwarnings("ignore")
 def test_twenty_thousand_damaged_pictures_are_read_or_refused_in_bounded_memory():
     assert 2000 < read_of(FUZZED, look, 20_000) < 18_000
