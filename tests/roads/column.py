@@ -307,7 +307,7 @@ NAMES = ("x", "größe (cm)", "a/b", "~tilde", 'the "kind"', "two words", "Zeile
 
 
 def draw_column(random: Random, kind: str, place: int, *, words_for_missing: bool) -> Column:
-    """A column of a kind; where null says it, as in JSON, words do not stand for missing labels."""
+    """A column of a kind; where null says it, as in JSON, words stand for missing numbers alone."""
     name, lacks = f"{random.choice(NAMES)} {place}", kind != CALM and random.random() < 0.4
     if kind in NUMBERS:
         write, (least, most) = NUMBERS[kind]
@@ -315,10 +315,11 @@ def draw_column(random: Random, kind: str, place: int, *, words_for_missing: boo
         if kind == "few whole numbers":
             option = option or {"type": "number"}
         return NumberColumn(name, kind, option, lacks, MARKERS, write, least, most)
+    markers = MARKERS if words_for_missing else ("", " ")
     if kind in TRUTHS:
         yes, no, said = TRUTHS[kind]
-        return TruthColumn(name, kind, said, lacks, MARKERS, (yes, no))
+        return TruthColumn(name, kind, said, lacks, markers, (yes, no))
     if kind in DATES:
-        return DateColumn(name, kind, {"type": "date"}, lacks, MARKERS)
+        return DateColumn(name, kind, {"type": "date"}, lacks, markers)
     labels = LABELS[kind]
-    return LabelColumn(name, kind, labels.option, lacks, MARKERS if words_for_missing else ("", " "), labels)
+    return LabelColumn(name, kind, labels.option, lacks, markers, labels)

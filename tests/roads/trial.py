@@ -22,6 +22,7 @@ from tests.roads.answer import (
     row_of,
 )
 from tests.roads.chance import chance
+from tests.roads.column import DateColumn
 from tests.roads.file_format import MEDIA_TYPES, Format, Row, write_rows
 from tests.roads.finding import Finding
 from tests.roads.road import CLOSE, EXACT, MARKING, Road, Served, by_objects
@@ -224,6 +225,7 @@ class Trial:
     def _check_marks(self, rows: Sequence[Row], answer: Answer, learned: list[Asked]) -> None:
         """What was filled and what was unseen is known here; so is what cannot be read."""
         fields = {"missing": "filled", "unseen": "unseen"}
+        dates = {one.name for one in self.table.columns if isinstance(one, DateColumn)}  # a month may be unseen
         if isinstance(answer, Failed):
             self._found("JSON objects", rows, str(answer), [*learned, *self.server.asked])
             return
@@ -235,7 +237,9 @@ class Trial:
             return
         for at, (row, prediction) in enumerate(zip(rows, answer.rows, strict=True)):
             for fate, kind in fields.items():
-                expected = frozenset(name for name, cell in row.items() if cell.fate == fate)
+                expected = frozenset(name for name, cell in row.items() if cell.fate == fate) | (
+                    prediction.marks.get(kind, frozenset()) & dates if fate == "unseen" else frozenset()
+                )
                 if prediction.marks.get(kind, frozenset()) != expected:
                     told = (
                         f"row {at}: {fate} are {sorted(expected)}, {kind} says {sorted(prediction.marks.get(kind, ()))}"
