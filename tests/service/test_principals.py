@@ -145,6 +145,7 @@ def body_of(operation: str, names: dict[str, str]) -> object:
         "infer_with_version": {"inputs": data},
         "change_hyperparameters": {"training": {"epochs": 9}},
         "change_model": {"drift": True},
+        "change_version": {"strict": True},
         "register_version": {"job": names["job_id"]},
         "set_alias": {"version": 1},
         "submit_batch_prediction": {"dataset": "iris"},
