@@ -99,16 +99,22 @@ def test_what_cannot_be_predicted_from_is_named_by_row_and_field(
 ) -> None:
     good = {name: value for name, value in rows[0].items() if name != "income"}
     for bad, field, words in [
-        ({n: v for n, v in good.items() if n != "age"}, "age", "lacks"),
-        (good | {"ag": 3}, "ag", "Did you mean 'age'"),
-        (good | {"age": "39"}, "age", "takes numbers"),
-        (good | {"age": None}, "age", "null"),
-        (good | {"sex": 1}, "sex", "takes text"),
+        ({n: v for n, v in good.items() if n != "age"} | {"ag": 3}, "ag", "Did you mean 'age'"),
+        (good | {"age": "39 years old"}, "age", "takes numbers"),
+        (good | {"age": True}, "age", "takes numbers"),
+        (good | {"sex": [1]}, "sex", "takes one of"),
     ]:
         with pytest.raises(ProblemError) as refused:
             client.jobs.predict(adult["id"], [good, bad])
         (error,) = refused.value.errors
         assert error["pointer"] == f"/rows/1/{field}" and words in error["detail"]
+
+
+def test_what_is_missing_is_filled_and_said(client: Client, adult: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    good = {name: value for name, value in rows[0].items() if name != "income"}
+    (left_out,) = client.jobs.predict(adult["id"], [{n: v for n, v in good.items() if n != "age"}])
+    (null,) = client.jobs.predict(adult["id"], [good | {"age": None}])
+    assert left_out == null and null["filled"] == ["age"]
 
 
 def test_an_unseen_category_is_predicted_as_unseen(
@@ -117,3 +123,4 @@ def test_an_unseen_category_is_predicted_as_unseen(
     good = {name: value for name, value in rows[0].items() if name != "income"}
     told = client.jobs.predict(adult["id"], [good | {"occupation": job} for job in ("Astronaut", "Lion tamer")])
     assert told[0] == told[1] != client.jobs.predict(adult["id"], [good])[0]
+    assert told[0]["unseen"] == ["occupation"]
