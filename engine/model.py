@@ -112,7 +112,7 @@ class Model:
         """What `predict` returns, of answers, decided by the threshold if there is one; RowError for one not finite."""
         check_finite(answers)
         found = self._bare(answers, threshold)
-        for kind, names in marks.by_kind.items() if marks else ():
+        for kind, names in marks.by_kind.items() if marks is not NO_MARKS else ():
             for row, fields in names.items():
                 found[row][kind] = fields
         return found
@@ -121,17 +121,14 @@ class Model:
         kind, names = self.network.target.kind, self.network.target.labels
         listed = answers.astype(np.float64).tolist()
         if kind == "classes":
-            classes, one_hot = self.preprocessor.classes, self.preprocessor.target.one_hot
-            return [
-                {
-                    "label": classes[best],
-                    **(
-                        {"labels": [classes[best]]} if one_hot else {}
-                    ),  # as what came as columns of 0 and 1 is answered
-                    "probabilities": dict(zip(names, p, strict=True)),
-                }
+            classes = self.preprocessor.classes
+            found: list[Prediction] = [
+                {"label": classes[best], "probabilities": dict(zip(names, p, strict=True))}
                 for best, p in zip(chosen_classes(answers, threshold).tolist(), listed, strict=True)
             ]
+            if self.preprocessor.target.one_hot:  # columns of 0 and 1 are answered as such, too
+                found = [{"label": one["label"], "labels": [one["label"]], **one} for one in found]
+            return found
         if kind == "multilabel":
             return [
                 {

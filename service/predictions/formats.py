@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from engine import Model, RowError
 from engine.answer_columns import answer_columns, labels, likeliest, mark_columns
-from engine.data.encoding.row_reading import RowMarks
+from engine.data.encoding.row_reading import NO_MARKS, RowMarks
 from engine.data.reading.unreadable import UnreadableRows
 from engine.model import check_finite
 from engine.serving import chosen_classes
@@ -44,10 +44,11 @@ def as_json(
         found = model.predictions(predicted, marks, threshold)
     else:
         found = likeliest_of(model, predicted, top_k, threshold)
-        for row in range(len(found)) if marks else ():
+        for row in range(len(found)) if marks is not NO_MARKS else ():
             found[row] |= marks.of(row)
-    ignored = {"ignored": marks.ignored} if marks.ignored else {}
-    return to_json({**about, **ignored, "predictions": found})
+    if marks.ignored:
+        about = {**about, "ignored": marks.ignored}
+    return to_json({**about, "predictions": found})
 
 
 def as_csv(

@@ -12,6 +12,7 @@ from engine.data.formats.images.picture import picture_in
 from engine.data.formats.images.picture_reading import PictureReading
 from service.http.problems import Fault, RequestRefused
 
+JSON = "application/json"
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif", "image/tiff")
 ALIASES = ("image/jpg", "image/pjpeg", "image/mpo", "image/x-png", "image/x-ms-bmp", "image/x-bmp")
 """What some programs and browsers say of the same."""
@@ -51,7 +52,7 @@ def read_picture(model: Model, body: bytes) -> NDArray[np.uint8]:
 
 def may_hold_pictures(model: Model, kind: str, body: bytes) -> bool:
     """Whether pictures may have to be decoded, which is no work for the event loop."""
-    if picture_feature(model) is None:
+    if picture_feature(model) is None or (kind == JSON and body.count(b'"') == 2):  # nothing but `rows` is text
         return False
     # a body, tensors of text, or text between quotes that is longer than a name
     return is_picture(kind) or b'"BYTES"' in body or any(len(text) > 64 for text in body.split(b'"')[1::2])

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from fastapi.concurrency import run_in_threadpool
 
 from engine import Model, RowError
-from engine.data.encoding.row_reading import RowMarks
+from engine.data.encoding.row_reading import NO_MARKS, RowMarks
 from service.http.problems import RequestRefused
 from service.predictions.dynamic_batching import DynamicBatcher
 from service.predictions.feature_samples import FeatureSamples
@@ -80,6 +80,6 @@ def make_of(
         made, marks = make(rows)
     except RowError as error:
         raise exchange.refusal(resolved.model, rows, error) from error
-    if resolved.serving.strict and (gaps := refusal_of_gaps(marks)) is not None:
+    if marks is not NO_MARKS and resolved.serving.strict and (gaps := refusal_of_gaps(marks)) is not None:
         raise exchange.refusal(resolved.model, rows, gaps)
     return made, marks
