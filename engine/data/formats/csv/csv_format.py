@@ -124,9 +124,15 @@ def _pass(
     if len(opening.columns) == 1:
         dialect = replace(dialect, delimiter=NOWHERE)  # a lone column's cells may hold what sets cells apart elsewhere
     below = map(passed_over, _below(blocks, opening.begin))
-    reading = _Reading(Blocks(below), dialect, limits, Layout(len(opening.columns), (*words, *left)))
+    reading = _Reading(
+        Blocks(below), dialect, limits, Layout(len(opening.columns), (*words, *left), frozenset(numbers))
+    )
     surprised = False
     for rows in reading:
+        if not intake.rows:  # the first ones tell which columns have too many spellings to keep
+            places = enumerate(reading.layout.numbers)
+            numbers |= {column for place, column in places if _are_many(rows.numbers[:, place])}
+            reading.layout = replace(reading.layout, many=frozenset(numbers))
         for strange in rows.strange:
             if strange.column not in words:
                 words[strange.column] = Words(_example(rows, strange), missing)
@@ -135,15 +141,12 @@ def _pass(
         for column in rows.unusual:
             if column in words or column in numbers:
                 continue
-            if _are_many(rows.numbers[:, reading.layout.numbers.index(column)]):
-                numbers.add(column)
-            else:
-                words[column] = Words(missing=missing)
-                surprised = True
+            words[column] = Words(missing=missing)
+            surprised = True
         if surprised and not intake.rows:
             return None
         if surprised:  # nothing is kept any more: what is still to find are other columns of words
-            reading.layout = Layout(len(opening.columns), (*words, *left))
+            reading.layout = Layout(len(opening.columns), (*words, *left), frozenset(numbers))
             continue
         intake.add(rows.numbers, [rows.codes(place, found) for place, found in enumerate(words.values())])
         for place, column in enumerate(left, start=len(words)):

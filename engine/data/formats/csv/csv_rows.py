@@ -45,6 +45,7 @@ class Layout:
 
     columns: int
     words: tuple[int, ...]
+    many: frozenset[int] = frozenset()  # columns of numbers whose spellings are too many to matter
 
     @cached_property
     def numbers(self) -> list[int]:
@@ -107,7 +108,7 @@ class SplitRows:
                 if column not in unusual and (cell := row[column].strip()) and not is_shortest(cell):
                     unusual.add(column)
         object.__setattr__(self, "numbers", numbers)
-        self.unusual.extend(sorted(unusual))
+        self.unusual.extend(sorted(unusual - self.layout.many))
 
     def codes(self, place: int, words: Words) -> Codes:
         column = self.layout.words[place]
@@ -144,7 +145,7 @@ def scanned(compiled: ModuleType, block: Lines, dialect: Dialect, layout: Layout
     words = np.empty((len(layout.words), most, 2), np.int32)
     begins = np.empty(most, np.int32)
     text, targets, delimiter = np.frombuffer(raw, np.uint8), layout.targets, ord(dialect.delimiter)
-    done, room, unusual = compiled.MORE_ODD, FEW_ODD, np.zeros(numbers.shape[1], np.uint8)
+    done, room, unusual = compiled.MORE_ODD, FEW_ODD, np.isin(layout.numbers, list(layout.many)).astype(np.uint8)
     while done == compiled.MORE_ODD:
         odd = np.empty((room, 4), np.int32)
         done, rows, odds = compiled.scan(text, delimiter, dialect.spaced, targets, numbers, words, begins, odd, unusual)
@@ -167,7 +168,7 @@ def scanned(compiled: ModuleType, block: Lines, dialect: Dialect, layout: Layout
             unusual[place] |= not is_shortest(cell.strip())
     numbers, narrow = numbers[:rows], np.empty((rows, len(known)), np.uint8)
     found = narrow if compiled.narrowed(numbers.reshape(-1), narrow.reshape(-1)) else numbers
-    spelled = [known[place] for place in np.flatnonzero(unusual).tolist()]
+    spelled = [column for place in np.flatnonzero(unusual).tolist() if (column := known[place]) not in layout.many]
     return ScannedRows(block, compiled, found, strange, spelled, words, begins[:rows])
 
 

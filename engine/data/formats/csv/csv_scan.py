@@ -273,7 +273,7 @@ def scan(
                     value, fine = _nearest(_U(w), -places) if places else (0.0, False)
                 if fine:
                     numbers[row, target] = -value if negative else value
-                    if places:
+                    if places and not unusual[target]:
                         leading = text[first] == _ZERO and digits > places + 1
                         if text[at - 1] == _ZERO or digits > 15 or digits == places or leading:
                             unusual[target] = 1
