@@ -25,6 +25,7 @@ from engine.data.encoding.encoders import (
     TensorEncoder,
 )
 from engine.data.reading.cell_reading import STANDARD, CellReading
+from engine.data.reading.cell_values import is_beyond_exact
 from engine.data.reading.label_places import label_places
 from engine.data.reading.unreadable import UnreadableCells
 from engine.data.table import Table
@@ -174,6 +175,13 @@ class _Counts:
                 if isinstance(self.option, NumberColumn | DateColumn)
                 else ""
             )
+            if isinstance(self.option, NumberColumn) and any(map(_is_long_integer, self.examples)):
+                raise SpecError(
+                    where,
+                    f"{self.unreadable} cells of column {self.name!r} are integers that float64 cannot hold, such as "
+                    f"{examples}: beyond ±2⁵³ neighbors become one; take them for categories, with data.columns: "
+                    f'{{"{self.name}": {{"type": "category"}}}}, or divide them before they are sent',
+                )
             raise SpecError(
                 where,
                 f"{self.unreadable} cells of column {self.name!r} are {takes}, such as {examples}; correct them, say "
@@ -206,6 +214,12 @@ class _Counts:
             )
         fill = places.place(often_label)
         return OrdinalEncoder.model_validate({**about, "labels": order, "fill_with": fill})
+
+
+def _is_long_integer(example: str) -> bool:
+    """Whether what is said of a cell shows an integer beyond float64's exact ones."""
+    digits = example.removeprefix("holds ").strip("'+-")
+    return digits.isascii() and digits.isdigit() and is_beyond_exact(digits)
 
 
 def _number_encoder(

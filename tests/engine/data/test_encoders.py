@@ -125,6 +125,14 @@ def test_a_value_of_another_type_is_named(change, field, sentence):
     assert (caught.value.row, caught.value.field) == (1, field)
 
 
+def test_integers_that_float64_cannot_hold_are_no_numbers_and_it_is_said_why():
+    ids = CategoryType(labels=("9007199254740993", "9007199254740995"))
+    table = Table({"id": np.array([0, 1, 0], np.int32)}, {"id": ids})
+    with pytest.raises(SpecError, match=r"3 cells of column 'id' are integers that float64 cannot hold") as refused:
+        learned(table, id=NumberColumn())
+    assert "neighbors become one" in refused.value.detail and '{"type": "category"}' in refused.value.detail
+
+
 def test_what_is_missing_is_filled_as_training_taught_and_said():
     whole = learned(TABLE.take(slice(0, 1)))
     row = {"age": 20, "job": "cook", "paid": True}
