@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from engine.data.preparation import PreparedData
+from engine.data.reading.label_places import label_places
 from engine.errors import SpecError
 from engine.inputs import Batch, Inputs, Matrix, RawRows, Rows
 from engine.losses import Loss
@@ -115,9 +116,17 @@ def class_weights(loss: Loss, target: Target, y: NDArray[np.generic]) -> NDArray
     if wanted == "balanced":
         counts = np.bincount(y.astype(np.intp), minlength=target.outputs)
         return (len(y) / (target.outputs * np.maximum(counts, 1)))[:, None]
-    if unknown := [label for label in wanted if label not in target.labels]:
-        raise SpecError(
-            "/loss/class_weights",
-            f"there is no class {unknown[0]!r}; the classes are {', '.join(target.labels)}",
-        )
-    return np.array([[wanted.get(label, 1.0)] for label in target.labels])
+    weights, told = np.ones((target.outputs, 1)), dict[int, str]()
+    for label, weight in wanted.items():
+        place = label_places(tuple(target.labels)).place(label)
+        if place < 0:
+            raise SpecError(
+                "/loss/class_weights", f"there is no class {label!r}; the classes are {', '.join(target.labels)}"
+            )
+        if place in told:
+            raise SpecError(
+                "/loss/class_weights",
+                f"{told[place]!r} and {label!r} are the same class {target.labels[place]!r}; weigh it once",
+            )
+        told[place], weights[place] = label, weight
+    return weights

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from engine.data.encoding.preprocessor import Preprocessor
+from engine.data.encoding.target_column import class_text
 from engine.errors import SpecError
 from engine.initializers import Initializer
 from engine.layer import Cache, Layer, Mode, Pass
@@ -27,7 +28,7 @@ class Target(NamedTuple):
     @classmethod
     def of(cls, preprocessor: Preprocessor) -> "Target":
         column = preprocessor.target
-        labels = tuple(str(c).lower() if isinstance(c, bool) else str(c) for c in column.classes)
+        labels = tuple(map(class_text, column.classes))
         if column.kind == "multilabel":
             labels = tuple(f"{column.name}_{index}" for index in range(column.width))
         return cls(column.kind, preprocessor.n_out, labels)

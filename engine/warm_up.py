@@ -11,7 +11,8 @@ from pathlib import Path
 PARTS = {
     "float32": "from engine.kernels import warm; warm(['float32'])",
     "float64": "from engine.kernels import warm; warm(['float64'])",
-    "data": "import engine.data.augmentation.fused_warp, engine.data.formats.csv.csv_scan; "
+    "data": "import engine.data.augmentation.fused_warp, engine.data.formats.csv.csv_scan, "
+    "engine.data.formats.word_search; "
     "from engine.kernels.scaling import warm; warm()",
 }
 # Looking for cycles takes two of thirty seconds, and what compiles ends soon.

@@ -1,5 +1,6 @@
 """What every encoder of a column of single values does: it reads the cells of rows to predict by one `CellReading`."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,11 +64,13 @@ class ColumnEncoder(Component):
             raise UnreadableCells(self.name, dict(list(bad.items())[:MOST_CELLS]), len(bad))
         return found
 
+    @abstractmethod
     def _meaning(self, value: Any) -> float | None:
-        raise NotImplementedError
+        """What a value that is there means; None where it cannot be read."""
 
+    @abstractmethod
     def _complaint(self, value: Any) -> str:
-        raise NotImplementedError
+        """What is said of a value that cannot be read."""
 
 
 def shown(value: Any) -> str:

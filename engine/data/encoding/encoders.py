@@ -6,6 +6,7 @@ The first `scaled` of them are then normalized; inputs that only say yes or no s
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from functools import cached_property, lru_cache
 from math import prod
@@ -177,8 +178,9 @@ class LabelEncoder(ColumnEncoder):
             raise UnreadableCells(self.name, bad, int(strange.size))
         return read
 
+    @abstractmethod
     def _place(self, text: str) -> float:
-        raise NotImplementedError
+        """The place of the label that a text means; UNREADABLE where it can be none."""
 
     def _meaning(self, value: Any) -> float | None:
         text = text_of(value)

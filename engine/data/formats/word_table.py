@@ -1,7 +1,6 @@
 """The words of a column that have a code already, in arrays that compiled code can search."""
 
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,12 +21,14 @@ class WordTable:
         self._slots = np.full(16, -1, np.int32)
 
     @property
-    def arrays(self) -> tuple[NDArray[Any], ...]:
+    def arrays(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
         """What compiled code searches: slots, hashes, entries, letters."""
         return self._slots, self._hashes, self._entries, self._letters
 
-    def enter(self, compiled: ModuleType, words: Mapping[bytes, int]) -> None:
+    def enter(self, words: Mapping[bytes, int]) -> None:
         """Make words known."""
+        from engine.data.formats.word_search import enter  # compiled code: loaded by those who use it
+
         begin, end = self._count, int(self._entries[self._count - 1, 1]) if self._count else 0
         letters = b"".join(words)
         if begin + len(words) > MOST_ENTRIES or end + len(letters) > MOST_LETTERS:
@@ -42,7 +43,7 @@ class WordTable:
         if 2 * self._count > len(self._slots):
             self._slots = np.full(4 << (2 * self._count - 1).bit_length(), -1, np.int32)
             begin = 0
-        compiled.enter(self._letters, self._entries, begin, self._count, self._slots, self._hashes)
+        enter(self._letters, self._entries, begin, self._count, self._slots, self._hashes)
 
 
 def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable
 from hashlib import blake2b
 from math import isfinite
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,24 +79,24 @@ class Words:
     def codes(self, cells: Iterable[str]) -> Codes:
         return self._counted(np.array([self._code(cell) for cell in cells], np.int64))
 
-    def scanned_codes(self, compiled: ModuleType, raw: bytes, cells: NDArray[np.int32]) -> Codes:
+    def scanned_codes(self, raw: bytes, cells: NDArray[np.int32]) -> Codes:
         """The codes of words in UTF-8 from a first byte to an end (~end: a quote is doubled inside)."""
+        from engine.data.formats.word_search import look_up  # compiled code: loaded by those who use it
+
         text, codes = np.frombuffer(raw, np.uint8), np.empty(len(cells), np.int64)
         begin, step = 0, FIRST_LOOK
         while begin < len(cells):  # a few first: what they hold is known by the time of the rest
             part, found = cells[begin : begin + step], codes[begin : begin + step]
             if self._form is None:
-                compiled.look_up(text, part, *self._table.arrays, found)
+                look_up(text, part, *self._table.arrays, found)
             else:
                 found[:] = -2
             if unknown := np.flatnonzero(found == -2).tolist():
-                self._learn(compiled, raw, part, found, unknown)
+                self._learn(raw, part, found, unknown)
             begin, step = begin + step, step * 4
         return self._counted(codes)
 
-    def _learn(
-        self, compiled: ModuleType, raw: bytes, cells: NDArray[np.int32], codes: Codes, unknown: list[int]
-    ) -> None:
+    def _learn(self, raw: bytes, cells: NDArray[np.int32], codes: Codes, unknown: list[int]) -> None:
         """Fill in the codes of words that the table did not know, and enter them there."""
         fresh: dict[bytes, int] = {}
         for row, (start, end) in zip(unknown, cells[unknown].tolist(), strict=True):
@@ -107,7 +106,7 @@ class Words:
             if code < HASHED and len(word) <= LONGEST_CATEGORY:
                 fresh[word] = code
         if fresh and self._form is None:
-            self._table.enter(compiled, fresh)
+            self._table.enter(fresh)
 
     def settled(self) -> tuple[AnyColumnType, Codes | NDArray[np.float64]]:
         """The type of the column, and what each code becomes in it, the last entry being that of -1."""

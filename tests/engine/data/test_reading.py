@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from engine.data import NoNormalizer, Preprocessor, TargetColumn
@@ -16,8 +16,9 @@ from engine.data.formats.csv.csv_format import CsvFormat
 from engine.data.formats.csv.csv_options import CsvOptions
 from engine.data.formats.json.json_format import JsonFormat
 from engine.data.reading.label_places import label_places
+from engine.data.reading.unreadable import UnreadableRows
 from engine.data.table import Table
-from engine.errors import RowError
+from engine.errors import SpecError
 
 TARGET = TargetColumn("y", "values", (), 1)
 
@@ -43,16 +44,15 @@ def test_cells_of_another_file_are_read_as_the_same_texts_in_rows(
     try:
         options = {"cell": CategoryColumn()} if labels else {}
         preprocessor = Preprocessor.learn(table, NoNormalizer(), TARGET, options)
-    except Exception as refusal:
-        assert str(refusal)
-        return
+    except SpecError:  # a column without a number, or with cells that are none: there is no model to ask
+        reject()
     other = read_csv(new_folder(), asked).select(["cell"])
     try:
         expected = preprocessor.read_rows([{"cell": cell} for cell in asked])
-    except RowError as refused:
-        with pytest.raises(RowError) as caught:
+    except UnreadableRows as refused:
+        with pytest.raises(UnreadableRows) as caught:
             preprocessor.read_table(other)
-        assert [fault.row for fault in caught.value.faults] == [fault.row for fault in refused.faults]  # type: ignore[attr-defined]
+        assert [fault.row for fault in caught.value.faults] == [fault.row for fault in refused.faults]
         return
     found = preprocessor.read_table(other)
     np.testing.assert_array_equal(found.columns[0], expected.columns[0])

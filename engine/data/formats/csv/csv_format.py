@@ -73,7 +73,7 @@ class CsvFormat(CsvOptions):
 class TsvFormat(CsvFormat):
     """The same with tabs between cells, if they are there."""
 
-    type: Literal["tsv"] = Field("tsv", description="Text with tabs under a header row.")  # type: ignore[assignment]
+    type: Literal["tsv"] = Field("tsv", description="Text with tabs under a header row.")  # type: ignore[assignment]  # a kind of its own in the family
     media_types: ClassVar[tuple[str, ...]] = ("text/tab-separated-values",)
     endings: ClassVar[Mapping[str, str]] = {".tsv": "text/tab-separated-values", ".tab": "text/tab-separated-values"}
     usual: ClassVar[str] = "\t"

@@ -242,7 +242,8 @@ class _Opener:
             self._say_end(len(columns) + 1)
         if names and len(names) > 1 and (not names[0] or UNNAMED.fullmatch(names[0])):
             columns[0] = self._index(names[0], [row[0] for row in below])
-        return [*columns, *[("", "blank")] * blank]  # type: ignore[list-item]
+        columns += [("", "blank") for _ in range(blank)]
+        return columns
 
     def _say_end(self, column: int) -> None:
         detail = f"lines end with a delimiter, so that column {column} has no name and no value; it was left out"

@@ -123,7 +123,6 @@ class ScannedRows:
     """Rows as compiled code finds them in a block of lines."""
 
     block: Lines
-    compiled: ModuleType
     numbers: Numbers | NDArray[np.uint8]
     strange: list[Strange]
     unusual: list[int]
@@ -131,7 +130,7 @@ class ScannedRows:
     begins: NDArray[np.int32]  # first byte of each row
 
     def codes(self, place: int, words: Words) -> Codes:
-        return words.scanned_codes(self.compiled, self.block.raw, self.words[place, : len(self.begins)])
+        return words.scanned_codes(self.block.raw, self.words[place, : len(self.begins)])
 
     def line(self, row: int) -> int:
         return self.block.number + self.block.raw.count(b"\n", 0, int(self.begins[row]))
@@ -169,7 +168,7 @@ def scanned(compiled: ModuleType, block: Lines, dialect: Dialect, layout: Layout
     numbers, narrow = numbers[:rows], np.empty((rows, len(known)), np.uint8)
     found = narrow if compiled.narrowed(numbers.reshape(-1), narrow.reshape(-1)) else numbers
     spelled = [column for place in np.flatnonzero(unusual).tolist() if (column := known[place]) not in layout.many]
-    return ScannedRows(block, compiled, found, strange, spelled, words, begins[:rows])
+    return ScannedRows(block, found, strange, spelled, words, begins[:rows])
 
 
 def split(block: Lines, blocks: Blocks, dialect: Dialect, layout: Layout, limits: ReadLimits) -> SplitRows:
