@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.data.dataset import PARTS
+from engine.data.formats.archive_member import check_member
 from engine.data.formats.images.picture import MAX_BYTES, Picture
 from engine.data.formats.limits import ReadLimits
 from engine.errors import DataError
@@ -107,17 +108,14 @@ def _entries(archive: zipfile.ZipFile, size: int, limits: ReadLimits) -> list[tu
             raise DataError(f"{short(name)} is a symbolic link; pack the image itself")
         if names in found:
             raise DataError(f"the archive holds {short(name)} twice")
-        if entry.flag_bits & 1:
-            raise DataError(f"{short(name)} is encrypted; pack the images without a password")
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise DataError(
-                f"{short(name)} is packed by method {entry.compress_type}; only stored and deflated are read"
-            )
-        if entry.file_size > max(SMALL, limits.max_ratio * entry.compress_size):
-            raise DataError(
-                f"{short(name)} expands from {entry.compress_size} to {entry.file_size} bytes, more than "
-                f"{limits.max_ratio} times; pack the images uncompressed"
-            )
+        check_member(
+            entry,
+            short(name),
+            small=SMALL,
+            max_ratio=limits.max_ratio,
+            open_it="pack the images without a password",
+            store_it="pack the images uncompressed",
+        )
         if entry.file_size > MAX_BYTES:
             raise DataError(f"{short(name)} has {entry.file_size} bytes; at most {MAX_BYTES} are read of one image")
         if not 0 <= entry.header_offset < size:

@@ -25,6 +25,7 @@ from pydantic import Field
 from engine.component import Component
 from engine.data.column_types import AnyColumnType, BooleanType, NumberType, TensorType
 from engine.data.dataset import PARTS, Dataset
+from engine.data.formats.archive_member import check_member
 from engine.data.formats.guess import Guess
 from engine.data.formats.images.picture import holds_pictures
 from engine.data.formats.images.picture_reading import PictureReading
@@ -182,15 +183,14 @@ def _members(
             raise DataError(f"the archive holds {entry.filename[:80]!r}; the arrays are named {wanted}")
         if name in members:
             raise DataError(f"the archive holds {name!r} twice")
-        if entry.flag_bits & 1:
-            raise DataError(f"{name!r} is encrypted; write the archive with numpy.savez")
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise DataError(f"{name!r} is packed by method {entry.compress_type}; only stored and deflated are read")
-        if entry.file_size > max(SMALL_MEMBER, limits.max_ratio * entry.compress_size):
-            raise DataError(
-                f"{name!r} expands from {entry.compress_size} to {entry.file_size} bytes, more than "
-                f"{limits.max_ratio} times; store it uncompressed with numpy.savez"
-            )
+        check_member(
+            entry,
+            repr(name),
+            small=SMALL_MEMBER,
+            max_ratio=limits.max_ratio,
+            open_it="write the archive with numpy.savez",
+            store_it="store it uncompressed with numpy.savez",
+        )
         if not 0 <= entry.header_offset < size:
             raise DataError(f"the archive is damaged: {name!r} lies outside of it; write it with numpy.savez")
         members[name] = entry
