@@ -47,7 +47,7 @@ def as_json(
         for row in range(len(found)) if marks is not NO_MARKS else ():
             found[row] |= marks.of(row)
     if marks.ignored:
-        about = {**about, "ignored": marks.ignored}
+        about = {**about, "ignored": list(marks.ignored)}
     return to_json({**about, "predictions": found})
 
 

@@ -16,9 +16,8 @@ def refusal_of_gaps(marks: RowMarks) -> RowError | None:
         for row, fields in sorted(marks.filled.items())
         for field in fields
     ]
-    if marks.ignored:
-        faults.append(RowError(0, "", unknown(marks.ignored)))
-    return UnreadableRows(faults) if faults else None
+    faults += [RowError(row, field, f"row {row}: {unknown([field])}") for field, row in marks.ignored.items()]
+    return UnreadableRows(sorted(faults, key=lambda fault: fault.row)) if faults else None
 
 
 def unknown(names: Sequence[str]) -> str:

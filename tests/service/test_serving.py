@@ -88,7 +88,7 @@ def test_a_change_counts_from_the_next_request_on(client: httpx.Client, model: s
 
 def test_a_strict_version_refuses_what_another_fills_in_or_passes_over(client: httpx.Client, model: str) -> None:
     rows = [{"age": 30, "city": "Rome"}, {"city": "Rome"}, {"age": None, "city": "Rome"}]
-    more = [{"age": 30, "city": "Rome", "zebra": 1}]
+    more = [rows[0], {"age": 30, "city": "Rome", "zebra": 1}]
     csv_header = {"Content-Type": "text/csv"}
     for sent in (rows, more):
         assert client.post(f"{model}/predict", json={"rows": sent}).status_code == 200
@@ -96,11 +96,12 @@ def test_a_strict_version_refuses_what_another_fills_in_or_passes_over(client: h
     problem = assert_problem(client.post(f"{model}/predict", json={"rows": rows}), 422)
     assert [error["pointer"] for error in problem["errors"]] == ["/rows/1/age", "/rows/2/age"]
     problem = assert_problem(client.post(f"{model}/predict", json={"rows": more}), 422)
+    assert [error["pointer"] for error in problem["errors"]] == ["/rows/1/zebra"]
     assert "'zebra'" in problem["detail"] and "strict" in problem["detail"]
     sent = client.post(f"{model}/predict", content="age,city,zebra\n,Rome,1\n", headers=csv_header)
     assert {error["pointer"] for error in assert_problem(sent, 422)["errors"]} == {
         "/rows/0/age",
-        "/rows/0",
+        "/rows/0/zebra",
     }
     whole = client.post(f"{model}/predict", json={"rows": rows[:1]})
     assert whole.status_code == 200

@@ -37,13 +37,13 @@ MOST_LETTERS = 200  # of a name
 class RowMarks:
     """What is to be said of rows: fields that were filled in, labels never met in training, numbers far outside it.
 
-    `ignored` are the fields that the model does not know, of whatever row.
+    `ignored` are the fields that the model does not know, each with the first row that has it.
     """
 
     filled: Names = field(default_factory=dict)
     unseen: Names = field(default_factory=dict)
     outside: Names = field(default_factory=dict)
-    ignored: tuple[str, ...] = ()
+    ignored: Mapping[str, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.filled or self.unseen or self.outside or self.ignored)
@@ -63,7 +63,7 @@ class RowMarks:
         if not by or not self:
             return self
         moved = {kind: {row + by: names for row, names in rows.items()} for kind, rows in self.by_kind.items()}
-        return RowMarks(**moved, ignored=self.ignored)
+        return RowMarks(**moved, ignored={name: row + by for name, row in self.ignored.items()})
 
 
 def joined(marks: Sequence[RowMarks]) -> RowMarks:
@@ -75,7 +75,8 @@ def joined(marks: Sequence[RowMarks]) -> RowMarks:
     for one in said:
         for kind, rows in one.by_kind.items():
             kinds[kind] |= rows
-    return RowMarks(**kinds, ignored=tuple(sorted({name for one in said for name in one.ignored})))
+    ignored = {name: row for one in reversed(said) for name, row in one.ignored.items()}
+    return RowMarks(**kinds, ignored=dict(sorted(ignored.items())))
 
 
 NO_MARKS = RowMarks()
@@ -87,7 +88,7 @@ class ReadRows:
 
     encoders: Encoders
     columns: tuple[Read, ...]
-    ignored: tuple[str, ...] = ()
+    ignored: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -159,7 +160,7 @@ def read_rows(encoders: Encoders, rows: Sequence[Row] | NDArray[Any]) -> ReadRow
     if isinstance(rows, np.ndarray):
         return _read_array(encoders, rows)
     faults: list[RowError] = []
-    ignored: dict[str, None] = {}
+    ignored: dict[str, int] = {}
     names = [encoder.name for encoder in encoders]
     values: list[list[Any]] = [[] for _ in names]
     known, numbers = set(names), takes_numbers(encoders)
@@ -169,7 +170,7 @@ def read_rows(encoders: Encoders, rows: Sequence[Row] | NDArray[Any]) -> ReadRow
                 column.append(row.get(name))
             if not row.keys() <= known:
                 strange = [name for name in row if name not in known]
-                ignored |= dict.fromkeys(strange)
+                ignored = dict.fromkeys(strange, number) | ignored
                 faults += _misspelled(number, row, strange, names)
             if not row.keys() & known:
                 faults.append(RowError(number, "", f"row {number} has none of the model's fields: {_some(names)}"))
@@ -199,7 +200,8 @@ def read_rows(encoders: Encoders, rows: Sequence[Row] | NDArray[Any]) -> ReadRow
         except UnreadableRows as bad_rows:
             faults += bad_rows.faults
     _refuse(faults)
-    return ReadRows(encoders, tuple(columns), tuple(map(_said, sorted(ignored)[:MOST_IGNORED])))
+    said = {_said(name): row for name, row in sorted(ignored.items())[:MOST_IGNORED]}
+    return ReadRows(encoders, tuple(columns), said)
 
 
 def detail(row: int, bad: UnreadableCells) -> str:
