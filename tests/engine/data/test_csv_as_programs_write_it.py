@@ -145,9 +145,6 @@ FILES = {
     "the header once more, with a mark and other line ends": Written(
         b"\xef\xbb\xbfsize,kind\r\n4.5,fir\r\n\xef\xbb\xbfsize,kind\n7,oak\n8,fir\n", TABLE, {"repeated header": ""}
     ),
-    "the header once more over one column": Written(
-        b"size\n4.5\nsize\n7\n", {"size": [4.5, 7]}, {"repeated header": ""}
-    ),
     "a word that is the name of its column": Written(b"kind\nfir\nkind\noak\n", {"kind": ["fir", "kind", "oak"]}),
     "quotes that a backslash escapes": Written(
         b'w,n\n"a \\"b\\"",1\n"c\\, d",2\n\\N,3\n', {"w": ['a "b"', "c, d", None], "n": [1, 2, 3]},
@@ -347,6 +344,14 @@ def test_a_damaged_file_of_any_kind_is_read_or_refused(new_folder, content, seed
     content = damaged(content, Random(seed))  # noqa: S311
     is_read(new_folder(), content)
     cells(content)
+
+
+@pytest.mark.parametrize("cells", [["0", "a"], ["", "0", "a"], ["a", "a", "b"]], ids=str)
+def test_a_cell_of_a_lone_column_may_be_its_name(tmp_path, cells):
+    path = tmp_path / "lone.csv"
+    path.write_text("a\n" + "".join(f'"{cell}"\n' for cell in cells))
+    table = CsvFormat().read(path).training
+    assert table.values("a") == [cell or None for cell in cells]
 
 
 @pytest.mark.fuzz

@@ -124,7 +124,9 @@ class _Opener:
             dialect,
             tuple(columns),
             self._at + begin,
-            header if len(columns) > 1 or heads(top.cells, below) else b"",  # a lone column's words may be its name
+            header
+            if len(columns) > 1
+            else b"",  # a lone column's cell may be its name: nothing tells it from the header
             comment.encode(),
             tuple(self._guesses),
         )
